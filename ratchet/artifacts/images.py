@@ -1,0 +1,147 @@
+"""Image packs: Parquet files that hold each picture once, in the Hugging Face image layout with the bytes inside."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ratchet import canonical
+from ratchet.artifacts.manifest import Pack
+from ratchet.errors import DigestMismatch, NotFound, PromptSetError, ShardUnreadable
+from ratchet.records import ImageRef
+from ratchet.store import Store
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PACK_SCHEMA = pa.schema(
+    [
+        pa.field("sha256", pa.string()),
+        pa.field("image", pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])),
+    ],
+    metadata={"huggingface": '{"info": {"features": {"sha256": {"dtype": "string", "_type": "Value"}, "image": {"_type": "Image"}}}}'},
+)
+ROW_GROUP = 256
+MAX_PIXELS = 64_000_000
+MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif", "BMP": "image/bmp", "TIFF": "image/tiff"}
+
+
+def write_pack(store: Store, key: str, images: Iterable[tuple[str, bytes]]) -> Pack:
+    """Write pictures (SHA-256, encoded bytes) into one pack at `key`; the order given is kept, repeats are dropped."""
+    seen: dict[str, bytes] = dict(images)
+    table = pa.table(
+        [list(seen), [{"bytes": b, "path": None} for b in seen.values()]],
+        schema=PACK_SCHEMA,
+    )
+    sink = pa.BufferOutputStream()
+    # Encoded pictures do not compress; small row groups keep random reads small.
+    pq.write_table(table, sink, compression="none", row_group_size=ROW_GROUP)
+    data = sink.getvalue().to_pybytes()
+    store.put(key, data)
+    return Pack(uri=store.uri(key), size=len(data), sha256=canonical.sha256(data), images=len(seen))
+
+
+def ref_of(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageRef:
+    """Describe an encoded picture; raises PromptSetError for what is no picture, is cut, or has too many pixels."""
+    image = decode(data, max_pixels)
+    media_type = MEDIA_TYPES.get(image.format or "")
+    if media_type is None:
+        raise PromptSetError(f"pictures of format {image.format} are not accepted; convert to one of {', '.join(MEDIA_TYPES)}")
+    return ImageRef(sha256=canonical.sha256(data), media_type=media_type, width=image.width, height=image.height)
+
+
+def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
+    """Decode fully, after a look at the header: a decompression bomb is refused before it is unpacked."""
+    from PIL import Image as pil
+    from PIL import UnidentifiedImageError
+
+    try:
+        image = pil.open(io.BytesIO(data))
+        if image.width * image.height > max_pixels:
+            raise PromptSetError(f"picture of {image.width}x{image.height} pixels; the limit is {max_pixels}. Scale it down first.")
+        image.load()
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, pil.DecompressionBombError, pil.DecompressionBombWarning) as error:
+        raise PromptSetError(f"unreadable picture of {len(data)} bytes: {error}") from error
+    return image
+
+
+class ImageBank:
+    """Pictures by hash, read from packs on demand; keeps at most `cached_groups` row groups in memory.
+
+    The packs' hash columns are read once. A pack that is missing or cut raises ShardUnreadable, bytes that do not have
+    their hash raise DigestMismatch, and a hash that no pack holds raises NotFound.
+    """
+
+    def __init__(self, store: Store, packs: Sequence[Pack], cached_groups: int = 64) -> None:
+        self._store = store
+        self._packs = list(packs)
+        self._cached_groups = cached_groups
+        self._files: dict[int, pq.ParquetFile] = {}
+        self._groups: OrderedDict[tuple[int, int], dict[str, bytes]] = OrderedDict()
+        self._index: dict[str, tuple[int, int]] | None = None
+
+    def bytes(self, sha256: str) -> bytes:
+        """Encoded bytes of a picture, checked against their hash."""
+        place = self._places().get(sha256)
+        if place is None:
+            names = ", ".join(p.uri for p in self._packs) or "none"
+            raise NotFound(f"picture {sha256[:12]} is in none of the artifact's packs ({names}); the artifact is incomplete, make it again.")
+        data = self._group(place)[sha256]
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise DigestMismatch(f"picture {sha256[:12]} in {self._packs[place[0]].uri} has other bytes than its hash says. Import the pictures again.")
+        return data
+
+    def image(self, sha256: str) -> Image:
+        """Decoded picture, RGB."""
+        return decode(self.bytes(sha256)).convert("RGB")
+
+    def images(self, refs: Iterable[ImageRef]) -> list[Image]:
+        return [self.image(ref.sha256) for ref in refs]
+
+    def __contains__(self, sha256: object) -> bool:
+        return sha256 in self._places()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places())
+
+    def _places(self) -> dict[str, tuple[int, int]]:
+        if self._index is None:
+            self._index = {}
+            for number in range(len(self._packs)):
+                file = self._file(number)
+                for group in range(file.num_row_groups):
+                    for sha in file.read_row_group(group, columns=["sha256"]).column(0).to_pylist():
+                        self._index.setdefault(sha, (number, group))
+        return self._index
+
+    def _file(self, number: int) -> pq.ParquetFile:
+        if number not in self._files:
+            pack = self._packs[number]
+            stat = self._store.stat(self._store.key(pack.uri))
+            if stat is None:
+                raise ShardUnreadable(f"image pack {pack.uri} is missing ({pack.images} pictures). Import the prompt set again.")
+            if stat.size != pack.size:
+                raise ShardUnreadable(f"image pack {pack.uri} has {stat.size} bytes, the manifest says {pack.size}: it is truncated. Import the prompt set again.")
+            try:
+                self._files[number] = pq.ParquetFile(self._store.open(self._store.key(pack.uri)))
+            except (pa.ArrowInvalid, OSError) as error:
+                raise ShardUnreadable(f"image pack {pack.uri} is not a Parquet file ({error}). Import the prompt set again.") from error
+        return self._files[number]
+
+    def _group(self, place: tuple[int, int]) -> dict[str, bytes]:
+        if place in self._groups:
+            self._groups.move_to_end(place)
+            return self._groups[place]
+        table = self._file(place[0]).read_row_group(place[1])
+        shas = table.column("sha256").to_pylist()
+        data = table.column("image").combine_chunks().field("bytes").to_pylist()
+        self._groups[place] = dict(zip(shas, data, strict=True))
+        while len(self._groups) > self._cached_groups:
+            self._groups.popitem(last=False)
+        return self._groups[place]

@@ -1,0 +1,46 @@
+"""Progress of a stage as JSON lines in the file that RATCHET_PROGRESS names; whoever started the run reads them.
+
+A stage runs in a process of its own, under KFP in a container: a file of events is the one thing that all can share.
+Without the variable nothing is written.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Protocol
+
+from ratchet import canonical
+
+LEAST_SECONDS = 0.2
+
+
+class Progress(Protocol):
+    def __call__(self, done: int, total: int, unit: str, note: str = "") -> None: ...
+
+
+def silent(done: int, total: int, unit: str, note: str = "") -> None:
+    """Progress that nobody looks at."""
+
+
+class FileProgress:
+    """Appends events {round, stage, done, total, unit, note, time}; at most five a second, the last always."""
+
+    def __init__(self, path: str, stage: str, number: int) -> None:
+        self._path, self._stage, self._number = path, stage, number
+        self._last = 0.0
+
+    def __call__(self, done: int, total: int, unit: str, note: str = "") -> None:
+        now = time.time()
+        if done < total and now - self._last < LEAST_SECONDS:
+            return
+        self._last = now
+        event = {"round": self._number, "stage": self._stage, "done": done, "total": total, "unit": unit, "note": note, "time": now}
+        # One short write in append mode: lines of several processes do not mix.
+        with open(self._path, "ab", buffering=0) as file:
+            file.write(canonical.dumps(event) + b"\n")
+
+
+def for_stage(stage: str, number: int) -> Progress:
+    path = os.environ.get("RATCHET_PROGRESS")
+    return FileProgress(path, stage, number) if path else silent

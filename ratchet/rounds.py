@@ -1,0 +1,165 @@
+"""The round as it is stored: what opened it, what it reads, how it ended; and where everything of a loop lies.
+
+    <root>/loops/<loop>/lease.json
+    <root>/loops/<loop>/runs/<job>.json          which round a run works on
+    <root>/loops/<loop>/rounds/0007/round.json   written by begin, never changed
+    <root>/loops/<loop>/rounds/0007/<stage>-<key>/manifest.json
+    <root>/loops/<loop>/rounds/0007/end.json     written by finish, or by the begin that closed the round
+    <root>/loops/<loop>/promotions/  <root>/looks/<family>/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import Field
+
+from ratchet import canonical
+from ratchet.artifacts.manifest import MANIFEST, Manifest, ModelRef, parse_manifest
+from ratchet.errors import NotFound, RoundError
+from ratchet.recipe import Recipe
+from ratchet.records import Record
+from ratchet.store import Store
+
+State = Literal["PROMOTED", "REFUSED", "STALE", "FAILED"]
+_LOOP_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+class Ticket(Record):
+    """What travels between the components instead of the round itself: enough to find it, and the lease's epoch."""
+
+    root: str
+    loop: str
+    number: int
+    job: str
+    epoch: int
+
+
+class Round(Record):
+    """One pass of the loop, opened. `prompts` and `report` are digests of prompt sets; `control` marks a control arm."""
+
+    loop: str
+    number: int = Field(ge=0)
+    salt: str
+    job: str
+    seed: ModelRef
+    recipe: Recipe
+    prompts: str
+    report: str
+    family: str
+    control: str | None = None
+    opened: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    code_revision: str
+
+    @property
+    def prefix(self) -> str:
+        return round_prefix(self.loop, self.number)
+
+
+class RoundEnd(Record):
+    """How a round ended, and why in words."""
+
+    state: State
+    reason: str
+    job: str
+    champion: str | None = None
+    candidate: str | None = None
+    ended: datetime = Field(default_factory=lambda: datetime.now(UTC))
+
+
+def check_loop_name(loop: str) -> str:
+    if not _LOOP_NAME.fullmatch(loop):
+        raise RoundError(f"loop name {loop!r} must be lower-case letters, digits and dashes, at most 63, beginning with a letter or digit.")
+    return loop
+
+
+def loop_prefix(loop: str) -> str:
+    return f"loops/{check_loop_name(loop)}"
+
+
+def round_prefix(loop: str, number: int) -> str:
+    return f"{loop_prefix(loop)}/rounds/{number:04d}"
+
+
+def run_key(loop: str, job: str) -> str:
+    return f"{loop_prefix(loop)}/runs/{job}.json"
+
+
+def write_run(store: Store, ticket: Ticket) -> None:
+    store.put(run_key(ticket.loop, ticket.job), canonical.pretty(ticket.model_dump(mode="json")))
+
+
+def read_run(store: Store, loop: str, job: str) -> Ticket | None:
+    """The ticket of a run, or None when its begin never got as far."""
+    try:
+        return Ticket.model_validate_json(store.get(run_key(loop, job)))
+    except NotFound:
+        return None
+
+
+def write_round(store: Store, opened: Round) -> None:
+    store.put_if(f"{opened.prefix}/round.json", canonical.pretty(opened.model_dump(mode="json")), absent=True)
+
+
+def read_round(store: Store, loop: str, number: int) -> Round:
+    try:
+        return Round.model_validate_json(store.get(f"{round_prefix(loop, number)}/round.json"))
+    except NotFound:
+        raise RoundError(f"loop {loop} has no round {number} under {store.root}; `ratchet status --loop {loop}` lists its rounds.") from None
+
+
+def read_end(store: Store, loop: str, number: int) -> RoundEnd | None:
+    try:
+        return RoundEnd.model_validate_json(store.get(f"{round_prefix(loop, number)}/end.json"))
+    except NotFound:
+        return None
+
+
+def write_end(store: Store, loop: str, number: int, end: RoundEnd) -> RoundEnd:
+    """Write how the round ended; the first to say so is right, and what it said is returned."""
+    from ratchet.errors import Conflict
+
+    try:
+        store.put_if(f"{round_prefix(loop, number)}/end.json", canonical.pretty(end.model_dump(mode="json")), absent=True)
+    except Conflict:
+        said = read_end(store, loop, number)
+        if said is not None:
+            return said
+        raise
+    return end
+
+
+def numbers(store: Store, loop: str) -> list[int]:
+    """The loop's rounds, in order."""
+    prefix = f"{loop_prefix(loop)}/rounds/"
+    found = set()
+    for stat in store.list(prefix):
+        key = store.key(stat.uri)
+        if key.endswith("/round.json"):
+            found.add(int(key[len(prefix) :].split("/", 1)[0]))
+    return sorted(found)
+
+
+def loops(store: Store) -> list[str]:
+    """Names of the loops under this root."""
+    return sorted({store.key(s.uri).split("/")[1] for s in store.list("loops/")})
+
+
+def manifests(store: Store, loop: str, number: int) -> dict[str, Manifest]:
+    """The finished stages of a round, by stage name. A repeated stage (another key) shows its newest manifest."""
+    found: dict[str, Manifest] = {}
+    for manifest in _all_manifests(store, f"{round_prefix(loop, number)}/"):
+        known = found.get(manifest.stage)
+        if known is None or manifest.created >= known.created:
+            found[manifest.stage] = manifest
+    return found
+
+
+def _all_manifests(store: Store, prefix: str) -> Iterator[Manifest]:
+    for stat in store.list(prefix):
+        key = store.key(stat.uri)
+        if key.endswith(f"/{MANIFEST}") and key.count("/") == prefix.count("/") + 1:
+            yield parse_manifest(store.get(key), stat.uri, None, None)

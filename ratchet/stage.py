@@ -1,0 +1,181 @@
+"""What all stages share: their place, their parents, their lease, and being idempotent.
+
+A stage's place is keyed by its schema version, its parents' content digests, its part of the recipe, the seed model and
+the round's salt: not by run, host, clock or commit. Complete, it returns at once; started again, it finishes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, TypeVar
+
+from ratchet import canonical
+from ratchet.artifacts import Artifact, ArtifactWriter, Header, Manifest, RowSchema, read_manifest
+from ratchet.errors import ManifestMissing, RoundError
+from ratchet.progress import Progress, for_stage, silent
+from ratchet.promptset import PromptSet, find
+from ratchet.records import Record
+from ratchet.registry import lease as leases
+from ratchet.rounds import Round, Ticket, loop_prefix, read_round
+from ratchet.settings import Settings
+from ratchet.store import Store, open_store
+
+R = TypeVar("R", bound=Record)
+
+STAGES = ("begin", "generate", "verify", "filter", "train", "evaluate", "promote", "finish")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One of the six stages between begin and finish: where its code is, whose manifests it reads, which splits."""
+
+    module: str
+    version: int
+    parents: tuple[str, ...]
+    splits: tuple[str, ...] = ()
+
+
+STEPS: Mapping[str, Step] = {
+    "generate": Step("ratchet.generate.stage", 1, (), ("pool",)),
+    "verify": Step("ratchet.verify.stage", 1, ("generate",)),
+    "filter": Step("ratchet.filter.stage", 1, ("verify",)),
+    "train": Step("ratchet.train.stage", 1, ("filter",)),
+    "evaluate": Step("ratchet.evaluate.stage", 1, ("train",), ("holdout",)),
+    "promote": Step("ratchet.registry.stage", 1, ("evaluate", "train")),
+}
+
+
+@dataclass
+class StageContext:
+    """All that a stage function gets. `parents` are the manifests of the stages that it reads."""
+
+    name: str
+    store: Store
+    round: Round
+    parents: Mapping[str, Manifest]
+    key: str
+    settings: Settings | None = None
+    lease: leases.Lease | None = None
+    progress: Progress = silent
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.round.prefix}/{self.name}-{self.key[:12]}"
+
+    @property
+    def config(self) -> Any:
+        """This stage's part of the recipe."""
+        return getattr(self.round.recipe, self.name)
+
+    def prompt_set(self) -> PromptSet:
+        return _prompt_set(self.store, self.round.prompts)
+
+    def writer(self, schema: RowSchema[R]) -> ArtifactWriter[R]:
+        header = Header(
+            stage=self.name,
+            key=self.key,
+            loop=self.round.loop,
+            round=self.round.number,
+            epoch=self.lease.epoch if self.lease else None,
+            parents={name: m.as_parent() for name, m in self.parents.items()},
+            seed_model=self.round.seed,
+            config=self.config.model_dump(mode="json"),
+        )
+        return ArtifactWriter(self.store, self.prefix, schema, header)
+
+    def open(self, parent: str, schema: RowSchema[R]) -> Artifact[R]:
+        return Artifact.open(self.store, self.parents[parent].uri, schema)
+
+    def check_lease(self) -> None:
+        """Raise LeaseLost if this run no longer holds the loop. Called before anything that others will see."""
+        if self.lease is not None:
+            self.lease.check()
+
+    @contextmanager
+    def clock(self, kind: str) -> Iterator[None]:
+        """Add the wall seconds of the block to `seconds[kind]`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - start
+
+
+def stage_key(name: str, opened: Round, parents: Mapping[str, Manifest], splits: Mapping[str, str]) -> str:
+    """SHA-256 over everything that the stage's content depends on."""
+    step = STEPS[name]
+    body = {
+        "stage": name,
+        "version": step.version,
+        "parents": {n: m.content_digest for n, m in sorted(parents.items())},
+        "splits": dict(splits),
+        "config": getattr(opened.recipe, name).model_dump(mode="json"),
+        "seed": opened.seed.digest,
+        "salt": opened.salt,
+    }
+    return canonical.digest(body)
+
+
+def context_of(
+    name: str,
+    store: Store,
+    opened: Round,
+    parents: Mapping[str, Manifest],
+    *,
+    settings: Settings | None = None,
+    lease: leases.Lease | None = None,
+    progress: Progress = silent,
+) -> StageContext:
+    """Build a stage's context; raises RoundError when a parent is missing."""
+    step = STEPS[name]
+    missing = [p for p in step.parents if p not in parents]
+    if missing:
+        raise RoundError(f"stage {name} needs the manifests of {', '.join(step.parents)}; missing: {', '.join(missing)}.")
+    needed = {p: parents[p] for p in step.parents}
+    splits = {s: _prompt_set(store, opened.prompts).parts[s] for s in step.splits}
+    digests = {s: read_manifest(store, store.key(uri)).content_digest for s, uri in splits.items()}
+    key = stage_key(name, opened, needed, digests)
+    return StageContext(name, store, opened, needed, key, settings, lease, progress)
+
+
+def run_step(context: StageContext) -> Manifest:
+    """Run a stage function, unless its artifact is complete."""
+    from ratchet.artifacts.manifest import MANIFEST
+
+    if context.store.stat(f"{context.prefix}/{MANIFEST}") is not None:
+        return read_manifest(context.store, context.prefix)
+    context.check_lease()
+    function: Callable[[StageContext], Manifest] = import_module(STEPS[context.name].module).run
+    return function(context)
+
+
+def run_ticket(name: str, ticket: Ticket, parents: Mapping[str, str], settings: Settings) -> Manifest:
+    """Run a stage as a component does: from a ticket and its parents' URIs, under the loop's lease."""
+    store = open_store(ticket.root)
+    opened = read_round(store, ticket.loop, ticket.number)
+    manifests = {parent: _open_parent(store, name, parent, uri) for parent, uri in parents.items()}
+    lease = leases.held(store, loop_prefix(ticket.loop), ticket.job, ticket.epoch)
+    context = context_of(
+        name, store, opened, manifests, settings=settings, lease=lease, progress=for_stage(name, ticket.number)
+    )
+    with leases.renewing(lease):
+        return run_step(context)
+
+
+def _open_parent(store: Store, name: str, parent: str, uri: str) -> Manifest:
+    try:
+        return read_manifest(store, store.key(uri))
+    except ManifestMissing as error:
+        raise ManifestMissing(f"stage {name} cannot start: its parent {parent} has no manifest. {error}") from error
+
+
+def _prompt_set(store: Store, digest: str) -> PromptSet:
+    found = find(store, digest)
+    if found is None:
+        raise RoundError(f"the round's prompt set {digest[:12]} is not complete under {store.root}; `ratchet resume` runs begin again, which finishes it.")
+    return found
