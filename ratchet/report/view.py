@@ -1,0 +1,156 @@
+"""What a report shows, as plain frozen data: collected once, rendered as HTML, as a terminal table and as summary.json.
+
+Rates are in 0..1; deltas are paired differences of rates, candidate minus champion unless said; seconds are wall time.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from ratchet.records import Record
+
+
+class Estimate(Record):
+    """A measured value with its 95% interval and the number of items behind it."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+
+
+class GuardView(Record):
+    name: str
+    candidate: float | None
+    champion: float | None
+    delta: float | None
+    bound: float | None
+    margin: float
+    passed: bool
+    n: int
+
+
+class ModelView(Record):
+    """One model measured on one set of items."""
+
+    label: str
+    accuracy: Estimate
+    per_skill: dict[str, Estimate]
+    chair_i: float | None = None
+    chair_s: float | None = None
+    cover: float | None = None
+    pope_accuracy: float | None = None
+    pope_precision: float | None = None
+    pope_recall: float | None = None
+    pope_f1: float | None = None
+    yes_ratio: float | None = None
+    pass_at_k: float | None = None
+    k: int | None = None
+    clipped: float | None = None
+    unparsed: float | None = None
+
+
+class StageView(Record):
+    name: str
+    uri: str
+    content_digest: str
+    rows: int
+    counts: dict[str, int]
+    seconds: dict[str, float]
+    parents: dict[str, str]
+
+
+class RoundView(Record):
+    """One round. `state` is RUNNING until finish has written the end."""
+
+    number: int
+    state: Literal["PROMOTED", "REFUSED", "STALE", "FAILED", "RUNNING"]
+    reason: str
+    sentences: tuple[str, ...] = ()
+    seed_version: str | None
+    candidate_version: str | None
+    champion: ModelView | None = None
+    candidate: ModelView | None = None
+    delta: Estimate | None = None
+    skill_deltas: dict[str, Estimate] = {}
+    p_value: float | None = None
+    alpha_spent: float | None = None
+    look: int | None = None
+    guards: tuple[GuardView, ...] = ()
+    prompts: int | None = None
+    completions: int | None = None
+    passed: int | None = None
+    kept: int | None = None
+    drops: dict[str, int] = {}
+    kept_by_skill: dict[str, int] = {}
+    visits: int | None = None
+    loss: tuple[tuple[int, float], ...] = ()
+    stages: tuple[StageView, ...] = ()
+    seconds: float | None = None
+    recipe: str = ""
+    opened: datetime
+
+
+class ControlView(Record):
+    """A control arm: trained beside the rounds, judged by the same gate, spending none of its error. Never promoted."""
+
+    name: str
+    title: str
+    explanation: str
+    measured: ModelView
+    delta: Estimate
+    decision: Literal["promote", "refuse"]
+    reason: str
+    visits: int
+    champion_minus: Estimate | None = None
+    seconds: float
+
+
+class AnswerView(Record):
+    """One answer in the gallery: `who` is a model's label, or "sample 3"."""
+
+    who: str
+    text: str
+    passed: bool | None
+    reason: str
+    kept: bool | None = None
+
+
+class GalleryItem(Record):
+    """A real prompt with its pictures as PNG data URIs. `flip` compares seed and champion on it."""
+
+    round: int | None
+    prompt_id: str
+    skill: str
+    question: str
+    reference: str | None
+    pictures: tuple[str, ...]
+    answers: tuple[AnswerView, ...]
+    split: Literal["pool", "validation", "holdout", "report"]
+    flip: Literal["wrong to right", "right to wrong", "both right", "both wrong"] | None = None
+
+
+class ChampionView(Record):
+    version: str
+    round: int | None
+    delta_to_seed: Estimate | None
+    skill_deltas: dict[str, Estimate] = {}
+
+
+class LoopView(Record):
+    """All of a loop. `seed` and `final` were measured on the report split, which no decision reads."""
+
+    loop: str
+    made: datetime
+    ratchet_version: str
+    code_revision: str
+    recipe: str
+    rounds: tuple[RoundView, ...]
+    seed: ModelView | None = None
+    final: ModelView | None = None
+    champion: ChampionView | None = None
+    controls: tuple[ControlView, ...] = ()
+    gallery: tuple[GalleryItem, ...] = ()
+    seconds: float | None = None
+    notes: tuple[str, ...] = ()
