@@ -35,7 +35,15 @@ class FileProgress:
         if done < total and now - self._last < LEAST_SECONDS:
             return
         self._last = now
-        event = {"round": self._number, "stage": self._stage, "done": done, "total": total, "unit": unit, "note": note, "time": now}
+        event = {
+            "round": self._number,
+            "stage": self._stage,
+            "done": done,
+            "total": total,
+            "unit": unit,
+            "note": note,
+            "time": now,
+        }
         # One short write in append mode: lines of several processes do not mix.
         with open(self._path, "ab", buffering=0) as file:
             file.write(canonical.dumps(event) + b"\n")

@@ -13,6 +13,7 @@ from ratchet.store import Store
 
 SET_FILE = "set.json"
 SHARES: Mapping[str, float] = {"pool": 0.7, "validation": 0.05, "holdout": 0.15, "report": 0.1}
+SPLIT_NAMES = tuple(SHARES)
 SHARD_ROWS = 2000
 
 
@@ -76,13 +77,19 @@ def open_set(store: Store, given: str) -> PromptSet:
         if not key.endswith(f"/{SET_FILE}"):
             continue
         one = PromptSet.model_validate_json(store.get(key))
-        if given in (one.name, one.digest, store.uri(key.rsplit("/", 1)[0])) or (len(given) >= 6 and one.digest.startswith(given)):
+        if given in (one.name, one.digest, store.uri(key.rsplit("/", 1)[0])) or (
+            len(given) >= 6 and one.digest.startswith(given)
+        ):
             found.append(one)
     if len(found) == 1:
         return found[0]
     if found:
-        raise PromptSetError(f"{given!r} names {len(found)} prompt sets ({', '.join(f.digest[:12] for f in found)}); give a digest.")
-    raise PromptSetError(f"no prompt set {given!r} under {store.root}. Make one with `ratchet import`, or use source: tinyworld.")
+        raise PromptSetError(
+            f"{given!r} names {len(found)} prompt sets ({', '.join(f.digest[:12] for f in found)}); give a digest."
+        )
+    raise PromptSetError(
+        f"no prompt set {given!r} under {store.root}. Make one with `ratchet import`, or use source: tinyworld."
+    )
 
 
 def open_part(store: Store, prompts: PromptSet, split: str) -> Artifact[Prompt]:
@@ -96,7 +103,9 @@ def open_part(store: Store, prompts: PromptSet, split: str) -> Artifact[Prompt]:
 class PromptSetWriter:
     """Writes a set: parts first, fingerprints next, `set.json` last. Started again, it finishes what is missing."""
 
-    def __init__(self, store: Store, *, name: str, digest: str, source: str, salt: str, family: str | None = None) -> None:
+    def __init__(
+        self, store: Store, *, name: str, digest: str, source: str, salt: str, family: str | None = None
+    ) -> None:
         self.store = store
         self.name, self.digest, self.source, self.salt = name, digest, source, salt
         self.family = family or digest
@@ -123,7 +132,9 @@ class PromptSetWriter:
 
     def finish(self, fingerprints: Iterable[Fingerprint]) -> PromptSet:
         """Write the fingerprints of holdout and report, then the index."""
-        writer = ArtifactWriter(self.store, f"{self.prefix}/fingerprints", FINGERPRINTS, Header(stage="import", key=self.digest))
+        writer = ArtifactWriter(
+            self.store, f"{self.prefix}/fingerprints", FINGERPRINTS, Header(stage="import", key=self.digest)
+        )
         manifest = writer.existing()
         if manifest is None:
             writer.write(0, fingerprints)

@@ -16,8 +16,6 @@ from ratchet import canonical
 from ratchet.errors import RecipeError
 from ratchet.records import Record
 
-SPLITS = ("pool", "validation", "holdout", "report")
-
 
 class PromptsConfig(Record):
     """Where questions come from. `tinyworld` draws fresh ones each round; anything else names an imported prompt set."""
@@ -34,7 +32,9 @@ class GenerateConfig(Record):
     """How the model makes completions."""
 
     engine: Literal["transformers"] = "transformers"
-    strategy: Literal["random", "reference"] = Field("random", description="random: sample the model; reference: the label (control arms only)")
+    strategy: Literal["random", "reference"] = Field(
+        "random", description="random: sample the model; reference: the label (control arms only)"
+    )
     k: int = Field(8, ge=1, le=1024, description="completions a prompt")
     temperature: float = Field(1.0, ge=0, description="0 is greedy")
     top_p: float = Field(1.0, gt=0, le=1)
@@ -49,7 +49,9 @@ class VerifyConfig(Record):
     """Which verifiers check the completions, and how their verdicts become one."""
 
     verifiers: tuple[str, ...] | None = Field(None, description="null: those that each prompt names")
-    policy: Literal["all", "mean", "none"] = Field("all", description="all must pass; mean score of them; none: everything passes (control arms only)")
+    policy: Literal["all", "mean", "none"] = Field(
+        "all", description="all must pass; mean score of them; none: everything passes (control arms only)"
+    )
     threshold: float = Field(1.0, ge=0, le=1, description="least combined score that passes, for policy mean")
     timeout_seconds: float = Field(10.0, gt=0, description="limit for one batch of verdicts; over it they are unscored")
 
@@ -59,22 +61,39 @@ class PairsConfig(Record):
 
     max_per_prompt: int = Field(2, ge=1)
     min_margin: float = Field(0.5, gt=0, le=1, description="least score gap")
-    max_length_ratio: float | None = Field(None, gt=1, description="longest over shortest of a pair, in tokens; null: any")
+    max_length_ratio: float | None = Field(
+        None, gt=1, description="longest over shortest of a pair, in tokens; null: any"
+    )
 
 
 class FilterConfig(Record):
     """What is kept of the verified groups. Every drop has a reason and is counted."""
 
-    min_pass_rate: float = Field(0.01, ge=0, le=1, description="groups with a lower share of passed completions are dropped (too hard)")
-    max_pass_rate: float = Field(1.0, ge=0, le=1, description="groups with a higher share are dropped (nothing to learn)")
+    min_pass_rate: float = Field(
+        0.01, ge=0, le=1, description="groups with a lower share of passed completions are dropped (too hard)"
+    )
+    max_pass_rate: float = Field(
+        1.0, ge=0, le=1, description="groups with a higher share are dropped (nothing to learn)"
+    )
     completions_per_prompt: int = Field(1, ge=1, description="verified completions kept for SFT")
     choose: Literal["first", "shortest", "likeliest"] = "first"
     dedup_exact: bool = True
-    dedup_near_bits: int | None = Field(None, ge=0, le=16, description="perceptual-hash distance at which two pictures with one question are the same; null: off")
-    decontaminate: bool = Field(True, description="drop what shares a picture or a prompt with the holdout or report split")
-    decontaminate_near_bits: int | None = Field(None, ge=0, le=16, description="also by perceptual hash, within this distance; null: exact only")
+    dedup_near_bits: int | None = Field(
+        None,
+        ge=0,
+        le=16,
+        description="perceptual-hash distance at which two pictures with one question are the same; null: off",
+    )
+    decontaminate: bool = Field(
+        True, description="drop what shares a picture or a prompt with the holdout or report split"
+    )
+    decontaminate_near_bits: int | None = Field(
+        None, ge=0, le=16, description="also by perceptual hash, within this distance; null: exact only"
+    )
     per_skill: int | None = Field(None, gt=0, description="most groups of one skill; null: no cap")
-    balance: float | None = Field(None, ge=1, description="most groups of one skill, as a multiple of the rarest; null: off")
+    balance: float | None = Field(
+        None, ge=1, description="most groups of one skill, as a multiple of the rarest; null: off"
+    )
     pairs: PairsConfig | None = None
 
 
@@ -138,7 +157,9 @@ class PromoteConfig(Record):
     alpha: float = Field(0.05, gt=0, lt=0.5, description="chance of EVER promoting a model that is not better")
     min_gain: float = Field(0.0, ge=0, lt=1, description="least measured gain in accuracy")
     min_items: int = Field(200, gt=0, description="fewer paired items are no evidence")
-    test: Literal["exact", "bootstrap"] = Field("exact", description="exact: McNemar, or sign flips by cluster; bootstrap: by cluster")
+    test: Literal["exact", "bootstrap"] = Field(
+        "exact", description="exact: McNemar, or sign flips by cluster; bootstrap: by cluster"
+    )
     guards: GuardsConfig = GuardsConfig()
 
 
@@ -160,12 +181,16 @@ class Recipe(Record):
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
         if self.filter.min_pass_rate > self.filter.max_pass_rate:
-            raise ValueError(f"filter.min_pass_rate {self.filter.min_pass_rate} is above filter.max_pass_rate {self.filter.max_pass_rate}; swap them")
+            raise ValueError(
+                f"filter.min_pass_rate {self.filter.min_pass_rate} is above filter.max_pass_rate {self.filter.max_pass_rate}; swap them"
+            )
         if self.train.method == "dpo" and self.filter.pairs is None:
             raise ValueError("train.method dpo learns from pairs, but filter.pairs is null; set filter.pairs")
         weights = self.train.loss_weights
         if weights is not None and len(weights) != len(self.train.loss):
-            raise ValueError(f"train.loss_weights has {len(weights)} values for {len(self.train.loss)} losses; give one weight a loss")
+            raise ValueError(
+                f"train.loss_weights has {len(weights)} values for {len(self.train.loss)} losses; give one weight a loss"
+            )
         if self.train.method == "dpo" and self.generate.k < 2:
             raise ValueError("train.method dpo needs at least two completions a prompt; set generate.k to 2 or more")
         return self
@@ -199,7 +224,9 @@ def parse(raw: Mapping[str, Any], where: str = "the recipe") -> Recipe:
         return Recipe.model_validate(dict(raw))
     except ValidationError as error:
         lines = [f"  {'.'.join(str(p) for p in e['loc']) or 'recipe'}: {_say(e)}" for e in error.errors()]
-        raise RecipeError(f"{where} is not a valid recipe:\n" + "\n".join(lines) + "\nSee `ratchet recipe show rft`.") from error
+        raise RecipeError(
+            f"{where} is not a valid recipe:\n" + "\n".join(lines) + "\nSee `ratchet recipe show rft`."
+        ) from error
 
 
 def dump(recipe: Recipe) -> str:

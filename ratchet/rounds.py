@@ -1,11 +1,11 @@
 """The round as it is stored: what opened it, what it reads, how it ended; and where everything of a loop lies.
 
-    <root>/loops/<loop>/lease.json
-    <root>/loops/<loop>/runs/<job>.json          which round a run works on
-    <root>/loops/<loop>/rounds/0007/round.json   written by begin, never changed
-    <root>/loops/<loop>/rounds/0007/<stage>-<key>/manifest.json
-    <root>/loops/<loop>/rounds/0007/end.json     written by finish, or by the begin that closed the round
-    <root>/loops/<loop>/promotions/  <root>/looks/<family>/
+<root>/loops/<loop>/lease.json
+<root>/loops/<loop>/runs/<job>.json          which round a run works on
+<root>/loops/<loop>/rounds/0007/round.json   written by begin, never changed
+<root>/loops/<loop>/rounds/0007/<stage>-<key>/manifest.json
+<root>/loops/<loop>/rounds/0007/end.json     written by finish, or by the begin that closed the round
+<root>/loops/<loop>/promotions/  <root>/looks/<family>/
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydantic import Field
 
 from ratchet import canonical
 from ratchet.artifacts.manifest import MANIFEST, Manifest, ModelRef, parse_manifest
-from ratchet.errors import NotFound, RoundError
+from ratchet.errors import Conflict, NotFound, RoundError
 from ratchet.recipe import Recipe
 from ratchet.records import Record
 from ratchet.store import Store
@@ -72,7 +72,9 @@ class RoundEnd(Record):
 
 def check_loop_name(loop: str) -> str:
     if not _LOOP_NAME.fullmatch(loop):
-        raise RoundError(f"loop name {loop!r} must be lower-case letters, digits and dashes, at most 63, beginning with a letter or digit.")
+        raise RoundError(
+            f"loop name {loop!r} must be lower-case letters, digits and dashes, at most 63, beginning with a letter or digit."
+        )
     return loop
 
 
@@ -108,7 +110,9 @@ def read_round(store: Store, loop: str, number: int) -> Round:
     try:
         return Round.model_validate_json(store.get(f"{round_prefix(loop, number)}/round.json"))
     except NotFound:
-        raise RoundError(f"loop {loop} has no round {number} under {store.root}; `ratchet status --loop {loop}` lists its rounds.") from None
+        raise RoundError(
+            f"loop {loop} has no round {number} under {store.root}; `ratchet status --loop {loop}` lists its rounds."
+        ) from None
 
 
 def read_end(store: Store, loop: str, number: int) -> RoundEnd | None:
@@ -119,17 +123,46 @@ def read_end(store: Store, loop: str, number: int) -> RoundEnd | None:
 
 
 def write_end(store: Store, loop: str, number: int, end: RoundEnd) -> RoundEnd:
-    """Write how the round ended; the first to say so is right, and what it said is returned."""
-    from ratchet.errors import Conflict
-
+    """Write how the round ended and return what stands: a FAILED round may still be completed, any other end is final."""
+    key = f"{round_prefix(loop, number)}/end.json"
+    data = canonical.pretty(end.model_dump(mode="json"))
     try:
-        store.put_if(f"{round_prefix(loop, number)}/end.json", canonical.pretty(end.model_dump(mode="json")), absent=True)
+        store.put_if(key, data, absent=True)
     except Conflict:
+        stat = store.stat(key)
         said = read_end(store, loop, number)
-        if said is not None:
+        if said is None or stat is None:
+            raise
+        if said.state != "FAILED" or end.state == "FAILED":
             return said
-        raise
+        store.put_if(key, data, etag=stat.etag)
     return end
+
+
+def reopen(store: Store, loop: str, number: int) -> None:
+    """Take back a FAILED end, keeping what it said beside it."""
+    end = read_end(store, loop, number)
+    if end is None:
+        return
+    key = f"{round_prefix(loop, number)}/end.json"
+    store.put(f"{round_prefix(loop, number)}/ends/{end.job}.json", store.get(key))
+    store.delete(key)
+
+
+def write_failure(store: Store, ticket: Ticket, stage: str, error: BaseException) -> None:
+    """Keep why a stage failed, for finish and for people."""
+    body = {"stage": stage, "job": ticket.job, "error": type(error).__name__, "message": str(error)[:4000]}
+    store.put(f"{round_prefix(ticket.loop, ticket.number)}/failures/{stage}-{ticket.job}.json", canonical.pretty(body))
+
+
+def read_failures(store: Store, loop: str, number: int, job: str) -> dict[str, str]:
+    """What the stages of a run said when they failed, by stage."""
+    found = {}
+    for stat in store.list(f"{round_prefix(loop, number)}/failures/"):
+        body = canonical.loads(store.get(store.key(stat.uri)))
+        if body["job"] == job:
+            found[str(body["stage"])] = f"{body['error']}: {body['message']}"
+    return found
 
 
 def numbers(store: Store, loop: str) -> list[int]:

@@ -135,7 +135,9 @@ def context_of(
     step = STEPS[name]
     missing = [p for p in step.parents if p not in parents]
     if missing:
-        raise RoundError(f"stage {name} needs the manifests of {', '.join(step.parents)}; missing: {', '.join(missing)}.")
+        raise RoundError(
+            f"stage {name} needs the manifests of {', '.join(step.parents)}; missing: {', '.join(missing)}."
+        )
     needed = {p: parents[p] for p in step.parents}
     splits = {s: _prompt_set(store, opened.prompts).parts[s] for s in step.splits}
     digests = {s: read_manifest(store, store.key(uri)).content_digest for s, uri in splits.items()}
@@ -177,5 +179,7 @@ def _open_parent(store: Store, name: str, parent: str, uri: str) -> Manifest:
 def _prompt_set(store: Store, digest: str) -> PromptSet:
     found = find(store, digest)
     if found is None:
-        raise RoundError(f"the round's prompt set {digest[:12]} is not complete under {store.root}; `ratchet resume` runs begin again, which finishes it.")
+        raise RoundError(
+            f"the round's prompt set {digest[:12]} is not complete under {store.root}; `ratchet resume` runs begin again, which finishes it."
+        )
     return found

@@ -1,0 +1,25 @@
+"""KFP face of the stage begin; the work is in ratchet.begin."""
+
+from typing import Optional
+
+from kfp import dsl
+from kfp.dsl import Artifact, Output
+
+
+@dsl.component(base_image="python:ratchet-core", install_kfp_package=False)
+def begin(
+    job: str,
+    loop: str,
+    recipe: str,
+    version: str,
+    opened: Output[Artifact],
+    seed: Optional[str] = None,  # noqa: UP045  (KFP reads this form only)
+    profile: Optional[str] = None,  # noqa: UP045
+    resume: bool = False,
+) -> None:
+    """Resolve the seed, open or reopen the round, take the loop's lease, check what the round needs."""
+    from ratchet.begin import BeginOptions
+    from ratchet.kfp_io import open_round
+
+    options = BeginOptions(loop=loop, recipe=recipe, seed=seed, profile=profile, body_version=version, resume=resume)
+    open_round(job, options, opened)

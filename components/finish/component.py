@@ -1,0 +1,11 @@
+"""KFP face of the exit task finish; the work is in ratchet.finish."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="python:ratchet-core", install_kfp_package=False)
+def finish(job: str, loop: str) -> str:
+    """Say how the round ended: PROMOTED, REFUSED, STALE or FAILED, and why."""
+    from ratchet.kfp_io import end_round
+
+    return end_round(job, loop)

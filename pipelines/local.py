@@ -1,0 +1,49 @@
+"""One round under kfp.local: the compiled pipeline's own graph, each task a process of this machine.
+
+`python -m ratchet.pipelines.local --loop L --recipe R` is what `ratchet run` starts once a round, in a process group of
+its own, so that a round can be killed whole and its log is one file.
+"""
+
+import argparse
+import sys
+import tempfile
+import warnings
+from typing import Any
+
+from kfp import local
+
+from ratchet.pipelines.round import round_pipeline
+from ratchet.profile import Profile
+
+
+def run_round(profile: Profile, arguments: dict[str, Any], pipeline_root: str) -> None:
+    """Run one round; raises RuntimeError naming the task that failed. The exit task has run by then."""
+    # The image is what a cluster runs; here it is this interpreter, and KFP warns when its name lacks "python".
+    warnings.filterwarnings("ignore", message="You may be attemping to run a task that uses custom or non-Python base image")
+    local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=pipeline_root, raise_on_error=True)
+    round_pipeline(profile)(**arguments)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run one round by kfp.local.")
+    parser.add_argument("--loop", required=True)
+    parser.add_argument("--recipe", required=True, help="a name, a file or YAML text")
+    parser.add_argument("--seed", help="a version other than the champion")
+    parser.add_argument("--profile", help="YAML file or text")
+    parser.add_argument("--resume", action="store_true", help="reopen the last round if it failed")
+    given = parser.parse_args()
+    arguments: dict[str, Any] = {"loop": given.loop, "recipe": given.recipe, "resume": given.resume}
+    if given.seed:
+        arguments["seed"] = given.seed
+    # KFP's artifacts are manifests of a few kilobytes; what they name is in the store, so this folder may go.
+    with tempfile.TemporaryDirectory(prefix="ratchet-kfp-") as folder:
+        try:
+            run_round(Profile.load(given.profile), arguments, folder)
+        except RuntimeError as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

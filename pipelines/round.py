@@ -1,0 +1,51 @@
+"""One round, one file: the only place where stages are connected.
+
+    begin -> generate -> verify -> filter -> train -> evaluate -> promote          and, whatever happens, finish
+
+The loop over rounds is outside: a recurring run, a trigger on promotion, or `ratchet run --rounds N`.
+"""
+
+from typing import Any, Optional
+
+from kfp import dsl
+
+import ratchet
+from ratchet.components.begin.component import begin
+from ratchet.components.evaluate.component import evaluate
+from ratchet.components.filter.component import filter as filter_
+from ratchet.components.finish.component import finish
+from ratchet.components.generate.component import generate
+from ratchet.components.promote.component import promote
+from ratchet.components.train.component import train
+from ratchet.components.verify.component import verify
+from ratchet.pipelines.defaults import Placed
+from ratchet.profile import Profile
+
+
+def round_pipeline(profile: Profile) -> Any:
+    """The pipeline of one round, placed by `profile`. Compile it, or call it under kfp.local."""
+    place = Placed(profile)
+
+    @dsl.pipeline(name="ratchet-round", description="One round of self-improvement: from a seed model to a decision.")
+    def ratchet_round(recipe: str, loop: str, seed: Optional[str] = None, resume: bool = False) -> None:  # noqa: UP045
+        job = dsl.PIPELINE_JOB_ID_PLACEHOLDER
+        with dsl.ExitHandler(place(finish(job=job, loop=loop))):
+            round_ = place(
+                begin(
+                    job=job,
+                    loop=loop,
+                    recipe=recipe,
+                    seed=seed,
+                    resume=resume,
+                    version=ratchet.__version__,
+                    profile=profile.model_dump_json(),
+                )
+            ).outputs["opened"]
+            groups = place(generate(opened=round_)).outputs["groups"]
+            checked = place(verify(opened=round_, generated=groups)).outputs["groups"]
+            kept = place(filter_(opened=round_, verified=checked)).outputs["groups"]
+            model = place(train(opened=round_, filtered=kept)).outputs["model"]
+            outcomes = place(evaluate(opened=round_, trained=model)).outputs["outcomes"]
+            place(promote(opened=round_, evaluated=outcomes, trained=model))
+
+    return ratchet_round

@@ -1,0 +1,152 @@
+"""begin: one immutable seed version, one round, one lease, before anything is computed.
+
+A round that was left unfinished is REOPENED when seed and recipe are the same; otherwise it is closed as FAILED and a new
+one is opened with a salt of its own. Everything is written so that a begin that was killed can simply run again.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+
+import ratchet
+from ratchet import canonical, recipe, rounds
+from ratchet.artifacts.manifest import ModelRef
+from ratchet.begin import prompts
+from ratchet.errors import RoundError
+from ratchet.profile import Profile
+from ratchet.progress import for_stage
+from ratchet.provenance import code_revision
+from ratchet.registry import Registry, lease, open_registry
+from ratchet.registry.base import ModelVersion
+from ratchet.registry.promotion import mend, record_foreign_moves
+from ratchet.rounds import Round, RoundEnd, Ticket
+from ratchet.settings import Settings
+from ratchet.store import Store, open_store
+
+LEASE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class BeginOptions:
+    """What a run asks for. `seed` names a version other than the champion; `resume` reopens the last round if it FAILED."""
+
+    loop: str
+    recipe: str
+    seed: str | None = None
+    profile: str | None = None
+    body_version: str | None = None
+    resume: bool = False
+    control: str | None = None
+    salt: str | None = None
+
+
+def begin(job: str, options: BeginOptions, settings: Settings) -> Ticket:
+    """Open or reopen the loop's round for run `job` and return its ticket.
+
+    Raises RecipeError for a recipe that is invalid or needs more than the profile has, RoundError when the loop has no
+    champion or the compiled pipeline is of another version, LeaseHeld while another run works on the loop.
+    """
+    _check_versions(options.body_version)
+    wanted = recipe.load(options.recipe)
+    Profile.load(options.profile).check(wanted)
+    store = open_store(settings.root)
+    registry = open_registry(settings, store)
+    prefix = rounds.loop_prefix(options.loop)
+    held = lease.acquire(
+        store, prefix, job, lease_seconds(), holder_ended=lambda holder: _has_ended(store, options.loop, holder)
+    )
+    with lease.renewing(held):
+        mend(registry, store, options.loop)
+        record_foreign_moves(registry, store, options.loop)
+        seed = as_ref(_seed_version(registry, options))
+        number = _open(store, options, wanted, seed, job)
+        ticket = Ticket(root=settings.root, loop=options.loop, number=number, job=job, epoch=held.epoch)
+        rounds.write_run(store, ticket)
+        held.check()
+        opened = rounds.read_round(store, options.loop, number)
+        prompts.draw(store, opened, for_stage("begin", number))
+    return ticket
+
+
+def lease_seconds() -> float:
+    """How long a lease lasts without renewal: RATCHET_LEASE_SECONDS, default 60."""
+    return float(os.environ.get("RATCHET_LEASE_SECONDS", LEASE_SECONDS))
+
+
+def as_ref(version: ModelVersion) -> ModelRef:
+    return ModelRef(name=version.name, version=version.version, uri=version.uri, digest=version.digest)
+
+
+def _check_versions(body: str | None) -> None:
+    """The component's body is inlined in the compiled pipeline, the package comes with the image: they must agree."""
+    if body is not None and body != ratchet.__version__:
+        raise RoundError(
+            f"the pipeline was compiled by ratchet {body}, the image holds ratchet {ratchet.__version__}. "
+            "Compile the pipeline again with the image's version, or set the profile's images to the pipeline's version."
+        )
+
+
+def _seed_version(registry: Registry, options: BeginOptions) -> ModelVersion:
+    if options.seed is not None:
+        return registry.version(options.loop, options.seed)
+    champion = registry.champion(options.loop)
+    if champion is None:
+        raise RoundError(
+            f"loop {options.loop} has no champion to start from. Register the first one: `ratchet init --loop {options.loop} --seed MODEL` "
+            "(a folder, s3://..., models:/name@alias, hf://repo@revision, or tinyworld)."
+        )
+    return champion
+
+
+def _has_ended(store: Store, loop: str, job: str) -> bool:
+    ticket = rounds.read_run(store, loop, job)
+    return ticket is not None and rounds.read_end(store, loop, ticket.number) is not None
+
+
+def _open(store: Store, options: BeginOptions, wanted: recipe.Recipe, seed: ModelRef, job: str) -> int:
+    """Number of the round to work on: the unfinished one if it fits, else a new one."""
+    known = rounds.numbers(store, options.loop)
+    for number in known:
+        end = rounds.read_end(store, options.loop, number)
+        last = number == known[-1]
+        if end is not None and not (options.resume and last and end.state == "FAILED"):
+            continue
+        unfinished = rounds.read_round(store, options.loop, number)
+        if last and unfinished.seed == seed and unfinished.recipe.digest == wanted.digest:
+            rounds.reopen(store, options.loop, number)
+            return number
+        if end is None:
+            reason = "closed by the next begin: it was unfinished, and its seed or recipe is not the one asked for now"
+            rounds.write_end(store, options.loop, number, RoundEnd(state="FAILED", reason=reason, job=unfinished.job))
+    number = known[-1] + 1 if known else 1
+    rounds.write_round(store, _new_round(store, options, wanted, seed, job, number))
+    return number
+
+
+def _new_round(
+    store: Store, options: BeginOptions, wanted: recipe.Recipe, seed: ModelRef, job: str, number: int
+) -> Round:
+    salt = options.salt or _salt(options.loop, number, wanted.seed)
+    plan = prompts.plan(store, wanted.prompts, options.loop, salt)
+    return Round(
+        loop=options.loop,
+        number=number,
+        salt=salt,
+        job=job,
+        seed=seed,
+        recipe=wanted,
+        control=options.control,
+        code_revision=code_revision(),
+        prompts=plan.prompts,
+        report=plan.report,
+        family=plan.family,
+    )
+
+
+def _salt(loop: str, number: int, seed: int | None) -> str:
+    """Random, or repeatable for a recipe with a seed; never the same for two rounds of a loop."""
+    if seed is None:
+        return secrets.token_hex(16)
+    return canonical.digest(["salt", seed, loop, number])[:32]

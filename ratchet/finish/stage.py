@@ -1,0 +1,69 @@
+"""finish: the exit task. It knows only the loop and the job, reads what the stages left, and says how the round ended.
+
+A round is PROMOTED, REFUSED or STALE only if promote's manifest says so; whatever the graph's exit codes were,
+anything else is FAILED, with the first stage that has no manifest and what it said.
+"""
+
+from __future__ import annotations
+
+from ratchet import canonical, rounds
+from ratchet.errors import LeaseError, RatchetError
+from ratchet.registry import lease
+from ratchet.rounds import RoundEnd, Ticket
+from ratchet.settings import Settings
+from ratchet.stage import STEPS
+from ratchet.store import Store, open_store
+
+
+def finish(job: str, loop: str, settings: Settings) -> RoundEnd:
+    """End the round that run `job` worked on, write its report, release the lease. Never raises for a failed round."""
+    store = open_store(settings.root)
+    ticket = rounds.read_run(store, loop, job)
+    if ticket is None:
+        return RoundEnd(
+            state="FAILED", reason=f"run {job} opened no round: begin failed, and its log says why", job=job
+        )
+    end = rounds.write_end(store, loop, ticket.number, end_of(store, ticket))
+    _write_report(store, ticket)
+    _release(store, ticket)
+    return end
+
+
+def end_of(store: Store, ticket: Ticket) -> RoundEnd:
+    """What the manifests say of the round's end."""
+    done = rounds.manifests(store, ticket.loop, ticket.number)
+    failures = rounds.read_failures(store, ticket.loop, ticket.number, ticket.job)
+    missing = [name for name in STEPS if name not in done]
+    if missing:
+        first = next((name for name in missing if name in failures), missing[0])
+        said = failures.get(first, "it left no manifest and no message: its process was killed, or never started")
+        return RoundEnd(state="FAILED", reason=f"{first}: {said}", job=ticket.job)
+    results = done["promote"].results
+    return RoundEnd(
+        state=results["state"],
+        reason=results["decision"]["reason"],
+        job=ticket.job,
+        champion=results.get("champion"),
+        candidate=results.get("candidate"),
+    )
+
+
+def _write_report(store: Store, ticket: Ticket) -> None:
+    """A report also for a failed round; a report that cannot be made must not hide how the round ended."""
+    from ratchet.report import write_round_report
+
+    prefix = rounds.round_prefix(ticket.loop, ticket.number)
+    try:
+        write_round_report(store, ticket.loop, ticket.number)
+    except (RatchetError, ValueError, KeyError) as error:
+        store.put(
+            f"{prefix}/report-failure.json", canonical.pretty({"error": type(error).__name__, "message": str(error)})
+        )
+
+
+def _release(store: Store, ticket: Ticket) -> None:
+    try:
+        lease.held(store, rounds.loop_prefix(ticket.loop), ticket.job, ticket.epoch).release()
+    except LeaseError:
+        # Another run has taken the loop over: then it is its lease, not ours to release.
+        return

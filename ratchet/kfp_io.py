@@ -1,0 +1,90 @@
+"""The one file that writes KFP outputs: what a component's few lines call.
+
+A component's output artifact is the manifest itself, a small JSON; its metadata carry what the Kubeflow UI shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ratchet import canonical, rounds
+from ratchet.artifacts.manifest import Manifest, parse_manifest
+from ratchet.begin import BeginOptions, begin
+from ratchet.errors import RatchetError
+from ratchet.finish import finish
+from ratchet.rounds import Ticket
+from ratchet.settings import Settings
+from ratchet.stage import run_ticket
+from ratchet.store import open_store
+
+
+def open_round(job: str, options: BeginOptions, opened: Any) -> None:
+    """Body of the component begin. `opened` is the KFP output artifact that becomes the ticket."""
+    ticket = begin(job, options, Settings.from_environment())
+    _write(opened.path, canonical.pretty(ticket.model_dump(mode="json")))
+    store = open_store(ticket.root)
+    seed = rounds.read_round(store, ticket.loop, ticket.number).seed
+    opened.metadata.update(
+        store_uri=store.uri(rounds.round_prefix(ticket.loop, ticket.number)),
+        loop=ticket.loop,
+        round=ticket.number,
+        seed=seed.label,
+        epoch=ticket.epoch,
+    )
+
+
+def run_stage(name: str, opened: Any, parents: Mapping[str, Any], out: Any, metrics: Any) -> None:
+    """Body of the components between begin and finish: run the stage, hand on its manifest, show its counts.
+
+    What a stage raises is kept in the round for finish, and raised again so that KFP may retry the task.
+    """
+    ticket = Ticket.model_validate_json(Path(opened.path).read_bytes())
+    uris = {parent: _manifest_uri(artifact.path) for parent, artifact in parents.items()}
+    try:
+        manifest = run_ticket(name, ticket, uris, Settings.from_environment())
+    except Exception as error:
+        rounds.write_failure(open_store(ticket.root), ticket, name, error)
+        raise
+    _hand_on(manifest, out, metrics)
+
+
+def end_round(job: str, loop: str) -> str:
+    """Body of the exit task finish; returns how the round ended, for the UI."""
+    try:
+        end = finish(job, loop, Settings.from_environment())
+    except RatchetError as error:
+        return f"UNKNOWN: {type(error).__name__}: {error}"
+    return f"{end.state}: {end.reason}"
+
+
+def _hand_on(manifest: Manifest, out: Any, metrics: Any) -> None:
+    _write(out.path, canonical.pretty(manifest.model_dump(mode="json")))
+    out.metadata.update(store_uri=manifest.uri, digest=manifest.content_digest, rows=manifest.rows, **manifest.counts)
+    for name, value in {**manifest.counts, **scalars(manifest.results)}.items():
+        metrics.log_metric(f"{manifest.stage}/{name}", float(value))
+    metrics.log_metric(f"{manifest.stage}/seconds", sum(manifest.seconds.values()))
+
+
+def scalars(results: Mapping[str, Any], prefix: str = "", depth: int = 3) -> dict[str, float]:
+    """The numbers in a stage's results, flattened to a/b/c, at most `depth` deep: what KFP and MLflow show as metrics."""
+    found: dict[str, float] = {}
+    for name, value in results.items():
+        if isinstance(value, bool):
+            continue
+        if isinstance(value, int | float):
+            found[f"{prefix}{name}"] = float(value)
+        elif isinstance(value, Mapping) and depth > 1:
+            found.update(scalars(value, f"{prefix}{name}/", depth - 1))
+    return found
+
+
+def _manifest_uri(path: str) -> str:
+    return parse_manifest(Path(path).read_bytes(), path, None, None).uri
+
+
+def _write(path: str, data: bytes) -> None:
+    place = Path(path)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(data)
