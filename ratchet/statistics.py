@@ -1,0 +1,237 @@
+"""The statistics of paired comparisons: two models on the same items, items that share a picture in one cluster.
+
+Every function is pure. Values are 0..1 an item (1: right), so a difference of means lies in -1..1. Tests are one-sided
+with the null hypothesis that the true difference, candidate minus champion, is at most 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ratchet.records import Record
+
+Floats = NDArray[np.float64]
+Values = Sequence[float] | Sequence[bool] | NDArray[Any]
+Labels = Sequence[str] | Sequence[int] | NDArray[Any]
+
+# Up to so many clusters with fractional sums every sign pattern is tried: 65,536 of them.
+ENUMERATED_CLUSTERS = 16
+CHUNK_CELLS = 1 << 22
+
+
+class Delta(Record):
+    """A paired difference, candidate minus champion, with its two-sided interval."""
+
+    n: int
+    clusters: int
+    delta: float
+    low: float
+    high: float
+
+
+def wilson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval for a share (E. B. Wilson 1927); (0, 1) where there are no items."""
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes of {n} items: successes must lie between 0 and n")
+    if n == 0:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    share = successes / n
+    centre = share + z * z / (2 * n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low, high = (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
+    return (0.0 if successes == 0 else max(low, 0.0)), (1.0 if successes == n else min(high, 1.0))
+
+
+def paired_delta(candidate: Values, champion: Values, clusters: Labels, confidence: float = 0.95) -> Delta:
+    """Difference of means over the same items, with a cluster-robust interval.
+
+    Variance: G/(G-1) * sum over clusters of (sum of residuals)^2 / n^2 (Liang and Zeger 1986; for evaluations: Miller
+    2024, "Adding Error Bars to Evals"), Student's t with G-1 degrees of freedom. As in Bonett and Price 2012, the
+    interval (not the estimate) is taken after adding one item won and one lost, each a cluster of its own: without
+    them a few items on which both models agree would give an interval of width zero.
+    """
+    diffs = _floats(candidate) - _floats(champion)
+    labels = _labels(clusters, len(diffs))
+    n, count = len(diffs), int(labels.max(initial=-1)) + 1
+    if n == 0:
+        return Delta(n=0, clusters=0, delta=0.0, low=-1.0, high=1.0)
+    padded = np.append(diffs, (1.0, -1.0))
+    centre = float(padded.mean())
+    sums = _floats(np.bincount(np.append(labels, (count, count + 1)), weights=padded - centre))
+    low, high = _interval(centre, sums / len(padded), confidence)
+    return Delta(n=n, clusters=count, delta=float(diffs.mean()), low=low, high=high)
+
+
+def paired_ratio_delta(
+    candidate: tuple[Values, Values], champion: tuple[Values, Values], clusters: Labels, confidence: float = 0.95
+) -> Delta:
+    """Difference of two ratios of sums, such as CHAIR_i = sum(hallucinated) / sum(mentioned), each given as
+    (numerators, denominators) an item.
+
+    The interval is the delta method's, cluster-robust: item i adds (x_i - R y_i) / sum(y) to the error of R = sum(x) /
+    sum(y). It has the same two added items as `paired_delta`. A ratio over nothing (0 / 0) counts as 0.
+    """
+    (x, y), (u, v) = ((_floats(part) for part in role) for role in (candidate, champion))
+    labels = _labels(clusters, len(x))
+    if not len(x) == len(y) == len(u) == len(v):
+        raise ValueError(f"{len(x)}, {len(y)}, {len(u)} and {len(v)} values: all four columns must be of the same items")
+    n, count = len(x), int(labels.max(initial=-1)) + 1
+    if n == 0:
+        return Delta(n=0, clusters=0, delta=0.0, low=-1.0, high=1.0)
+    delta = _ratio(x, y) - _ratio(u, v)
+    x, y, u, v = np.append(x, (1.0, 0.0)), np.append(y, (1.0, 1.0)), np.append(u, (0.0, 1.0)), np.append(v, (1.0, 1.0))
+    ours, theirs = _ratio(x, y), _ratio(u, v)
+    influence = (x - ours * y) / y.sum() - (u - theirs * v) / v.sum()
+    errors = _floats(np.bincount(np.append(labels, (count, count + 1)), weights=influence))
+    low, high = _interval(ours - theirs, errors, confidence)
+    return Delta(n=n, clusters=count, delta=delta, low=low, high=high)
+
+
+def noninferior(candidate: Values, champion: Values, clusters: Labels, margin: float, alpha: float) -> tuple[float, bool]:
+    """One-sided non-inferiority: the lower bound (level alpha) of the paired difference, and whether it is above -margin."""
+    bound = paired_delta(candidate, champion, clusters, 1 - 2 * alpha).low
+    return bound, bound > -margin
+
+
+def mcnemar_exact(wins: int, losses: int) -> float:
+    """Exact one-sided McNemar test: P(X >= wins), X binomial over wins + losses fair coins (McNemar 1947, exact form).
+
+    Items on which both models agree say nothing about the difference. Valid for independent items.
+    """
+    if wins < 0 or losses < 0:
+        raise ValueError(f"{wins} wins and {losses} losses: counts cannot be negative")
+    if wins == 0:
+        return 1.0
+    from scipy.special import bdtrc
+
+    return float(bdtrc(wins - 1, wins + losses, 0.5))
+
+
+def sign_flip(cluster_diffs: Values, seed: int = 0, draws: int = 100_000) -> float:
+    """One-sided sign-flip test on the clusters' summed differences (Fisher 1935).
+
+    Under the null each sum is as likely as its negative, and p is the share of sign patterns whose total is at least
+    the one seen. The sum of squares is the same for all patterns, so this orders them as Student's t does, and the test
+    also holds asymptotically for the weaker null of a mean <= 0 (Janssen 1997). Whole-numbered sums, as from right
+    and wrong, get the exact p by convolution; with sums of -1, 0 and 1 it equals `mcnemar_exact`. A few fractional
+    sums are enumerated, more are drawn `draws` times: p = (1 + hits) / (1 + draws), Phipson and Smyth 2010.
+    """
+    sums = _floats(cluster_diffs)
+    sums = sums[sums != 0]
+    total = float(sums.sum())
+    if len(sums) == 0:
+        return 1.0
+    if np.all(sums == np.round(sums)):
+        return _whole_sign_flip(np.abs(sums).astype(np.int64), round(total))
+    tolerance = 1e-12 * float(np.abs(sums).sum())
+    if len(sums) <= ENUMERATED_CLUSTERS:
+        patterns = (np.arange(1 << len(sums))[:, None] >> np.arange(len(sums))) & 1
+        return float(np.mean((2 * patterns - 1) @ sums >= total - tolerance))
+    rng, hits = np.random.default_rng(seed), 0
+    for size in _chunks(draws, len(sums)):
+        signs = 2.0 * rng.integers(0, 2, size=(size, len(sums)), dtype=np.int8) - 1
+        hits += int(np.count_nonzero(signs @ sums >= total - tolerance))
+    return (1 + hits) / (1 + draws)
+
+
+def cluster_sums(candidate: Values, champion: Values, clusters: Labels) -> Floats:
+    """Summed differences of each cluster: what `sign_flip` takes."""
+    diffs = _floats(candidate) - _floats(champion)
+    return _floats(np.bincount(_labels(clusters, len(diffs)), weights=diffs))
+
+
+def cluster_bootstrap(
+    candidate: Values, champion: Values, clusters: Labels, alpha: float = 0.05, seed: int = 0, draws: int = 10_000
+) -> tuple[float, float]:
+    """Lower bound (level alpha) of the difference, and one-sided p, from resampled clusters (Davison and Hinkley 1997).
+
+    Percentile method: no guarantee for few clusters, unlike the exact tests. p = (1 + draws with a difference <= 0) /
+    (1 + draws), so `draws` must be several times 1 / alpha. Clusters with equal sum and size are one category of a
+    multinomial, which makes a draw cost as many numbers as there are categories.
+    """
+    diffs = _floats(candidate) - _floats(champion)
+    labels = _labels(clusters, len(diffs))
+    if len(diffs) == 0:
+        return -1.0, 1.0
+    rows = np.stack([np.bincount(labels, weights=diffs), np.bincount(labels).astype(np.float64)], axis=1)
+    kinds, counts = np.unique(rows, axis=0, return_counts=True)
+    rng = np.random.default_rng(seed)
+    found = []
+    for size in _chunks(draws, len(kinds)):
+        drawn = rng.multinomial(len(rows), counts / len(rows), size=size) @ kinds
+        found.append(drawn[:, 0] / drawn[:, 1])
+    deltas = np.concatenate(found)
+    p = (1 + int(np.count_nonzero(deltas <= 0))) / (1 + draws)
+    return float(np.quantile(deltas, alpha)), p
+
+
+def pass_at_k_unbiased(n: int, c: int, k: int) -> float:
+    """Chance that at least one of k samples is right, from n samples of which c were: 1 - C(n-c, k) / C(n, k).
+
+    Unbiased (Chen et al. 2021, "Evaluating Large Language Models Trained on Code").
+    """
+    if not 0 <= c <= n or not 1 <= k <= n:
+        raise ValueError(f"pass@{k} from {c} right of {n} samples: needs 0 <= right <= samples and 1 <= k <= samples")
+    return 1.0 - math.comb(n - c, k) / math.comb(n, k)
+
+
+def _floats(values: Values) -> Floats:
+    return np.asarray(values, dtype=np.float64)
+
+
+def _labels(clusters: Labels, n: int) -> NDArray[np.int64]:
+    """Clusters numbered from 0."""
+    if len(clusters) != n:
+        raise ValueError(f"{n} items but {len(clusters)} cluster labels; give one label an item")
+    if n == 0:
+        return np.zeros(0, dtype=np.int64)
+    return np.unique(np.asarray(clusters), return_inverse=True)[1].astype(np.int64)
+
+
+def _interval(centre: float, errors: Floats, confidence: float) -> tuple[float, float]:
+    """centre -+ t * sqrt(G/(G-1) * sum of squared cluster errors), within -1..1."""
+    from scipy.special import stdtrit
+
+    groups = len(errors)
+    half = float(stdtrit(groups - 1, 0.5 + confidence / 2)) * math.sqrt(groups / (groups - 1) * float(errors @ errors))
+    return max(centre - half, -1.0), min(centre + half, 1.0)
+
+
+def _ratio(numerators: Floats, denominators: Floats) -> float:
+    total = float(denominators.sum())
+    return float(numerators.sum()) / total if total else 0.0
+
+
+def _whole_sign_flip(sizes: NDArray[np.int64], total: int) -> float:
+    """P(sum of randomly signed sizes >= total), exact: k clusters of size m add m * (2 * Binomial(k, 1/2) - k)."""
+    chances: Floats = np.ones(1)
+    for size, count in zip(*np.unique(sizes, return_counts=True), strict=True):
+        spread = np.zeros(int(size * count) + 1)
+        spread[:: int(size)] = _fair_coins(int(count))
+        chances = _floats(np.convolve(chances, spread))
+    # Index i of `chances` is a positive part of i, so a total of 2 i - (sum of sizes).
+    first = (total + int(sizes.sum()) + 1) // 2
+    return float(min(chances[first:].sum(), 1.0))
+
+
+def _fair_coins(count: int) -> Floats:
+    """Chances of 0..count heads in `count` fair throws."""
+    from scipy.special import gammaln
+
+    heads = np.arange(count + 1)
+    logs = gammaln(count + 1) - gammaln(heads + 1) - gammaln(count - heads + 1) - count * math.log(2)
+    chances: Floats = np.exp(logs)
+    return chances
+
+
+def _chunks(draws: int, width: int) -> list[int]:
+    """Sizes that add up to `draws`, each small enough to hold in memory."""
+    most = max(CHUNK_CELLS // max(width, 1), 1)
+    return [min(most, draws - start) for start in range(0, draws, most)]
