@@ -41,7 +41,9 @@ def arrow_type(annotation: Any) -> pa.DataType:
         return pa.map_(pa.string(), arrow_type(arguments[1]))
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return pa.struct([pa.field(n, arrow_type(f.annotation)) for n, f in annotation.model_fields.items()])
-    raise TypeError(f"{annotation!r} has no column type; use scalars, Literal, Optional, tuple[X, ...], dict[str, float] or a Record")
+    raise TypeError(
+        f"{annotation!r} has no column type; use scalars, Literal, Optional, tuple[X, ...], dict[str, float] or a Record"
+    )
 
 
 @contextmanager

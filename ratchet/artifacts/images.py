@@ -25,11 +25,20 @@ PACK_SCHEMA = pa.schema(
         pa.field("sha256", pa.string()),
         pa.field("image", pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])),
     ],
-    metadata={"huggingface": '{"info": {"features": {"sha256": {"dtype": "string", "_type": "Value"}, "image": {"_type": "Image"}}}}'},
+    metadata={
+        "huggingface": '{"info": {"features": {"sha256": {"dtype": "string", "_type": "Value"}, "image": {"_type": "Image"}}}}'
+    },
 )
 ROW_GROUP = 256
 MAX_PIXELS = 64_000_000
-MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif", "BMP": "image/bmp", "TIFF": "image/tiff"}
+MEDIA_TYPES = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "WEBP": "image/webp",
+    "GIF": "image/gif",
+    "BMP": "image/bmp",
+    "TIFF": "image/tiff",
+}
 
 
 def write_pack(store: Store, key: str, images: Iterable[tuple[str, bytes]]) -> Pack:
@@ -52,7 +61,9 @@ def ref_of(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageRef:
     image = decode(data, max_pixels)
     media_type = MEDIA_TYPES.get(image.format or "")
     if media_type is None:
-        raise PromptSetError(f"pictures of format {image.format} are not accepted; convert to one of {', '.join(MEDIA_TYPES)}")
+        raise PromptSetError(
+            f"pictures of format {image.format} are not accepted; convert to one of {', '.join(MEDIA_TYPES)}"
+        )
     return ImageRef(sha256=canonical.sha256(data), media_type=media_type, width=image.width, height=image.height)
 
 
@@ -64,9 +75,18 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
     try:
         image = pil.open(io.BytesIO(data))
         if image.width * image.height > max_pixels:
-            raise PromptSetError(f"picture of {image.width}x{image.height} pixels; the limit is {max_pixels}. Scale it down first.")
+            raise PromptSetError(
+                f"picture of {image.width}x{image.height} pixels; the limit is {max_pixels}. Scale it down first."
+            )
         image.load()
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, pil.DecompressionBombError, pil.DecompressionBombWarning) as error:
+    except (
+        UnidentifiedImageError,
+        OSError,
+        ValueError,
+        SyntaxError,
+        pil.DecompressionBombError,
+        pil.DecompressionBombWarning,
+    ) as error:
         raise PromptSetError(f"unreadable picture of {len(data)} bytes: {error}") from error
     return image
 
@@ -91,10 +111,14 @@ class ImageBank:
         place = self._places().get(sha256)
         if place is None:
             names = ", ".join(p.uri for p in self._packs) or "none"
-            raise NotFound(f"picture {sha256[:12]} is in none of the artifact's packs ({names}); the artifact is incomplete, make it again.")
+            raise NotFound(
+                f"picture {sha256[:12]} is in none of the artifact's packs ({names}); the artifact is incomplete, make it again."
+            )
         data = self._group(place)[sha256]
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise DigestMismatch(f"picture {sha256[:12]} in {self._packs[place[0]].uri} has other bytes than its hash says. Import the pictures again.")
+            raise DigestMismatch(
+                f"picture {sha256[:12]} in {self._packs[place[0]].uri} has other bytes than its hash says. Import the pictures again."
+            )
         return data
 
     def image(self, sha256: str) -> Image:
@@ -125,13 +149,19 @@ class ImageBank:
             pack = self._packs[number]
             stat = self._store.stat(self._store.key(pack.uri))
             if stat is None:
-                raise ShardUnreadable(f"image pack {pack.uri} is missing ({pack.images} pictures). Import the prompt set again.")
+                raise ShardUnreadable(
+                    f"image pack {pack.uri} is missing ({pack.images} pictures). Import the prompt set again."
+                )
             if stat.size != pack.size:
-                raise ShardUnreadable(f"image pack {pack.uri} has {stat.size} bytes, the manifest says {pack.size}: it is truncated. Import the prompt set again.")
+                raise ShardUnreadable(
+                    f"image pack {pack.uri} has {stat.size} bytes, the manifest says {pack.size}: it is truncated. Import the prompt set again."
+                )
             try:
                 self._files[number] = pq.ParquetFile(self._store.open(self._store.key(pack.uri)))
             except (pa.ArrowInvalid, OSError) as error:
-                raise ShardUnreadable(f"image pack {pack.uri} is not a Parquet file ({error}). Import the prompt set again.") from error
+                raise ShardUnreadable(
+                    f"image pack {pack.uri} is not a Parquet file ({error}). Import the prompt set again."
+                ) from error
         return self._files[number]
 
     def _group(self, place: tuple[int, int]) -> dict[str, bytes]:

@@ -93,7 +93,9 @@ def content_digest(schema_name: str, schema_version: int, shards: tuple[Shard, .
     return canonical.digest(body)
 
 
-def read_manifest(store: Store, prefix: str, schema_name: str | None = None, schema_version: int | None = None) -> Manifest:
+def read_manifest(
+    store: Store, prefix: str, schema_name: str | None = None, schema_version: int | None = None
+) -> Manifest:
     """Read and check the manifest under `prefix`.
 
     Raises ManifestMissing where the stage never finished, SchemaMismatch for another schema or version (naming both),
@@ -113,7 +115,9 @@ def parse_manifest(data: bytes, where: str, schema_name: str | None, schema_vers
     try:
         raw = canonical.loads(data)
     except ValueError as error:
-        raise DigestMismatch(f"{where} is not JSON ({error}): it was cut or changed. Delete it and run the stage again.") from error
+        raise DigestMismatch(
+            f"{where} is not JSON ({error}): it was cut or changed. Delete it and run the stage again."
+        ) from error
     _check_schema(raw, where, schema_name, schema_version)
     try:
         manifest = Manifest.model_validate(raw)
@@ -136,7 +140,9 @@ def _check_schema(raw: Any, where: str, name: str | None, version: int | None) -
             "Use the ratchet that wrote it, or run the round again."
         )
     if name is not None and raw.get("schema_name") != name:
-        raise SchemaMismatch(f"{where} holds {raw.get('schema_name')!r}; {name!r} is needed here. Give the artifact of the right stage.")
+        raise SchemaMismatch(
+            f"{where} holds {raw.get('schema_name')!r}; {name!r} is needed here. Give the artifact of the right stage."
+        )
     if version is not None and raw.get("schema_version") != version:
         raise SchemaMismatch(
             f"{where} holds {raw.get('schema_name')} version {raw.get('schema_version')!r}; this ratchet reads version {version}. "

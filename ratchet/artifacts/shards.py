@@ -191,12 +191,20 @@ def read_shard(store: Store, key: str, shard: Shard) -> pa.Table:
     try:
         data = store.get(key)
     except NotFound as error:
-        raise ShardUnreadable(f"{where} is missing, but the manifest lists it ({shard.rows} rows). Delete the manifest and run the stage again.") from error
+        raise ShardUnreadable(
+            f"{where} is missing, but the manifest lists it ({shard.rows} rows). Delete the manifest and run the stage again."
+        ) from error
     if len(data) != shard.size:
-        raise ShardUnreadable(f"{where} has {len(data)} bytes, the manifest says {shard.size}: it is truncated. Delete the artifact's folder and run the stage again.")
+        raise ShardUnreadable(
+            f"{where} has {len(data)} bytes, the manifest says {shard.size}: it is truncated. Delete the artifact's folder and run the stage again."
+        )
     if canonical.sha256(data) != shard.sha256:
-        raise DigestMismatch(f"{where} does not have the SHA-256 that the manifest records: its bytes were changed. Delete the artifact's folder and run the stage again.")
+        raise DigestMismatch(
+            f"{where} does not have the SHA-256 that the manifest records: its bytes were changed. Delete the artifact's folder and run the stage again."
+        )
     try:
         return pq.read_table(pa.BufferReader(data))
     except (pa.ArrowInvalid, OSError) as error:
-        raise ShardUnreadable(f"{where} is not a Parquet file ({error}). Delete the artifact's folder and run the stage again.") from error
+        raise ShardUnreadable(
+            f"{where} is not a Parquet file ({error}). Delete the artifact's folder and run the stage again."
+        ) from error
