@@ -23,23 +23,23 @@ class Services:
 
     def __init__(self, folder: Path, settings: Settings, ownership: Ownership | None, servers: list[Server]) -> None:
         self.folder = folder
-        self._settings = settings
+        self.settings = settings
         self._ownership = ownership
         self._servers = servers
 
     def environment(self) -> dict[str, str]:
         """Variables that lead boto3, MLflow and ratchet to these servers. Empty ones cancel what may be set."""
-        return _environment(self._settings)
+        return _environment(self.settings)
 
     def keep(self) -> None:
         """Leave the servers running when this process ends; `attach` finds them."""
-        self._settings = self._settings.model_copy(update={"kept": True})
-        save(self.folder, self._settings)
+        self.settings = self.settings.model_copy(update={"kept": True})
+        save(self.folder, self.settings)
         self._let_go()
 
     def stop(self) -> None:
         """End the servers, whoever started them. Quiet when called again."""
-        _end(self._settings, self._servers)
+        _end(self.settings, self._servers)
         self._let_go()
 
     def _let_go(self) -> None:

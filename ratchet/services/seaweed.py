@@ -55,8 +55,10 @@ def seaweed_server(folder: Path, settings: Settings) -> Server:
     command += ["-s3", f"-s3.port={ports['s3']}", f"-s3.config={folder / 's3.json'}"]
     # Catalogs that nobody uses would take fixed ports; a mistyped bucket must be an error, not a new bucket.
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false"]
-    # The default of 8 volumes is full after a few buckets: let the disk be the limit. Nobody waits for a slow leave.
+    # The default of 8 volumes is full after a few buckets: let the disk be the limit. Nobody waits for a slow leave, nor
+    # 20 s for the single master to elect itself: what it must know, the volumes tell it.
     command += ["-volume.max=0", "-master.volumeSizeLimitMB=1024", "-volume.preStopSeconds=0"]
+    command += ["-master.resumeState=false"]
     return Server(
         name="SeaweedFS",
         command=command,
