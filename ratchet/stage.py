@@ -6,6 +6,7 @@ the round's salt: not by run, host, clock or commit. Complete, it returns at onc
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -161,12 +162,22 @@ def run_ticket(name: str, ticket: Ticket, parents: Mapping[str, str], settings: 
     store = open_store(ticket.root)
     opened = read_round(store, ticket.loop, ticket.number)
     manifests = {parent: _open_parent(store, name, parent, uri) for parent, uri in parents.items()}
-    lease = leases.held(store, loop_prefix(ticket.loop), ticket.job, ticket.epoch)
+    lease = lease_of(store, ticket)
     context = context_of(
         name, store, opened, manifests, settings=settings, lease=lease, progress=for_stage(name, ticket.number)
     )
-    with leases.renewing(lease):
+    with leases.renewing(lease, lease.seconds / 3):
         return run_step(context)
+
+
+def lease_seconds() -> float:
+    """How long a lease lasts without renewal: RATCHET_LEASE_SECONDS, default 60."""
+    return float(os.environ.get("RATCHET_LEASE_SECONDS", "60"))
+
+
+def lease_of(store: Store, ticket: Ticket) -> leases.Lease:
+    """The lease that begin took for this ticket's run."""
+    return leases.Lease(store.sub(loop_prefix(ticket.loop)), ticket.job, ticket.epoch, lease_seconds())
 
 
 def _open_parent(store: Store, name: str, parent: str, uri: str) -> Manifest:

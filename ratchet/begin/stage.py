@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from dataclasses import dataclass
 
 import ratchet
 from ratchet import canonical, recipe, rounds
 from ratchet.artifacts.manifest import ModelRef
 from ratchet.begin import prompts
-from ratchet.errors import RoundError
+from ratchet.errors import LeaseHeld, RoundError
 from ratchet.profile import Profile
 from ratchet.progress import for_stage
 from ratchet.provenance import code_revision
@@ -23,9 +24,8 @@ from ratchet.registry.base import ModelVersion
 from ratchet.registry.promotion import mend, record_foreign_moves
 from ratchet.rounds import Round, RoundEnd, Ticket
 from ratchet.settings import Settings
+from ratchet.stage import lease_seconds
 from ratchet.store import Store, open_store
-
-LEASE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,8 @@ def begin(job: str, options: BeginOptions, settings: Settings) -> Ticket:
     Profile.load(options.profile).check(wanted)
     store = open_store(settings.root)
     registry = open_registry(settings, store)
-    prefix = rounds.loop_prefix(options.loop)
-    held = lease.acquire(
-        store, prefix, job, lease_seconds(), holder_ended=lambda holder: _has_ended(store, options.loop, holder)
-    )
-    with lease.renewing(held):
+    held = take_lease(store, options.loop, job)
+    with lease.renewing(held, held.seconds / 3):
         mend(registry, store, options.loop)
         record_foreign_moves(registry, store, options.loop)
         seed = as_ref(_seed_version(registry, options))
@@ -70,9 +67,17 @@ def begin(job: str, options: BeginOptions, settings: Settings) -> Ticket:
     return ticket
 
 
-def lease_seconds() -> float:
-    """How long a lease lasts without renewal: RATCHET_LEASE_SECONDS, default 60."""
-    return float(os.environ.get("RATCHET_LEASE_SECONDS", LEASE_SECONDS))
+def take_lease(store: Store, loop: str, job: str) -> lease.Lease:
+    """Take the loop's lease for a run, waiting for it RATCHET_LEASE_WAIT seconds (default 0). Raises LeaseHeld."""
+    patience = time.monotonic() + float(os.environ.get("RATCHET_LEASE_WAIT", "0"))
+    place = store.sub(rounds.loop_prefix(loop))
+    while True:
+        try:
+            return lease.acquire(place, job, lease_seconds(), holder_ended=lambda run: _has_ended(store, loop, run))
+        except LeaseHeld:
+            if time.monotonic() > patience:
+                raise
+            time.sleep(1.0)
 
 
 def as_ref(version: ModelVersion) -> ModelRef:

@@ -7,11 +7,10 @@ anything else is FAILED, with the first stage that has no manifest and what it s
 from __future__ import annotations
 
 from ratchet import canonical, rounds
-from ratchet.errors import LeaseError, RatchetError
-from ratchet.registry import lease
+from ratchet.errors import RatchetError
 from ratchet.rounds import RoundEnd, Ticket
 from ratchet.settings import Settings
-from ratchet.stage import STEPS
+from ratchet.stage import STEPS, lease_of
 from ratchet.store import Store, open_store
 
 
@@ -25,7 +24,7 @@ def finish(job: str, loop: str, settings: Settings) -> RoundEnd:
         )
     end = rounds.write_end(store, loop, ticket.number, end_of(store, ticket))
     _write_report(store, ticket)
-    _release(store, ticket)
+    lease_of(store, ticket).release()
     return end
 
 
@@ -59,11 +58,3 @@ def _write_report(store: Store, ticket: Ticket) -> None:
         store.put(
             f"{prefix}/report-failure.json", canonical.pretty({"error": type(error).__name__, "message": str(error)})
         )
-
-
-def _release(store: Store, ticket: Ticket) -> None:
-    try:
-        lease.held(store, rounds.loop_prefix(ticket.loop), ticket.job, ticket.epoch).release()
-    except LeaseError:
-        # Another run has taken the loop over: then it is its lease, not ours to release.
-        return

@@ -1,0 +1,132 @@
+"""Operations on a loop: open it, run a round in this process, run one stage, cancel a round.
+
+kfp.local and a cluster run the same stage functions from `ratchet.stage`; running them here in one process is what tests
+and benchmarks do, and what the single-stage commands use.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from ratchet import models, rounds, sources
+from ratchet.artifacts import Manifest
+from ratchet.begin import BeginOptions, begin
+from ratchet.begin.stage import take_lease
+from ratchet.errors import RoundError
+from ratchet.finish import finish
+from ratchet.registry import lease as leases
+from ratchet.registry import open_registry
+from ratchet.registry.base import ModelVersion
+from ratchet.rounds import RoundEnd, Ticket
+from ratchet.settings import Settings
+from ratchet.stage import STEPS, run_ticket
+from ratchet.store import open_store
+
+Watch = Callable[[str], None]
+
+
+def new_job() -> str:
+    """Name for a run that KFP does not name."""
+    return f"run-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def init_loop(settings: Settings, loop: str, seed: str) -> ModelVersion:
+    """Register the loop's first champion from a folder, s3://, models:/, hf:// or "tinyworld".
+
+    Run again with the same model it changes nothing; a loop that has a champion already keeps it.
+    """
+    rounds.check_loop_name(loop)
+    store = open_store(settings.root)
+    registry = open_registry(settings, store)
+    known = registry.champion(loop)
+    if known is not None:
+        return known
+    folder, description = sources.fetch_model(seed, store, registry)
+    return _register_first(settings, loop, Path(folder), description)
+
+
+def _register_first(settings: Settings, loop: str, folder: Path, description: str) -> ModelVersion:
+    store = open_store(settings.root)
+    registry = open_registry(settings, store)
+    ref = models.upload(store, folder, loop)
+    version = registry.register(loop, ref.uri, ref.digest, {"ratchet.round": "seed", "ratchet.source": description})
+    registry.set_champion(loop, version.version)
+    return version
+
+
+def run_in_process(
+    settings: Settings, options: BeginOptions, job: str | None = None, watch: Watch | None = None
+) -> RoundEnd:
+    """One whole round in this process: begin, the six steps, finish. Errors of a stage are raised after finish."""
+    job = job or new_job()
+    ticket = begin(job, options, settings)
+    uris: dict[str, str] = {}
+    try:
+        for name, step in STEPS.items():
+            if watch is not None:
+                watch(name)
+            uris[name] = _run(name, ticket, {p: uris[p] for p in step.parents}, settings).uri
+    finally:
+        end = finish(job, options.loop, settings)
+    return end
+
+
+def run_stage(settings: Settings, loop: str, name: str, job: str | None = None) -> Manifest:
+    """Run one stage of a run (default: the loop's last), from what its parents have left in the store.
+
+    Takes the loop's lease for that run again if it was released, so a round that FAILED at one stage can be completed.
+    """
+    store = open_store(settings.root)
+    ticket = _ticket(settings, loop, job)
+    lease = take_lease(store, loop, ticket.job)
+    ticket = ticket.model_copy(update={"epoch": lease.epoch})
+    done = rounds.manifests(store, loop, ticket.number)
+    missing = [p for p in STEPS[name].parents if p not in done]
+    if missing:
+        raise RoundError(
+            f"round {ticket.number} of loop {loop} has no {missing[0]} yet; run `ratchet {missing[0]} --loop {loop}` first."
+        )
+    return _run(name, ticket, {p: done[p].uri for p in STEPS[name].parents}, settings)
+
+
+def cancel(settings: Settings, loop: str, why: str) -> RoundEnd:
+    """End the loop's running round as FAILED and fence its run off: what it still writes is refused."""
+    store = open_store(settings.root)
+    known = rounds.numbers(store, loop)
+    if not known or rounds.read_end(store, loop, known[-1]) is not None:
+        raise RoundError(f"loop {loop} has no running round; `ratchet status --loop {loop}` shows its rounds.")
+    end = rounds.write_end(store, loop, known[-1], RoundEnd(state="FAILED", reason=f"cancelled: {why}", job="cancel"))
+    # With the end written its holder counts as ended, so the lease can be taken: the next epoch fences the old run off.
+    take_lease(store, loop, f"cancel-{secrets.token_hex(4)}").release()
+    return end
+
+
+def _ticket(settings: Settings, loop: str, job: str | None) -> Ticket:
+    store = open_store(settings.root)
+    if job is None:
+        state = leases.read(store.sub(rounds.loop_prefix(loop)))
+        known = rounds.numbers(store, loop)
+        if state is None or not known:
+            raise RoundError(
+                f"loop {loop} has no round yet; `ratchet run --loop {loop}` runs one, `ratchet begin --loop {loop}` opens one."
+            )
+        job = (
+            state.holder
+            if rounds.read_run(store, loop, state.holder)
+            else rounds.read_round(store, loop, known[-1]).job
+        )
+    ticket = rounds.read_run(store, loop, job)
+    if ticket is None:
+        raise RoundError(f"loop {loop} has no run {job!r}; `ratchet status --loop {loop}` lists its rounds.")
+    return ticket
+
+
+def _run(name: str, ticket: Ticket, parents: dict[str, str], settings: Settings) -> Manifest:
+    try:
+        return run_ticket(name, ticket, parents, settings)
+    except Exception as error:
+        rounds.write_failure(open_store(ticket.root), ticket, name, error)
+        raise
