@@ -80,7 +80,7 @@ def run_stage(settings: Settings, loop: str, name: str, job: str | None = None) 
     Takes the loop's lease for that run again if it was released, so a round that FAILED at one stage can be completed.
     """
     store = open_store(settings.root)
-    ticket = _ticket(settings, loop, job)
+    ticket = ticket_of(settings, loop, job)
     lease = take_lease(store, loop, ticket.job)
     ticket = ticket.model_copy(update={"epoch": lease.epoch})
     done = rounds.manifests(store, loop, ticket.number)
@@ -104,7 +104,8 @@ def cancel(settings: Settings, loop: str, why: str) -> RoundEnd:
     return end
 
 
-def _ticket(settings: Settings, loop: str, job: str | None) -> Ticket:
+def ticket_of(settings: Settings, loop: str, job: str | None) -> Ticket:
+    """The ticket of a run; None means the run that holds, or last held, the loop. Raises RoundError."""
     store = open_store(settings.root)
     if job is None:
         state = leases.read(store.sub(rounds.loop_prefix(loop)))

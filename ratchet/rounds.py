@@ -56,6 +56,9 @@ class Round(Record):
 
     @property
     def prefix(self) -> str:
+        """Where the round's artifacts lie; a control arm's are apart, so nothing takes them for a round's."""
+        if self.control is not None:
+            return f"{loop_prefix(self.loop)}/controls/{self.control}/{self.number:04d}"
         return round_prefix(self.loop, self.number)
 
 

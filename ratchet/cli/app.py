@@ -1,0 +1,61 @@
+"""The tree of commands, and how errors end the program.
+
+Exit codes: 0 done; 1 any other error; 2 recipe, profile or usage; 3 prompts or import; 4 artifact; 5 store; 6 lease;
+7 model, sampling, verifier or training; 8 registry; 9 round; 10 a local server; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+import ratchet
+from ratchet.cli import loops, recipes, sets, stages, worlds
+from ratchet.cli.output import errors
+from ratchet.errors import RatchetError
+
+app = typer.Typer(
+    name="ratchet",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Multimodal models that improve themselves, round by round, behind a gate.\n\n"
+    "Begin with [bold]ratchet demo[/bold]: it needs nothing but this machine.",
+    epilog="Exit codes: 0 done, 1 other, 2 recipe or usage, 3 prompts, 4 artifact, 5 store, 6 lease, 7 model or training, "
+    "8 registry, 9 round, 10 local server.",
+)
+loops.register(app)
+sets.register(app)
+stages.register(app)
+app.add_typer(recipes.app, name="recipe")
+app.add_typer(worlds.app, name="tinyworld")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ratchet {ratchet.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and end."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point: a RatchetError becomes its message and its exit code, never a traceback."""
+    try:
+        app()
+    except RatchetError as error:
+        errors.print(f"[bold red]{type(error).__name__}[/bold red]", highlight=False)
+        errors.print(str(error), markup=False, highlight=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        errors.print("interrupted; `ratchet resume` goes on where the round stopped", highlight=False)
+        sys.exit(130)

@@ -1,0 +1,53 @@
+"""What all commands share: consoles, JSON output, and finding store and registry."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from ratchet import canonical
+from ratchet.settings import Settings
+
+console = Console()
+errors = Console(stderr=True)
+
+LoopOption = Annotated[str, typer.Option("--loop", "-l", help="Name of the loop.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+EmbeddedOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--embedded",
+        help="Folder of a store and a registry of our own (SeaweedFS, MLflow); started for this command. "
+        "Without it RATCHET_ROOT and MLFLOW_TRACKING_URI say where they are.",
+    ),
+]
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(canonical.pretty(value).decode())
+
+
+@contextmanager
+def workplace(embedded: Path | None) -> Iterator[Settings]:
+    """Settings from the environment, or from servers started (or found running) in `embedded`."""
+    if embedded is None:
+        yield Settings.from_environment()
+        return
+    from ratchet import services
+    from ratchet.errors import ServiceError
+
+    try:
+        running = services.attach(embedded)
+    except ServiceError:
+        errors.print(f"[dim]starting SeaweedFS and MLflow in {embedded} ...[/dim]", highlight=False)
+        running = services.start(embedded)
+    with running:
+        os.environ.update(running.environment())
+        yield Settings.from_environment()

@@ -1,0 +1,85 @@
+"""One subcommand per stage: what the components run, from a shell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, console, print_json, workplace
+from ratchet.stage import STEPS
+
+JobOption = Annotated[str | None, typer.Option("--job", help="The run to work for; default: the loop's last.")]
+
+_HELP = {
+    "generate": "The seed model answers the pool's prompts, k times each.",
+    "verify": "Check every completion by the verifiers that its prompt names.",
+    "filter": "Keep what the model should learn from; count every drop by reason.",
+    "train": "Train the seed model on what is left.",
+    "evaluate": "Champion and candidate answer the same held-out prompts.",
+    "promote": "Register the candidate and decide; completes a round whose registry was down.",
+}
+
+
+def register(app: typer.Typer) -> None:
+    app.command("begin", rich_help_panel="Stages", epilog="Example: ratchet begin --loop mine --recipe rft")(_begin)
+    for name in STEPS:
+        example = f"Example: ratchet {name} --loop mine"
+        app.command(name, help=_HELP[name], rich_help_panel="Stages", epilog=example)(_stage(name))
+    app.command("finish", rich_help_panel="Stages", epilog="Example: ratchet finish --loop mine --job run-42")(_finish)
+
+
+def _stage(name: str) -> Callable[..., None]:
+    def command(
+        loop: LoopOption = "default",
+        job: JobOption = None,
+        embedded: EmbeddedOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        from ratchet.loop import run_stage
+
+        with workplace(embedded) as settings:
+            manifest = run_stage(settings, loop, name, job)
+            if name == "promote":
+                from ratchet.finish import finish
+                from ratchet.loop import ticket_of
+
+                finish(ticket_of(settings, loop, job).job, loop, settings)
+        if as_json:
+            print_json(manifest.model_dump(mode="json"))
+            return
+        counts = ", ".join(f"{value} {key}" for key, value in manifest.counts.items())
+        console.print(f"{name}: {manifest.rows} rows ({counts})", highlight=False)
+        console.print(f"{manifest.uri}  content {manifest.content_digest[:12]}", highlight=False, soft_wrap=True)
+
+    return command
+
+
+def _begin(
+    loop: LoopOption = "default",
+    recipe: Annotated[str, typer.Option("--recipe", "-r", help="A shipped name, a YAML file, or YAML text.")] = "rft",
+    job: Annotated[str | None, typer.Option("--job", help="Name of the run; default: a new one.")] = None,
+    seed: Annotated[str | None, typer.Option(help="A registered version other than the champion.")] = None,
+    embedded: EmbeddedOption = None,
+) -> None:
+    """Open or reopen the loop's round: resolve the seed, take the lease, draw the prompts."""
+    from ratchet.begin import BeginOptions, begin
+    from ratchet.loop import new_job
+
+    with workplace(embedded) as settings:
+        ticket = begin(job or new_job(), BeginOptions(loop=loop, recipe=recipe, seed=seed), settings)
+    print_json(ticket.model_dump(mode="json"))
+
+
+def _finish(
+    job: Annotated[str, typer.Option("--job", help="The run that ends.")],
+    loop: LoopOption = "default",
+    embedded: EmbeddedOption = None,
+) -> None:
+    """Say how the round ended, write its report, release the lease."""
+    from ratchet.finish import finish
+
+    with workplace(embedded) as settings:
+        end = finish(job, loop, settings)
+    print_json(end.model_dump(mode="json"))
