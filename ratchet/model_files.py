@@ -1,0 +1,127 @@
+"""Which files may make up a model: safetensors and plain text, nothing that runs when it is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from pydantic import Field
+
+from ratchet import canonical
+from ratchet.errors import ModelError
+from ratchet.records import Record
+
+CARD = "ratchet-model.json"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".h5", ".keras"})
+_PROGRAMS = frozenset({".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".sh", ".exe", ".ipynb"})
+_PICKLE_STARTS = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
+_ZIP_START = b"PK\x03\x04"
+_CHUNK = 1 << 20
+
+
+class ModelFile(Record):
+    """One file of a model: `path` relative to its folder (posix), `size` in bytes."""
+
+    path: str
+    sha256: str = Field(min_length=64, max_length=64)
+    size: int = Field(ge=0)
+
+
+class ModelCard(Record):
+    """What is written last beside the files: the list that makes them a model."""
+
+    name: str
+    digest: str
+    files: tuple[ModelFile, ...]
+
+
+def check_name(name: str) -> str:
+    """The name itself, if it can be one. Raises ModelError."""
+    if not _NAME.fullmatch(name):
+        raise ModelError(
+            f"model name {name!r} must be letters, digits, dots, dashes and underscores, at most 128, "
+            "beginning with a letter or digit; give another name."
+        )
+    return name
+
+
+def describe(root: Path) -> tuple[ModelFile, ...]:
+    """The files of the model in `root`, hidden ones and the card left out. Raises ModelError for what is refused."""
+    if not root.is_dir():
+        raise ModelError(f"{root} is not a folder; give the folder that `save_pretrained` wrote.")
+    found = sorted(path for path in root.rglob("*") if _shown(path.relative_to(root)))
+    paths = [path for path in found if path.is_symlink() or not path.is_dir()]
+    for path in paths:
+        _check_file(path, root)
+    names = [path.relative_to(root).as_posix() for path in paths]
+    if "config.json" not in names or not any(name.endswith(".safetensors") for name in names):
+        raise ModelError(
+            f"{root} holds {', '.join(names) or 'nothing'}; a model needs config.json and *.safetensors. "
+            "Save it with `save_pretrained`."
+        )
+    return tuple(
+        ModelFile(path=name, sha256=file_sha256(path), size=path.stat().st_size)
+        for name, path in zip(names, paths, strict=True)
+    )
+
+
+def files_digest(files: Sequence[ModelFile]) -> str:
+    """Identity of a model: SHA-256 over its sorted (path, SHA-256) pairs."""
+    return canonical.digest(sorted([file.path, file.sha256] for file in files))
+
+
+def check_path(path: str, where: str) -> None:
+    """Raise ModelError for a path that leaves the model, and for the names of pickles and programs."""
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts:
+        raise ModelError(f"{where} lists the file {path!r}, which lies outside of the model; remove it.")
+    suffix = pure.suffix.lower()
+    if suffix in _PICKLES:
+        raise ModelError(
+            f"{where} holds {path}, a pickle or an unchecked binary, which could run code when it is loaded; "
+            "convert weights to safetensors and remove it."
+        )
+    if suffix in _PROGRAMS:
+        raise ModelError(
+            f"{where} holds {path}, a program; models that bring their own code are refused. "
+            "Remove it, or choose an architecture that transformers has."
+        )
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 (hex) of a file of any size."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _shown(relative: Path) -> bool:
+    return not any(part.startswith(".") for part in relative.parts) and relative.as_posix() != CARD
+
+
+def _check_file(path: Path, root: Path) -> None:
+    check_path(path.relative_to(root).as_posix(), str(root))
+    target = path.resolve()
+    if not target.is_relative_to(root.resolve()):
+        raise ModelError(
+            f"{path} is a link out of its folder, to {target}; copy the model with its links followed (`cp -rL`)."
+        )
+    if not path.is_file():
+        raise ModelError(f"{path} is not a regular file; remove it, or replace it by what it points to.")
+    if path.suffix != ".safetensors" and _looks_like_pickle(path):
+        raise ModelError(
+            f"{path} begins like a pickle or a zip archive, which could run code when it is loaded; "
+            "save weights as safetensors and remove it."
+        )
+
+
+def _looks_like_pickle(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(4)
+    return head.startswith((*_PICKLE_STARTS, _ZIP_START))

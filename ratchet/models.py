@@ -1,0 +1,225 @@
+"""Models in the store, by content: `models/<name>/<digest>/`, the card written last; and loading them.
+
+Weights are safetensors only. A pickle or a program among a model's files is refused both ways, because loading either
+would run what it says.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
+
+from pydantic import ValidationError
+
+from ratchet import canonical
+from ratchet.artifacts.manifest import ModelRef
+from ratchet.errors import ModelError, NotFound
+from ratchet.model_files import (
+    CARD,
+    ModelCard,
+    ModelFile,
+    check_name,
+    check_path,
+    describe,
+    file_sha256,
+    files_digest,
+)
+from ratchet.store import Store
+
+Dtype = Literal["float32", "bfloat16", "float16"]
+_STALE_SECONDS = 86_400
+
+
+def upload(store: Store, folder: str | Path, name: str) -> ModelRef:
+    """Copy the model in `folder` to the store and return its reference; quick when the same model is there already.
+
+    Hidden files are left out. Raises ModelError for pickles, programs, links that leave the folder, and folders without
+    safetensors or config.json.
+    """
+    root = Path(folder)
+    files = describe(root)
+    digest = files_digest(files)
+    prefix = f"models/{check_name(name)}/{digest}"
+    card = ModelCard(name=name, digest=digest, files=files)
+    if not store.exists(f"{prefix}/{CARD}"):
+        for file in files:
+            store.put_file(f"{prefix}/{file.path}", root / file.path)
+        store.put(f"{prefix}/{CARD}", canonical.pretty(card.model_dump(mode="json")))
+    return ModelRef(name=name, uri=store.uri(prefix), digest=digest)
+
+
+def fetch(store: Store, ref: ModelRef, cache: str | Path | None = None) -> Path:
+    """The model's folder on this machine, downloaded unless it is there; every file is checked against its hash.
+
+    `cache` (default: RATCHET_CACHE, else a private folder among the temporary files) is shared safely by processes: a
+    folder appears under its digest whole or not at all. Raises ModelError for a missing card and for bytes that differ.
+    """
+    home = _cache_folder(cache)
+    place = home / ref.digest
+    card = read_card(store, ref)
+    if _complete(place, card):
+        return place
+    _sweep(home)
+    partial = _scratch(home)
+    try:
+        for file in card.files:
+            _download(store, f"{store.key(ref.uri)}/{file.path}", partial / file.path, file)
+        _publish(partial, place, card)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return place
+
+
+def load(folder: str | Path, dtype: Dtype = "float32") -> tuple[Any, Any]:
+    """Load (model, processor) from local safetensors, in evaluation mode, without ever running the model's own code.
+
+    Raises ModelError naming what is missing: the folder, the chat template, weights, or that it is no image-text model.
+    """
+    import torch
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    path = Path(folder)
+    if not (path / "config.json").is_file():
+        raise ModelError(
+            f"{path} holds no config.json, so it is no model folder; give one that `save_pretrained` wrote."
+        )
+    local: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+    try:
+        processor = AutoProcessor.from_pretrained(path, **local)
+        model, report = AutoModelForImageTextToText.from_pretrained(
+            path, dtype=getattr(torch, dtype), use_safetensors=True, output_loading_info=True, **local
+        )
+    except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
+        raise ModelError(
+            f"{path} does not load as an image-text model ({_first_line(error)}). "
+            "It needs a processor, safetensors, and an architecture that transformers has for image-text-to-text."
+        ) from error
+    _check_weights(path, report)
+    check_processor(path, processor)
+    model.eval()
+    return model, processor
+
+
+def check_processor(path: Path, processor: Any) -> None:
+    """Raise ModelError unless the processor takes pictures and has a chat template; set padding to the left."""
+    tokenizer = getattr(processor, "tokenizer", None)
+    if tokenizer is None or getattr(processor, "image_processor", None) is None:
+        raise ModelError(
+            f"the processor of {path} is a {type(processor).__name__}, which takes no pictures; "
+            "a model needs a tokenizer and an image processor (processor_config.json, preprocessor_config.json)."
+        )
+    if not (getattr(processor, "chat_template", None) or getattr(tokenizer, "chat_template", None)):
+        raise ModelError(
+            f"{path} has no chat template; add chat_template.jinja, as the model's instruction-tuned sibling has it."
+        )
+    tokenizer.padding_side = "left"
+
+
+def read_card(store: Store, ref: ModelRef) -> ModelCard:
+    """The model's card, checked against the reference. Raises ModelError."""
+    key = f"{store.key(ref.uri)}/{CARD}"
+    try:
+        card = ModelCard.model_validate_json(store.get(key))
+    except NotFound:
+        raise ModelError(
+            f"model {ref.label} has no {CARD} at {ref.uri}: its upload did not finish. Upload it again."
+        ) from None
+    except ValidationError as error:
+        raise ModelError(
+            f"{store.uri(key)} is not a model card ({_first_line(error)}). Upload the model again."
+        ) from error
+    for file in card.files:
+        check_path(file.path, ref.uri)
+    found = files_digest(card.files)
+    if found != ref.digest:
+        raise ModelError(
+            f"{store.uri(key)} lists files with digest {found[:12]}, but model {ref.label} is {ref.digest[:12]}: "
+            "it was changed. Upload the model again."
+        )
+    return card
+
+
+def _cache_folder(cache: str | Path | None) -> Path:
+    given = cache or os.environ.get("RATCHET_CACHE")
+    if given:
+        home = Path(given) / "models"
+        home.mkdir(parents=True, exist_ok=True)
+        return home
+    user = os.getuid()
+    home = Path(tempfile.gettempdir()) / f"ratchet-models-{user}"
+    home.mkdir(mode=0o700, exist_ok=True)
+    # In a folder that all may write to, somebody else may have made it first.
+    if home.is_symlink() or home.stat().st_uid != user:
+        raise ModelError(
+            f"{home} belongs to another user, so models there cannot be trusted; "
+            "set RATCHET_CACHE to a folder of your own."
+        )
+    return home
+
+
+def _complete(place: Path, card: ModelCard) -> bool:
+    """Whether the folder holds all files at their sizes; their hashes were checked before it got its name."""
+    return all((place / f.path).is_file() and (place / f.path).stat().st_size == f.size for f in card.files)
+
+
+def _download(store: Store, key: str, target: Path, file: ModelFile) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        store.get_file(key, target)
+    except NotFound:
+        raise ModelError(
+            f"{store.uri(key)} is missing, but the model's card lists it ({file.size} bytes). Upload the model again."
+        ) from None
+    if target.stat().st_size != file.size or file_sha256(target) != file.sha256:
+        raise ModelError(
+            f"{store.uri(key)} does not have the SHA-256 that the model's card records: it was changed or cut. "
+            "Delete the model's folder in the store and upload it again."
+        )
+
+
+def _publish(partial: Path, place: Path, card: ModelCard) -> None:
+    try:
+        partial.rename(place)
+    except OSError:
+        # Another process was first, and what it put there has the same bytes; anything incomplete was damaged since.
+        if _complete(place, card):
+            return
+        place.rename(_scratch(place.parent))
+        partial.rename(place)
+
+
+def _scratch(home: Path) -> Path:
+    return home / f".fetch-{os.getpid()}-{uuid4().hex}"
+
+
+def _sweep(home: Path) -> None:
+    """Remove what fetches left that were killed over a day ago."""
+    for left in home.glob(".fetch-*"):
+        try:
+            old = time.time() - left.stat().st_mtime > _STALE_SECONDS
+        except FileNotFoundError:
+            continue
+        if old:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _check_weights(path: Path, report: Any) -> None:
+    """Weights that a checkpoint lacks would be drawn at random with no more than a warning."""
+    missing = sorted(report.get("missing_keys", ()))
+    shapes = sorted(str(mismatch) for mismatch in report.get("mismatched_keys", ()))
+    if missing or shapes:
+        named = ", ".join([*missing, *shapes][:3])
+        raise ModelError(
+            f"{path} lacks {len(missing)} weights and has {len(shapes)} of another shape ({named}): "
+            "its config.json does not belong to its weights. Save model and config together."
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__

@@ -1,0 +1,49 @@
+"""A tiny random model and a tiny prompt set, for the tests of every stage that needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ratchet.artifacts import ImageBank, Pack, write_pack
+from ratchet.promptset import PromptSet, PromptSetWriter
+from ratchet.records import Prompt
+from ratchet.store import Store
+from ratchet.tinyworld import SKILLS, items, prompt_of
+
+
+def save_model(folder: Path, seed: int = 0) -> Path:
+    """A random Idefics3 of the seed model's shape, in `folder`."""
+    from ratchet.tinyworld import seed_model
+
+    processor = seed_model.build_processor()
+    seed_model.save(seed_model.build_model(processor, seed), processor, folder)
+    return folder
+
+
+def world(split: str, n: int, skills: Sequence[str] = SKILLS) -> tuple[list[Prompt], dict[str, bytes]]:
+    """The first `n` prompts of a tiny-world split, and the bytes of their pictures."""
+    prompts: list[Prompt] = []
+    pictures: dict[str, bytes] = {}
+    for item in items(split, n, 0, skills=skills):
+        prompt, shown = prompt_of(item)
+        prompts.append(prompt)
+        pictures.update(shown)
+    return prompts, pictures
+
+
+def pack(store: Store, pictures: dict[str, bytes], name: str = "pack") -> Pack:
+    return write_pack(store, f"images/{name}.parquet", pictures.items())
+
+
+def bank(store: Store, pictures: dict[str, bytes]) -> ImageBank:
+    return ImageBank(store, [pack(store, pictures)])
+
+
+def prompt_set(store: Store, digest: str = "a" * 64, **rows: int) -> PromptSet:
+    """A finished prompt set with the given number of rows in each split."""
+    writer = PromptSetWriter(store, name="tiny", digest=digest, source="tinyworld", salt="salt")
+    for split, n in rows.items():
+        prompts, pictures = world(split, n)
+        writer.write_part(split, prompts, [pack(store, pictures, f"{digest[:8]}-{split}")])
+    return writer.finish([])
