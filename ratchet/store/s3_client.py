@@ -12,8 +12,10 @@ import re
 from typing import TYPE_CHECKING, Literal
 
 import boto3
+import botocore.session
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
+from botocore.loaders import create_loader
 
 from ratchet.errors import StoreError
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 MEBIBYTE = 1 << 20
+LOADER = create_loader()
 TRANSFER = TransferConfig(
     multipart_threshold=16 * MEBIBYTE,
     multipart_chunksize=16 * MEBIBYTE,
@@ -71,8 +74,11 @@ def make_client() -> S3Client:
         tcp_keepalive=True,
         s3={"addressing_style": _addressing()},
     )
-    # A session of its own: boto3's default session is not safe to share between threads that create clients.
-    return boto3.session.Session().client("s3", config=config)
+    # A session of its own, since boto3's default one is not safe to share between threads that create clients. The
+    # loader, which only caches the API's description, is shared: it is nine tenths of the time this takes.
+    core = botocore.session.Session()
+    core.register_component("data_loader", LOADER)
+    return boto3.session.Session(botocore_session=core).client("s3", config=config)
 
 
 def _retry_mode() -> Literal["standard", "adaptive"]:
