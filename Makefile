@@ -1,0 +1,63 @@
+# Everything that a developer or a newcomer types. PY is the environment's Python; `make env` makes it.
+SHELL := /bin/bash
+export OMP_NUM_THREADS ?= 1
+VENV ?= .venv
+PY := $(VENV)/bin/python
+BASE_PYTHON ?= python3
+# uv does not read pip's find-links; give it the same folder. Where there is none, CPU torch comes from PyTorch's index.
+FIND_LINKS ?= $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
+UV_TORCH := $(if $(FIND_LINKS),,--torch-backend cpu)
+UV := $(if $(FIND_LINKS),UV_FIND_LINKS="$(FIND_LINKS)") $(VENV)/bin/uv pip
+
+.PHONY: help env dev lock demo test test-slow lint types format bench clean
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/bin/uv:
+	$(BASE_PYTHON) -m venv $(VENV)
+	$(PY) -m pip install -q --disable-pip-version-check uv
+
+$(VENV)/.env: $(VENV)/bin/uv requirements/cpu.lock pyproject.toml
+	$(UV) install -q --no-deps $(UV_TORCH) -r requirements/cpu.lock
+	$(UV) install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.env requirements/dev.lock
+	$(UV) install -q --no-deps $(UV_TORCH) -r requirements/dev.lock
+	@touch $@
+
+env: $(VENV)/.env  ## create the environment (about 3 GB)
+dev: $(VENV)/.dev  ## the same, with test and lint tools
+
+demo: $(VENV)/.env  ## three rounds of self-improvement with controls and a report, in demo/
+	$(VENV)/bin/ratchet demo --out demo
+
+test: $(VENV)/.dev  ## the default tests
+	$(PY) -m pytest -q -m "not slow"
+
+test-slow: $(VENV)/.dev  ## the long ones: whole rounds under kfp.local, kills, races, a browser
+	$(PY) -m pytest -q -m slow
+
+lint: $(VENV)/.dev  ## ruff and strict typing
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+types: $(VENV)/.dev
+	$(VENV)/bin/mypy
+
+format: $(VENV)/.dev  ## let ruff format everything
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: $(VENV)/.dev  ## ratios against bare scripts, to bench/results.json
+	$(PY) -m bench
+
+lock: $(VENV)/bin/uv  ## compile the requirement locks again
+	for set in core cpu dev; do \
+	  $(UV) compile -q --no-header --no-annotate --python-version 3.11 --overrides requirements/overrides.txt \
+	    requirements/$$set.in -o requirements/$$set.lock && sed -i 's/^\(torch==[0-9.]*\)+cpu$$/\1/' requirements/$$set.lock; \
+	done
+
+clean:  ## remove the demo and the caches; the environment stays
+	rm -rf demo .pytest_cache .mypy_cache .ruff_cache build *.egg-info
