@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterable
 
 from ratchet import models
-from ratchet.artifacts import GROUPS, Artifact, ArtifactWriter, ImageBank, Manifest, Shard, read_shard
+from ratchet.artifacts import GROUPS, Artifact, ImageBank, Manifest
 from ratchet.errors import SamplingError
+from ratchet.generate.resuming import chunks, read_back
 from ratchet.generate.sampling import ReferenceSampler, Sampler, SamplingParams, derived_seed
 from ratchet.promptset import open_part
 from ratchet.recipe import GenerateConfig
 from ratchet.records import Group, Prompt
 from ratchet.stage import StageContext
 
-T = TypeVar("T")
+COUNTED = ("prompts", "completions", "tokens", "clipped")
 
 
 def run(context: StageContext) -> Manifest:
@@ -33,9 +33,8 @@ def run(context: StageContext) -> Manifest:
     tally = Counter[tuple[str, str]]()
     sampled = _Sampled(context, config, ImageBank(context.store, pool.manifest.packs), len(ids))
     for index, prompts in enumerate(chunks((p for p in pool.rows() if p.id in ids), config.shard_size)):
-        shard = writer.finished(index)
-        if shard is not None:
-            groups = _read(writer, shard)
+        if writer.finished(index) is not None:
+            groups = read_back(writer, index)
             sampled.skip(groups)
         else:
             groups = sampled.groups(prompts)
@@ -104,18 +103,6 @@ def chosen(pool: Artifact[Prompt], most: int, salt: str) -> frozenset[str]:
     return frozenset(heapq.nsmallest(most, ids, key=lambda id_: (derived_seed(salt, id_), id_)))
 
 
-def chunks(rows: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of `size` rows, the last one shorter."""
-    part: list[T] = []
-    for row in rows:
-        part.append(row)
-        if len(part) == size:
-            yield part
-            part = []
-    if part:
-        yield part
-
-
 def count(groups: Iterable[Group], tally: Counter[tuple[str, str]]) -> None:
     """Add to the tally, by (skill, what)."""
     for group in groups:
@@ -134,10 +121,3 @@ def totals(tally: Counter[tuple[str, str]]) -> dict[str, int]:
 def by_skill(tally: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
     """The tally of each skill."""
     return {skill: {what: tally[skill, what] for what in COUNTED} for skill in sorted({s for s, _ in tally})}
-
-
-COUNTED = ("prompts", "completions", "tokens", "clipped")
-
-
-def _read(writer: ArtifactWriter[Group], shard: Shard) -> list[Group]:
-    return GROUPS.rows(read_shard(writer.store, f"{writer.prefix}/{shard.name}", shard))

@@ -1,0 +1,258 @@
+"""Metrics over outcomes: pure functions. Shares are 0..1; what is not defined (0 of 0) is None.
+
+Unscored items count in no accuracy and are reported. Intervals are 95%.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, get_args
+
+from ratchet.evaluate.outcomes import ModelRole, Outcome
+from ratchet.records import Record
+from ratchet.statistics import Delta, paired_delta, paired_ratio_delta, pass_at_k_unbiased, wilson
+
+ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
+DIGITS = 6
+"""Decimals that are stored: a sum taken in another order must not change an artifact's digest."""
+
+
+class Accuracy(Record):
+    """Share of scored items that are right, with Wilson's interval."""
+
+    items: int
+    scored: int
+    unscored: int
+    accuracy: float | None
+    low: float
+    high: float
+
+
+class YesNo(Record):
+    """Yes/no questions, as POPE counts them: yes is the positive class, an unreadable answer is wrong.
+
+    `yes_ratio` is the share of yes among the readable answers, `true_yes_ratio` among the references.
+    """
+
+    items: int
+    unparsed: int
+    accuracy: float | None
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    yes_ratio: float | None
+    true_yes_ratio: float | None
+
+
+class Chair(Record):
+    """Captions. chair_i: hallucinated share of mentioned objects; chair_s: share of captions with any hallucination;
+    cover: share of the truth that is mentioned."""
+
+    captions: int
+    mentioned: int
+    hallucinated: int
+    chair_i: float | None
+    chair_s: float | None
+    cover: float | None
+
+
+class Sampled(Record):
+    """Prompts sampled k times: chance that one of k is right, mean share right, mean number of distinct answers."""
+
+    k: int
+    prompts: int
+    pass_at_k: float | None
+    mean_correct: float | None
+    distinct: float | None
+
+
+def accuracy(outcomes: Iterable[Outcome]) -> Accuracy:
+    """Accuracy of the greedy answers."""
+    marks = [outcome.correct for outcome in outcomes]
+    scored = [mark for mark in marks if mark is not None]
+    low, high = wilson(sum(scored), len(scored))
+    return Accuracy(
+        items=len(marks),
+        scored=len(scored),
+        unscored=len(marks) - len(scored),
+        accuracy=_share(sum(scored), len(scored)),
+        low=round(low, DIGITS),
+        high=round(high, DIGITS),
+    )
+
+
+def yes_no(outcomes: Iterable[Outcome]) -> YesNo | None:
+    """The yes/no questions; None where there are none."""
+    pairs = [(o.yes, o.truth_yes) for o in outcomes if o.truth_yes is not None]
+    if not pairs:
+        return None
+    hits = sum(said is True and true is True for said, true in pairs)
+    said_yes = sum(said is True for said, _ in pairs)
+    true_yes = sum(true is True for _, true in pairs)
+    parsed = sum(said is not None for said, _ in pairs)
+    return YesNo(
+        items=len(pairs),
+        unparsed=len(pairs) - parsed,
+        accuracy=_share(sum(said == true for said, true in pairs), len(pairs)),
+        precision=_share(hits, said_yes),
+        recall=_share(hits, true_yes),
+        f1=_share(2 * hits, said_yes + true_yes),
+        yes_ratio=_share(said_yes, parsed),
+        true_yes_ratio=_share(true_yes, len(pairs)),
+    )
+
+
+def chair(outcomes: Iterable[Outcome]) -> Chair | None:
+    """The captions; None where there are none."""
+    counts = [(o.mentioned, o.hallucinated or 0, o.covered or 0, o.truth or 0) for o in outcomes if o.mentioned is not None]
+    if not counts:
+        return None
+    mentioned, hallucinated, covered, truth = (sum(column) for column in zip(*counts, strict=True))
+    return Chair(
+        captions=len(counts),
+        mentioned=mentioned,
+        hallucinated=hallucinated,
+        chair_i=_share(hallucinated, mentioned),
+        chair_s=_share(sum(wrong > 0 for _, wrong, _, _ in counts), len(counts)),
+        cover=_share(covered, truth),
+    )
+
+
+def sampled(outcomes: Iterable[Outcome]) -> Sampled | None:
+    """The sampled prompts; k is the number of samples. None where none were sampled.
+
+    Prompts with samples that could not be scored have fewer than k and are left out.
+    """
+    drawn = [o for o in outcomes if o.samples]
+    if not drawn:
+        return None
+    k = max(o.samples for o in drawn)
+    full = [o for o in drawn if o.samples == k]
+    return Sampled(
+        k=k,
+        prompts=len(full),
+        pass_at_k=_share(sum(pass_at_k_unbiased(o.samples, o.samples_correct, k) for o in full), len(full)),
+        mean_correct=_share(sum(o.samples_correct for o in full), k * len(full)),
+        distinct=_share(sum(o.distinct for o in full), len(full)),
+    )
+
+
+def of_model(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """All metrics of one model, JSON-able: accuracy overall and in `skills`, `yes_no`, `chair`, `sampled`, rates."""
+    return {
+        **accuracy(outcomes).model_dump(),
+        "skills": {skill: accuracy(part).model_dump() for skill, part in by_skill(outcomes).items()},
+        "yes_no": _dumped(yes_no(outcomes)),
+        "chair": _dumped(chair(outcomes)),
+        "sampled": _dumped(sampled(outcomes)),
+        "unparsed": _share(sum(o.unparsed for o in outcomes), len(outcomes)),
+        "clipped": _share(sum(o.clipped for o in outcomes), len(outcomes)),
+    }
+
+
+def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Metrics by role and, where both models were measured, candidate minus champion on the same items.
+
+    `delta` is of accuracy over all items; `deltas` holds those of each skill, of pass@k and of chair_i.
+    """
+    roles = {role: [o for o in outcomes if o.role == role] for role in ROLES}
+    found: dict[str, Any] = {role: of_model(part) for role, part in roles.items() if part}
+    if all(roles.values()):
+        found |= deltas(roles["candidate"], roles["champion"])
+    return found
+
+
+def counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """What a manifest counts: items and, over both models, what could not be scored, read or finished."""
+    return {
+        "items": len({o.prompt_id for o in outcomes}),
+        "outcomes": len(outcomes),
+        "unscored": sum(o.correct is None for o in outcomes),
+        "unparsed": sum(o.unparsed for o in outcomes),
+        "clipped": sum(o.clipped for o in outcomes),
+    }
+
+
+Pairs = list[tuple[Outcome, Outcome]]
+
+
+def paired(candidate: Iterable[Outcome], champion: Iterable[Outcome]) -> Pairs:
+    """(candidate's, champion's) outcomes of the prompts that both answered, in the candidate's order."""
+    theirs = {o.prompt_id: o for o in champion}
+    return [(ours, theirs[ours.prompt_id]) for ours in candidate if ours.prompt_id in theirs]
+
+
+def deltas(candidate: Iterable[Outcome], champion: Iterable[Outcome]) -> dict[str, Any]:
+    """`delta` and `deltas`, as `summary` describes them."""
+    pairs = paired(candidate, champion)
+    skills: dict[str, Pairs] = defaultdict(list)
+    for pair in pairs:
+        skills[pair[0].skill].append(pair)
+    return {
+        "delta": _rounded(accuracy_delta(pairs)),
+        "deltas": {
+            "skills": {skill: _rounded(accuracy_delta(part)) for skill, part in sorted(skills.items())},
+            "pass_at_k": _rounded(pass_at_k_delta(pairs)),
+            "chair_i": _rounded(chair_i_delta(pairs)),
+        },
+    }
+
+
+def accuracy_delta(pairs: Pairs) -> Delta | None:
+    """Of the items that are scored for both; None where there are none."""
+    return _delta(pairs, lambda o: None if o.correct is None else float(o.correct))
+
+
+def pass_at_k_delta(pairs: Pairs) -> Delta | None:
+    """Of the prompts with all k samples scored for both; None where there are none."""
+    k = max((o.samples for pair in pairs for o in pair), default=0)
+    return _delta(pairs, lambda o: pass_at_k_unbiased(k, o.samples_correct, k) if k and o.samples == k else None)
+
+
+def chair_i_delta(pairs: Pairs) -> Delta | None:
+    """Of the captions; negative is better. None where there are none."""
+    both = [pair for pair in pairs if all(o.mentioned is not None for o in pair)]
+    if not both:
+        return None
+    ours, theirs = ([_hallucinations(pair[side]) for pair in both] for side in (0, 1))
+    clusters = [pair[0].split_key for pair in both]
+    return paired_ratio_delta(_columns(ours), _columns(theirs), clusters)
+
+
+def by_skill(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
+    """Outcomes of each skill, skills in alphabetical order."""
+    found: dict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        found[outcome.skill].append(outcome)
+    return dict(sorted(found.items()))
+
+
+def _delta(pairs: Pairs, value: Callable[[Outcome], float | None]) -> Delta | None:
+    found = [(a, b, ours.split_key) for ours, theirs in pairs if (a := value(ours)) is not None and (b := value(theirs)) is not None]
+    if not found:
+        return None
+    candidate, champion, clusters = zip(*found, strict=True)
+    return paired_delta(candidate, champion, clusters)
+
+
+def _hallucinations(outcome: Outcome) -> tuple[int, int]:
+    return outcome.hallucinated or 0, outcome.mentioned or 0
+
+
+def _columns(rows: Sequence[tuple[int, int]]) -> tuple[list[float], list[float]]:
+    return [float(a) for a, _ in rows], [float(b) for _, b in rows]
+
+
+def _share(part: float, whole: float) -> float | None:
+    return round(part / whole, DIGITS) if whole else None
+
+
+def _dumped(record: Record | None) -> dict[str, Any] | None:
+    return record.model_dump() if record is not None else None
+
+
+def _rounded(delta: Delta | None) -> Mapping[str, Any] | None:
+    if delta is None:
+        return None
+    return {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in delta.model_dump().items()}
