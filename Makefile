@@ -54,7 +54,7 @@ bench: $(VENV)/.dev  ## ratios against bare scripts, to bench/results.json
 	$(PY) -m bench
 
 lock: $(VENV)/bin/uv  ## compile the requirement locks again
-	for set in core cpu dev; do \
+	for set in core cpu dev; do rm -f requirements/$$set.lock; \
 	  $(UV) compile -q --no-header --no-annotate --python-version 3.11 --overrides requirements/overrides.txt \
 	    requirements/$$set.in -o requirements/$$set.lock && sed -i 's/^\(torch==[0-9.]*\)+cpu$$/\1/' requirements/$$set.lock; \
 	done
