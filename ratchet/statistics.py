@@ -81,7 +81,9 @@ def paired_ratio_delta(
     (x, y), (u, v) = ((_floats(part) for part in role) for role in (candidate, champion))
     labels = _labels(clusters, len(x))
     if not len(x) == len(y) == len(u) == len(v):
-        raise ValueError(f"{len(x)}, {len(y)}, {len(u)} and {len(v)} values: all four columns must be of the same items")
+        raise ValueError(
+            f"{len(x)}, {len(y)}, {len(u)} and {len(v)} values: all four columns must be of the same items"
+        )
     n, count = len(x), int(labels.max(initial=-1)) + 1
     if n == 0:
         return Delta(n=0, clusters=0, delta=0.0, low=-1.0, high=1.0)
@@ -94,7 +96,9 @@ def paired_ratio_delta(
     return Delta(n=n, clusters=count, delta=delta, low=low, high=high)
 
 
-def noninferior(candidate: Values, champion: Values, clusters: Labels, margin: float, alpha: float) -> tuple[float, bool]:
+def noninferior(
+    candidate: Values, champion: Values, clusters: Labels, margin: float, alpha: float
+) -> tuple[float, bool]:
     """One-sided non-inferiority: the lower bound (level alpha) of the paired difference, and whether it is above -margin."""
     bound = paired_delta(candidate, champion, clusters, 1 - 2 * alpha).low
     return bound, bound > -margin

@@ -44,13 +44,18 @@ def test_mcnemar_equals_scipys_binomial_test(wins, losses):
 @settings(deadline=None)
 @given(wins=counts, losses=counts)
 def test_sign_flip_of_single_items_is_mcnemar(wins, losses):
-    assert sign_flip([1] * wins + [-1] * losses + [0] * 7) == pytest.approx(mcnemar_exact(wins, losses), rel=1e-9, abs=1e-300)
+    assert sign_flip([1] * wins + [-1] * losses + [0] * 7) == pytest.approx(
+        mcnemar_exact(wins, losses), rel=1e-9, abs=1e-300
+    )
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(-4, 4), min_size=1, max_size=9))
 def test_sign_flip_of_whole_sums_equals_brute_force(sums):
-    patterns = [sum(s * abs(x) for s, x in zip(signs, sums, strict=True)) for signs in itertools.product((1, -1), repeat=len(sums))]
+    patterns = [
+        sum(s * abs(x) for s, x in zip(signs, sums, strict=True))
+        for signs in itertools.product((1, -1), repeat=len(sums))
+    ]
     expected = sum(total >= sum(sums) for total in patterns) / len(patterns)
     assert sign_flip(sums) == pytest.approx(expected)
 

@@ -1,0 +1,219 @@
+"""MLflow as the registry: versions whose source is our store's URI, a run a round, and the one alias.
+
+Weights never pass through MLflow. Only `get_model_version_by_alias` is trusted for aliases: search results may lack them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from ratchet.errors import RegistryError, RegistryUnavailable
+from ratchet.registry.base import CHAMPION, DIGEST, ROUND, Lineage, ModelVersion, find_registered
+from ratchet.rounds import check_loop_name
+
+# MLflow's own patience is minutes. With these a server that is down is reported within half a minute; whoever sets the
+# variables is obeyed.
+PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "8",
+}
+BATCH = 100
+VALUE_CHARS = 500
+_NO_METRIC_NAME = re.compile(r"[^\w./ -]")
+
+
+class MlflowRegistry:
+    """`Registry` over an MLflow server, or any tracking URI that MLflow knows."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+
+    @property
+    def uri(self) -> str:
+        return self._uri
+
+    def champion(self, name: str) -> ModelVersion | None:
+        from mlflow.exceptions import MlflowException
+
+        check_loop_name(name)
+        with self._asking(f"say which version of {name} is champion"):
+            try:
+                return _version(self._client.get_model_version_by_alias(name, CHAMPION))
+            except MlflowException as error:
+                if _is_absent(error):
+                    return None
+                raise
+
+    def version(self, name: str, version: str) -> ModelVersion:
+        with self._asking(f"show {name} version {version}"):
+            return _version(self._client.get_model_version(check_loop_name(name), version))
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        found: list[ModelVersion] = []
+        token = None
+        with self._asking(f"list the versions of {name}"):
+            while True:
+                page = self._client.search_model_versions(f"name='{check_loop_name(name)}'", page_token=token)
+                found.extend(_version(one) for one in page)
+                token = page.token
+                if not token:
+                    return sorted(found, key=lambda v: int(v.version))
+
+    def register(self, name: str, uri: str, digest: str, lineage: Lineage | None = None) -> ModelVersion:
+        lineage = lineage or Lineage()
+        tags = {**lineage.tags, DIGEST: digest}
+        known = find_registered(self.versions(name), digest, tags)
+        if known is not None:
+            return known
+        with self._asking(f"register {uri} as a version of {name}"):
+            self._ensure_model(name)
+            run = self._run(name, tags)
+            self._log(run, lineage)
+            made = _version(self._client.create_model_version(name, uri, run_id=run, tags=tags, await_creation_for=0))
+            if "MLFLOW_RUN_ID" not in os.environ:
+                self._client.set_terminated(run, "FINISHED")
+        # A request that MLflow repeated for us, or another process, may have made one more: all take the oldest.
+        return find_registered(self.versions(name), digest, tags) or made
+
+    def set_champion(self, name: str, version: str, *, expected: str | None) -> bool:
+        """MLflow has no compare-and-set: this looks first, and the promotion log keeps two movers apart."""
+        now = self.champion(name)
+        if (now.version if now else None) != expected:
+            return False
+        with self._asking(f"make version {version} of {name} champion"):
+            self._client.set_registered_model_alias(name, CHAMPION, version)
+        return True
+
+    def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        with self._asking(f"tag version {version} of {name}"):
+            known = self._client.get_model_version(name, version).tags
+            for key, value in tags.items():
+                if known.get(key) != value:
+                    self._client.set_model_version_tag(name, version, key, value)
+
+    def log_metrics(self, name: str, version: str, metrics: Mapping[str, float]) -> None:
+        with self._asking(f"log metrics of {name} version {version}"):
+            found = self._client.get_model_version(name, version)
+            if found.run_id:
+                self._log(found.run_id, Lineage(metrics=dict(metrics), tags={ROUND: found.tags.get(ROUND, "0")}))
+
+    @cached_property
+    def _client(self) -> Any:
+        for key, value in PATIENCE.items():
+            os.environ.setdefault(key, value)
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+
+    def _ensure_model(self, name: str) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    def _run(self, name: str, tags: Mapping[str, str]) -> str:
+        """The run that the version belongs to: the one that the pipeline gave, or one of our own for each round."""
+        given = os.environ.get("MLFLOW_RUN_ID")
+        if given:
+            return given
+        experiment = self._experiment(name)
+        same = " and ".join(f"tags.`{key}` = '{tags[key]}'" for key in (DIGEST, ROUND) if key in tags)
+        for run in self._client.search_runs([experiment], same, max_results=1):
+            return str(run.info.run_id)
+        title = f"round-{int(tags[ROUND]):04d}" if tags.get(ROUND, "").isdecimal() else f"seed-{tags[DIGEST][:8]}"
+        return str(self._client.create_run(experiment, tags=dict(tags), run_name=title).info.run_id)
+
+    def _experiment(self, name: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return str(self._client.create_experiment(name))
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+                found = self._client.get_experiment_by_name(name)
+        return str(found.experiment_id)
+
+    def _log(self, run: str, lineage: Lineage) -> None:
+        from mlflow.entities import Metric, Param
+
+        # Parameters of a run never change, and a second value would be refused; a shared run keeps its first.
+        known = self._client.get_run(run).data.params if lineage.params else {}
+        params = [Param(k, v[:VALUE_CHARS]) for k, v in sorted(lineage.params.items()) if k not in known]
+        moment, step = int(time.time() * 1000), int(lineage.tags.get(ROUND, "0"))
+        metrics = [Metric(_NO_METRIC_NAME.sub("_", k), v, moment, step) for k, v in sorted(lineage.metrics.items())]
+        for start in range(0, len(params), BATCH):
+            self._client.log_batch(run, params=params[start : start + BATCH])
+        for start in range(0, len(metrics), BATCH):
+            self._client.log_batch(run, metrics=metrics[start : start + BATCH])
+        if lineage.datasets:
+            self._client.log_inputs(run, [_dataset(*one) for one in lineage.datasets])
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        """Turn MLflow's exceptions into ours; `what` completes "MLflow was asked to"."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except MlflowException as error:
+            said = " ".join(str(error.message).split())[:400]
+            if _is_unreachable(error):
+                raise RegistryUnavailable(
+                    f"MLflow at {self._uri} did not answer when asked to {what}: {said}. Check that the server runs and that "
+                    "MLFLOW_TRACKING_URI names it; `ratchet promote` completes the round later, nothing is lost."
+                ) from error
+            hint = ""
+            if "Invalid model version source" in said:
+                hint = " An MLflow server takes no local folders: use an s3:// root, or RATCHET_REGISTRY=store."
+            raise RegistryError(f"MLflow at {self._uri} refused to {what}: {said}.{hint}") from error
+
+
+def _version(found: Any) -> ModelVersion:
+    tags = {str(k): str(v) for k, v in found.tags.items()}
+    return ModelVersion(
+        name=found.name,
+        version=str(found.version),
+        uri=found.source,
+        digest=tags.get(DIGEST, ""),
+        tags=tags,
+        created=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+    )
+
+
+def _dataset(name: str, uri: str, digest: str) -> Any:
+    from mlflow.entities import Dataset, DatasetInput
+
+    # MLflow allows 36 characters of digest.
+    return DatasetInput(Dataset(name=name, digest=digest[:36], source_type="ratchet", source=uri), [])
+
+
+def _is_absent(error: Any) -> bool:
+    """No such model, or no such alias: MLflow has a code for the first and only words for the second."""
+    words = str(error.message).lower()
+    return error.error_code == "RESOURCE_DOES_NOT_EXIST" or ("alias" in words and "not found" in words)
+
+
+def _is_unreachable(error: Any) -> bool:
+    """Whether asking again later may help: no connection, a time-out, a proxy's 502 to 504, a database that is away."""
+    words = str(error.message)
+    if error.error_code in ("TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED"):
+        return True
+    return (
+        "failed with exception" in words
+        or "failed with timeout exception" in words
+        or bool(re.search(r"failed with error code (429|50[234])", words))
+    )
