@@ -6,7 +6,8 @@ import hashlib
 import io
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -38,6 +39,7 @@ MEDIA_TYPES = {
     "GIF": "image/gif",
     "BMP": "image/bmp",
     "TIFF": "image/tiff",
+    "MPO": "image/jpeg",  # a JPEG with further frames, as phones write it
 }
 
 
@@ -73,7 +75,8 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
     from PIL import UnidentifiedImageError
 
     try:
-        image = pil.open(io.BytesIO(data))
+        # Only these: other formats run programs (EPS). Pillow finds MPO by way of JPEG.
+        image = pil.open(io.BytesIO(data), formats=[f for f in MEDIA_TYPES if f != "MPO"])
         if image.width * image.height > max_pixels:
             raise PromptSetError(
                 f"picture of {image.width}x{image.height} pixels; the limit is {max_pixels}. Scale it down first."
@@ -102,7 +105,7 @@ class ImageBank:
         self._store = store
         self._packs = list(packs)
         self._cached_groups = cached_groups
-        self._files: dict[int, pq.ParquetFile] = {}
+        self._footers: dict[int, Any] = {}
         self._groups: OrderedDict[tuple[int, int], dict[str, bytes]] = OrderedDict()
         self._index: dict[str, tuple[int, int]] | None = None
 
@@ -122,8 +125,10 @@ class ImageBank:
         return data
 
     def image(self, sha256: str) -> Image:
-        """Decoded picture, RGB."""
-        return decode(self.bytes(sha256)).convert("RGB")
+        """Decoded picture, RGB, turned upright where EXIF says so (as `datasets` does for the trainers)."""
+        from PIL import ImageOps
+
+        return ImageOps.exif_transpose(decode(self.bytes(sha256))).convert("RGB")
 
     def images(self, refs: Iterable[ImageRef]) -> list[Image]:
         return [self.image(ref.sha256) for ref in refs]
@@ -138,37 +143,46 @@ class ImageBank:
         if self._index is None:
             self._index = {}
             for number in range(len(self._packs)):
-                file = self._file(number)
-                for group in range(file.num_row_groups):
-                    for sha in file.read_row_group(group, columns=["sha256"]).column(0).to_pylist():
-                        self._index.setdefault(sha, (number, group))
+                with self._opened(number) as file:
+                    for group in range(file.num_row_groups):
+                        for sha in file.read_row_group(group, columns=["sha256"]).column(0).to_pylist():
+                            self._index.setdefault(sha, (number, group))
         return self._index
 
-    def _file(self, number: int) -> pq.ParquetFile:
-        if number not in self._files:
-            pack = self._packs[number]
-            stat = self._store.stat(self._store.key(pack.uri))
-            if stat is None:
-                raise ShardUnreadable(
-                    f"image pack {pack.uri} is missing ({pack.images} pictures). Import the prompt set again."
-                )
-            if stat.size != pack.size:
-                raise ShardUnreadable(
-                    f"image pack {pack.uri} has {stat.size} bytes, the manifest says {pack.size}: it is truncated. Import the prompt set again."
-                )
-            try:
-                self._files[number] = pq.ParquetFile(self._store.open(self._store.key(pack.uri)))
-            except (pa.ArrowInvalid, OSError) as error:
-                raise ShardUnreadable(
-                    f"image pack {pack.uri} is not a Parquet file ({error}). Import the prompt set again."
-                ) from error
-        return self._files[number]
+    @contextmanager
+    def _opened(self, number: int) -> Iterator[pq.ParquetFile]:
+        """A pack, open for the block only: no handle outlives its use. Size is checked, the footer is read once."""
+        pack = self._packs[number]
+        key = self._store.key(pack.uri)
+        if number not in self._footers:
+            self._check_size(pack, key)
+        try:
+            with self._store.open(key) as source, pq.ParquetFile(source, metadata=self._footers.get(number)) as file:
+                self._footers[number] = file.metadata
+                yield file
+        except (pa.ArrowInvalid, OSError) as error:
+            raise ShardUnreadable(
+                f"image pack {pack.uri} is not a Parquet file ({error}). Import the prompt set again."
+            ) from error
+
+    def _check_size(self, pack: Pack, key: str) -> None:
+        stat = self._store.stat(key)
+        if stat is None:
+            raise ShardUnreadable(
+                f"image pack {pack.uri} is missing ({pack.images} pictures). Import the prompt set again."
+            )
+        if stat.size != pack.size:
+            raise ShardUnreadable(
+                f"image pack {pack.uri} has {stat.size} bytes, the manifest says {pack.size}: it is truncated. "
+                "Import the prompt set again."
+            )
 
     def _group(self, place: tuple[int, int]) -> dict[str, bytes]:
         if place in self._groups:
             self._groups.move_to_end(place)
             return self._groups[place]
-        table = self._file(place[0]).read_row_group(place[1])
+        with self._opened(place[0]) as file:
+            table = file.read_row_group(place[1])
         shas = table.column("sha256").to_pylist()
         data = table.column("image").combine_chunks().field("bytes").to_pylist()
         self._groups[place] = dict(zip(shas, data, strict=True))
