@@ -1,0 +1,125 @@
+"""Run verifiers over groups: in batches, under a time limit, and whatever breaks becomes an unscored verdict."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ratchet.errors import VerifierError
+from ratchet.records import Completion, Group, Verdict
+from ratchet.verify.limits import Overtime, within
+from ratchet.verify.protocol import Rule, Verifier
+from ratchet.verify.rules import VERIFIERS
+
+BATCH = 64
+GIVE_UP = 8
+"""So many time limits of one verifier in one call, and the rest of the call's groups are unscored at once."""
+CRASHED, TIMED_OUT, NOT_GENERATED = "crash", "timeout", "not_generated"
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
+_LONGEST = 500
+
+
+def apply(
+    groups: Sequence[Group],
+    names: Sequence[str] | None,
+    timeout_seconds: float,
+    verifiers: Mapping[str, Verifier] = VERIFIERS,
+) -> list[Group]:
+    """The groups with verdicts added. `names` None: what each prompt names.
+
+    Raises VerifierError for a name that is not known; all else that goes wrong is a verdict without a score.
+    """
+    added = verdicts_of(groups, names, timeout_seconds, verifiers)
+    return [_with_verdicts(group, lists) for group, lists in zip(groups, added, strict=True)]
+
+
+def verdicts_of(
+    groups: Sequence[Group],
+    names: Sequence[str] | None,
+    timeout_seconds: float,
+    verifiers: Mapping[str, Verifier] = VERIFIERS,
+) -> list[list[tuple[Verdict, ...]]]:
+    """New verdicts for each completion of each group, in the order of the names."""
+    wanted = [tuple(names) if names is not None else group.prompt.verifiers for group in groups]
+    found: dict[str, dict[int, list[Verdict]]] = {}
+    for name in dict.fromkeys(name for one in wanted for name in one):
+        places = [i for i, one in enumerate(wanted) if name in one]
+        runner = _Runner(known(name, verifiers), timeout_seconds)
+        found[name] = dict(zip(places, runner.run([groups[i] for i in places]), strict=True))
+    return [
+        list(zip(*(found[name][i] for name in dict.fromkeys(one)), strict=True)) if one else [() for _ in groups[i].completions]
+        for i, one in enumerate(wanted)
+    ]
+
+
+def known(name: str, verifiers: Mapping[str, Verifier] = VERIFIERS) -> Verifier:
+    """The verifier of that name; raises VerifierError that lists those there are."""
+    found = verifiers.get(name)
+    if found is None:
+        raise VerifierError(f"no verifier {name!r}; known: {', '.join(sorted(verifiers))}. Mend verify.verifiers or the prompts' verifiers.")
+    return found
+
+
+def _with_verdicts(group: Group, lists: Sequence[tuple[Verdict, ...]]) -> Group:
+    completions: list[Completion] = [
+        c.model_copy(update={"verdicts": c.verdicts + new}) if new else c for c, new in zip(group.completions, lists, strict=True)
+    ]
+    return group.model_copy(update={"completions": tuple(completions)})
+
+
+@dataclass
+class _Runner:
+    """One verifier in one call. A batch that breaks is run again group by group, and for rules answer by answer."""
+
+    verifier: Verifier
+    seconds: float
+    timeouts: int = field(default=0)
+
+    def run(self, groups: Sequence[Group]) -> list[list[Verdict]]:
+        verdicts = []
+        for start in range(0, len(groups), BATCH):
+            verdicts += self._try(groups[start : start + BATCH])
+        return [self._mark_errors(group, one) for group, one in zip(groups, verdicts, strict=True)]
+
+    def _try(self, groups: Sequence[Group]) -> list[list[Verdict]]:
+        if self.timeouts >= GIVE_UP:
+            return self._unscored(groups, TIMED_OUT, f"given up after {GIVE_UP} time limits of {self.seconds:g} s")
+        try:
+            return within(self.seconds, lambda: self._checked(groups))
+        except Overtime as late:
+            self.timeouts += 1
+            reason, error = TIMED_OUT, str(late)
+        except Exception as broken:
+            reason, error = CRASHED, _ADDRESS.sub("0x..", f"{type(broken).__name__}: {broken}")[:_LONGEST]
+        smaller = self._parts(groups)
+        if len(smaller) < 2:
+            return self._unscored(groups, reason, error)
+        tried = [self._try([part])[0] for part in smaller]
+        return tried if len(groups) > 1 else [[one for verdicts in tried for one in verdicts]]
+
+    def _parts(self, groups: Sequence[Group]) -> Sequence[Group]:
+        if len(groups) > 1 or not isinstance(self.verifier, Rule):
+            return groups
+        (group,) = groups
+        return [group.model_copy(update={"completions": (c,)}) for c in group.completions]
+
+    def _checked(self, groups: Sequence[Group]) -> list[list[Verdict]]:
+        verdicts = self.verifier.verify(groups)
+        shape, wanted = [len(one) for one in verdicts], [len(g.completions) for g in groups]
+        if shape != wanted:
+            raise VerifierError(f"verifier {self.verifier.name} gave {sum(shape)} verdicts for {sum(wanted)} completions; it must give one each")
+        return verdicts
+
+    def _unscored(self, groups: Sequence[Group], reason: str, error: str) -> list[list[Verdict]]:
+        return [[self._verdict(reason, error)] * len(group.completions) for group in groups]
+
+    def _mark_errors(self, group: Group, verdicts: list[Verdict]) -> list[Verdict]:
+        """A completion that the engine failed to make is nobody's wrong answer."""
+        if all(c.finish_reason != "error" for c in group.completions):
+            return verdicts
+        failed = self._verdict(NOT_GENERATED, "the engine failed to make this completion")
+        return [failed if c.finish_reason == "error" else v for c, v in zip(group.completions, verdicts, strict=True)]
+
+    def _verdict(self, reason: str, error: str) -> Verdict:
+        return Verdict(verifier=self.verifier.name, version=self.verifier.version, reason=reason, error=error)

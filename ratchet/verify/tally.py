@@ -1,0 +1,113 @@
+"""What verify counts: by reason, and by skill and verifier. Whole numbers only, so that sums do not depend on order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ratchet.recipe import VerifyConfig
+from ratchet.records import Group, Verdict
+from ratchet.verify.policy import judge
+
+MICRO = 1_000_000
+_ROWS = ("groups", "completions", "passed", "failed", "unscored", "micros", "scored", "solved")
+Lists = Sequence[Sequence[tuple[Verdict, ...]]]
+
+
+class Tally:
+    """Adds up over shards. `skills` counts completions by judgement, `verifiers` verdicts by reason."""
+
+    def __init__(self) -> None:
+        self.skills: dict[str, Counter[str]] = {}
+        self.verifiers: dict[str, Counter[str]] = {}
+
+    def add(self, groups: Sequence[Group], added: Lists, config: VerifyConfig) -> None:
+        for group, lists in zip(groups, added, strict=True):
+            self._group(group, lists, config)
+
+    def _group(self, group: Group, lists: Sequence[tuple[Verdict, ...]], config: VerifyConfig) -> None:
+        skill = self.skills.setdefault(group.prompt.skill, Counter())
+        skill["groups"] += 1
+        solved = False
+        for verdicts, number in Counter(map(_Same, lists)).items():
+            judged = judge(verdicts.verdicts, config)
+            solved = solved or judged.passed is True
+            skill["completions"] += number
+            skill["unscored" if judged.passed is None else "passed" if judged.passed else "failed"] += number
+            if judged.score is not None:
+                skill["scored"] += number
+                skill["micros"] += round(judged.score * MICRO) * number
+            for verdict in verdicts.verdicts:
+                self.verifiers.setdefault(verdict.verifier, Counter())[verdict.reason] += number
+        skill["solved"] += solved
+
+    def __iadd__(self, other: Tally) -> Tally:
+        for mine, theirs in ((self.skills, other.skills), (self.verifiers, other.verifiers)):
+            for name, counts in theirs.items():
+                mine.setdefault(name, Counter()).update(counts)
+        return self
+
+    @property
+    def verdicts(self) -> int:
+        return sum(counts.total() for counts in self.verifiers.values())
+
+    def counts(self) -> dict[str, int]:
+        """Verdicts by reason, and totals of completions by judgement."""
+        reasons: Counter[str] = Counter()
+        for counts in self.verifiers.values():
+            reasons.update(counts)
+        whole = sum(self.skills.values(), Counter())
+        totals = {name: whole[name] for name in _ROWS if name not in ("micros", "scored")}
+        return {**totals, "verdicts": self.verdicts, **{f"reason_{name}": reasons[name] for name in sorted(reasons)}}
+
+    def results(self) -> dict[str, Any]:
+        """Shares and means by skill and over all; reasons by verifier."""
+        return {
+            "all": _shares(sum(self.skills.values(), Counter())),
+            "skills": {name: _shares(self.skills[name]) for name in sorted(self.skills)},
+            "verifiers": {name: dict(sorted(self.verifiers[name].items())) for name in sorted(self.verifiers)},
+        }
+
+    def dump(self) -> dict[str, Any]:
+        return {"skills": self.skills, "verifiers": self.verifiers}
+
+    @classmethod
+    def load(cls, raw: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Tally:
+        tally = cls()
+        tally.skills = {name: Counter(counts) for name, counts in raw["skills"].items()}
+        tally.verifiers = {name: Counter(counts) for name, counts in raw["verifiers"].items()}
+        return tally
+
+
+class _Same:
+    """Verdicts of one completion, equal when they are the same objects: verifiers share them between equal answers."""
+
+    __slots__ = ("key", "verdicts")
+
+    def __init__(self, verdicts: tuple[Verdict, ...]) -> None:
+        self.verdicts = verdicts
+        self.key = tuple(map(id, verdicts))
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.key == self.key
+
+
+def _shares(counts: Counter[str]) -> dict[str, Any]:
+    """`accuracy` is over decided completions, `solved` the share of groups with at least one that passed."""
+    decided = counts["passed"] + counts["failed"]
+    return {
+        "groups": counts["groups"],
+        "completions": counts["completions"],
+        "unscored": counts["unscored"],
+        "accuracy": _share(counts["passed"], decided),
+        "mean_score": _share(counts["micros"], counts["scored"] * MICRO),
+        "solved": _share(counts["solved"], counts["groups"]),
+    }
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 6) if whole else None

@@ -1,0 +1,100 @@
+"""Text as verifiers compare it: one normal form, and readers of numbers, lists and yes or no.
+
+Readers return every reading that a text allows; `extract` decides whether that is one, none or too many. All of them run
+in linear time, whatever a model wrote.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from decimal import Decimal
+
+# Zero-width and direction marks, which nobody sees, and the soft hyphen.
+_INVISIBLE = dict.fromkeys([0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF])
+_LEADING = " \"'`*"
+_TRAILING = " \"'`*.,;:!?。，、；：！？"
+_PASSES = 4
+# Normal forms sort a run of combining marks in quadratic time; Unicode's stream-safe text has at most 30 in a row.
+_MOST_MARKS = 30
+_SHORT = 1000
+# Superscripts, subscripts and fractions: NFKC would read 3² as 32 and 1½ as 11/2.
+_NO_NUMBER = re.compile("[²³¹⁰-₟¼-¾⅐-↉]")
+_TOKEN = re.compile(r"[\w.,+-]+")
+# At most 30 digits and three of exponent: what matches is cheap to compute with.
+_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]{1,3}(?:,[0-9]{3}){1,9}|[0-9]{1,30})(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:e[+-]?[0-9]{1,3})?")
+_DIGIT = re.compile(r"[0-9]")
+_WORD = re.compile(r"[^\W\d_]+")
+_UNITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_TEENS = ("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty")
+NUMBER_WORDS: dict[str, Decimal] = {word: Decimal(value) for value, word in enumerate(_UNITS + _TEENS)}
+_CLAUSE = re.compile(r"[.,;:!?\n]+")
+_YES_NO = frozenset({"yes", "no"})
+_FILLERS = _YES_NO | {"and", "or"}
+
+
+def normalise(text: str) -> str:
+    """Compatible characters as one (NFKC), no case, single blanks, no quotes around and no punctuation at the end.
+
+    Idempotent. Letters of other alphabets that look alike stay different: a Cyrillic "а" is no Latin "a".
+    """
+    if text.isascii():
+        return _trim(text.lower())
+    if len(text) > _SHORT:
+        text = _stream_safe(text)
+    for _ in range(_PASSES):
+        # Folding case can undo NFKC and the other way round; a few passes reach the fixed point.
+        folded = _trim(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).casefold()))
+        if folded == text:
+            break
+        text = folded
+    return text
+
+
+def _trim(text: str) -> str:
+    return " ".join(text.split()).lstrip(_LEADING).rstrip(_TRAILING)
+
+
+def _stream_safe(text: str) -> str:
+    kept, run = [], 0
+    for character in text:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run <= _MOST_MARKS:
+            kept.append(character)
+    return "".join(kept)
+
+
+def numbers(text: str) -> list[Decimal]:
+    """Every number in the text: digits ("3", "3.0", "1,000", "2e3") or English words from zero to twenty.
+
+    Digits go before words, so that "one of the 3" reads 3. A number stands alone: "3-4", "2+2" and "x3" hold none. NaN,
+    infinity and what overflows a float are no numbers.
+    """
+    if _NO_NUMBER.search(text):
+        return []
+    plain = normalise(text).replace("−", "-")
+    if _DIGIT.search(plain) is None:
+        return [NUMBER_WORDS[word] for word in _WORD.findall(plain) if word in NUMBER_WORDS]
+    tokens = [token.rstrip(".,") for token in _TOKEN.findall(plain)]
+    found = [token.replace(",", "") for token in tokens if _NUMBER.fullmatch(token)]
+    return [Decimal(one) for one in found if abs(float(one)) != float("inf")]
+
+
+def items(text: str) -> list[str]:
+    """The items of a list separated by commas, normalised; empty ones are dropped."""
+    return [item for item in map(normalise, text.split(",")) if item]
+
+
+def yes_no(text: str) -> set[bool]:
+    """What a text says: the first word, a clause of its own, or else any word that is yes or no.
+
+    "yes, there is no doubt" says yes; "yes or no" and "No. Yes." say both.
+    """
+    plain = normalise(text)
+    words = _WORD.findall(plain)
+    said = {clause for clause in map(normalise, _CLAUSE.split(plain)) if clause in _YES_NO}
+    if words and words[0] in _YES_NO:
+        said.add(words[0])
+    if not said or _FILLERS.issuperset(words):
+        said |= _YES_NO.intersection(words)
+    return {one == "yes" for one in said}
