@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from ratchet.artifacts import ImageBank, Pack, write_pack
+from ratchet.artifacts import ImageBank, ModelRef, Pack, write_pack
 from ratchet.promptset import PromptSet, PromptSetWriter
+from ratchet.recipe import Recipe
 from ratchet.records import Prompt
+from ratchet.rounds import Round
 from ratchet.store import Store
 from ratchet.tinyworld import SKILLS, items, prompt_of
 
@@ -47,3 +50,19 @@ def prompt_set(store: Store, digest: str = "a" * 64, **rows: int) -> PromptSet:
         prompts, pictures = world(split, n)
         writer.write_part(split, prompts, [pack(store, pictures, f"{digest[:8]}-{split}")])
     return writer.finish([])
+
+
+def opened_round(store: Store, seed: ModelRef, prompts: PromptSet, recipe: Mapping[str, Any]) -> Round:
+    """A round on `prompts`, not stored; `recipe` overrides the default recipe's parts."""
+    return Round(
+        loop="tiny",
+        number=1,
+        salt="salt-1",
+        job="job-1",
+        seed=seed,
+        recipe=Recipe.model_validate({"name": "tiny", **recipe}),
+        prompts=prompts.digest,
+        report=prompts.digest,
+        family=prompts.family,
+        code_revision="test",
+    )
