@@ -1,0 +1,84 @@
+"""What training says of itself: one log row a step, and a report."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from ratchet.artifacts import RowSchema
+from ratchet.records import Record
+
+CURVE_POINTS = 20
+
+
+class LogRow(Record):
+    """One optimiser step. `tokens` is the total so far, prompts and padding-free; `metrics` are the method's own."""
+
+    step: int
+    epoch: float
+    loss: float
+    learning_rate: float
+    grad_norm: float | None = None
+    tokens: int
+    metrics: dict[str, float] = {}
+
+
+TRAIN_LOG = RowSchema("train-log", 1, LogRow)
+
+
+class TrainReport(Record):
+    """How a training went. Everything but the two clocks is the same when it is run again with the same seed.
+
+    `rows` are distinct rows (pairs for DPO) and `visits` how often one was trained on. `loss_first` and `loss_last` are
+    means over the first and the last tenth of the steps. `seconds` is wall time of the whole call, `loop_seconds` of
+    the optimiser steps alone.
+    """
+
+    method: str
+    rows: int
+    visits: int
+    steps: int
+    epochs: float
+    tokens: int
+    loss_first: float
+    loss_last: float
+    parameters: int
+    trainable_parameters: int
+    log: tuple[LogRow, ...]
+    seconds: float
+    loop_seconds: float
+
+    @property
+    def curve(self) -> list[tuple[int, float]]:
+        """At most `CURVE_POINTS` points (last step of a stretch, mean loss over it)."""
+        return curve([(row.step, row.loss) for row in self.log])
+
+    def outcome(self) -> dict[str, Any]:
+        """What goes into the manifest: no clocks, and the curve for the log."""
+        return {**self.model_dump(exclude={"log", "seconds", "loop_seconds"}), "curve": self.curve}
+
+
+def curve(points: Sequence[tuple[int, float]], most: int = CURVE_POINTS) -> list[tuple[int, float]]:
+    """Means over `most` stretches of about equal length."""
+    bounds = [round(i * len(points) / most) for i in range(most + 1)]
+    stretches = [points[a:b] for a, b in itertools.pairwise(bounds) if b > a]
+    return [(stretch[-1][0], sum(loss for _, loss in stretch) / len(stretch)) for stretch in stretches]
+
+
+def ends(losses: Sequence[float]) -> tuple[float, float]:
+    """Mean loss of the first and of the last tenth, at least one step each."""
+    tenth = max(len(losses) // 10, 1)
+    return sum(losses[:tenth]) / tenth, sum(losses[-tenth:]) / tenth
+
+
+def visits(rows: int, batch: int, accumulate: int, steps: int, *, drop_last: bool = False) -> int:
+    """How many rows `steps` optimiser steps see, when every epoch shuffles all `rows` into batches of `batch`.
+
+    Epochs end with a smaller batch, unless `drop_last`, and a smaller accumulation.
+    """
+    batches = rows // batch if drop_last else -(-rows // batch)
+    epoch_rows = batches * batch if drop_last else rows
+    epoch_steps = max(-(-batches // accumulate), 1)
+    whole, rest = divmod(steps, epoch_steps)
+    return whole * epoch_rows + min(rest * accumulate * batch, epoch_rows)

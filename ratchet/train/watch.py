@@ -1,0 +1,85 @@
+"""Looking on while TRL trains: the log, progress, a loss that is no number; and errors in our words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from transformers import TrainerCallback
+from transformers.utils import logging as transformers_logging
+
+from ratchet.errors import TrainError
+from ratchet.progress import Progress
+from ratchet.recipe import TrainConfig
+from ratchet.train.report import LogRow
+
+_COLUMNS = ("loss", "learning_rate", "grad_norm", "num_tokens", "epoch")
+
+
+class Watch(TrainerCallback):  # type: ignore[misc]
+    """Keeps one LogRow a step, tells progress, and stops with TrainError at the first loss that is not finite."""
+
+    def __init__(self, config: TrainConfig, progress: Progress) -> None:
+        self.log: list[LogRow] = []
+        self._config = config
+        self._progress = progress
+
+    def on_log(self, _args: Any, state: Any, _control: Any, logs: dict[str, float], **_: Any) -> None:
+        if "loss" not in logs:
+            return
+        loss = logs["loss"]
+        if not math.isfinite(loss):
+            raise TrainError(
+                f"the loss is {loss} at step {state.global_step} of {state.max_steps} "
+                f"(learning rate {logs['learning_rate']:.3g}); nothing was saved. Lower train.learning_rate "
+                f"({self._config.learning_rate:g}) or raise train.warmup_ratio ({self._config.warmup_ratio:g})."
+            )
+        self.log.append(
+            LogRow(
+                step=state.global_step,
+                epoch=logs["epoch"],
+                loss=loss,
+                learning_rate=logs["learning_rate"],
+                grad_norm=logs.get("grad_norm"),
+                tokens=int(logs["num_tokens"]),
+                metrics={name: float(value) for name, value in logs.items() if name not in _COLUMNS},
+            )
+        )
+        self._progress(state.global_step, state.max_steps, "steps", f"loss {loss:.3f}")
+
+
+@contextmanager
+def told(config: TrainConfig) -> Iterator[None]:
+    """Turn what TRL, PEFT and torch raise into TrainError that says what to change."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise TrainError(
+            f"out of memory with train.batch_size {config.batch_size}: {_first_line(error)}. Lower it and set "
+            "train.trl.gradient_accumulation_steps, set train.trl.gradient_checkpointing: true, or use train.lora."
+        ) from error
+    except (ValueError, TypeError, NotImplementedError, ImportError, RuntimeError, KeyError) as error:
+        raise TrainError(
+            f"{config.method} training failed in TRL: {type(error).__name__}: {_first_line(error)}. "
+            "Check train.trl, train.lora and whether the seed model can be trained by TRL."
+        ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the progress bars that transformers draws while it loads and saves."""
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0][:300]

@@ -1,0 +1,150 @@
+"""The model before and after training: load the seed, add LoRA, merge, save, and look at what was saved."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ratchet import models
+from ratchet.errors import TrainError
+from ratchet.model_files import CARD
+from ratchet.recipe import TrainConfig
+from ratchet.train.report import LogRow, TrainReport, ends, visits
+
+_DTYPES: dict[str, models.Dtype] = {"bfloat16": "bfloat16", "float16": "float16"}
+
+
+def load(seed_dir: Path, config: TrainConfig, settings: Any) -> tuple[Any, Any]:
+    """(model, processor) for training: float32, but bfloat16 under adapters where the device computes in it."""
+    model, processor = models.load(seed_dir, "bfloat16" if config.lora and settings.bf16 else "float32")
+    if getattr(processor, "chat_template", None) is None:
+        # TRL asks the processor alone.
+        processor.chat_template = processor.tokenizer.chat_template
+    return model, processor
+
+
+def adapter(config: TrainConfig) -> Any:
+    """PEFT's configuration, None for full weights."""
+    if config.lora is None:
+        return None
+    from peft import LoraConfig
+
+    targets = config.lora.targets
+    return LoraConfig(
+        r=config.lora.rank,
+        lora_alpha=config.lora.alpha,
+        lora_dropout=config.lora.dropout,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+        task_type="CAUSAL_LM",
+    )
+
+
+def sizes(model: Any) -> tuple[int, int]:
+    """(parameters of the model that is trained, those of them that learn)."""
+    counts = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    return sum(n for n, _ in counts), sum(n for n, learns in counts if learns)
+
+
+def save(model: Any, seed_dir: Path, out_dir: Path) -> None:
+    """Merge adapters, and save the weights in the seed's precision, as safetensors.
+
+    All other files are the seed's own: training changes no tokenizer, template or architecture, but it does leave traces
+    in what transformers would write (padding sides, a cache that is switched off, local paths). Raises TrainError, and
+    leaves nothing, when weights are not finite, equal the seed's, or do not come back from disk as they were saved.
+    """
+    if hasattr(model, "merge_and_unload"):
+        model = model.merge_and_unload()
+    dtype = saved_dtype(seed_dir)
+    model = model.to(device="cpu", dtype=getattr(torch, dtype))
+    state = model.state_dict()
+    _check_finite(state)
+    _check_changed(state, models.load(seed_dir, dtype)[0].state_dict(), dtype)
+    try:
+        model.save_pretrained(out_dir)
+        _copy_all_but_weights(seed_dir, out_dir)
+        _check_saved(state, models.load(out_dir, dtype)[0].state_dict(), out_dir)
+    except BaseException:
+        shutil.rmtree(out_dir, ignore_errors=True)
+        raise
+
+
+def saved_dtype(folder: Path) -> models.Dtype:
+    """Precision that a model's config.json names; float32 where it names none that can be trained."""
+    written = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return _DTYPES.get(str(written.get("dtype") or written.get("torch_dtype")), "float32")
+
+
+def report(
+    config: TrainConfig,
+    settings: Any,
+    rows: int,
+    log: Sequence[LogRow],
+    counts: tuple[int, int],
+    *,
+    seconds: float,
+    loop_seconds: float,
+) -> TrainReport:
+    """Put the report together. `counts` as from `sizes`."""
+    if not log:
+        raise TrainError(
+            f"training ended without a step: {rows} rows, train.epochs {config.epochs:g}. Raise train.epochs."
+        )
+    first, last = ends([row.loss for row in log])
+    batch = config.batch_size * settings.world_size
+    return TrainReport(
+        method=config.method,
+        rows=rows,
+        visits=visits(
+            rows, batch, settings.gradient_accumulation_steps, log[-1].step, drop_last=settings.dataloader_drop_last
+        ),
+        steps=log[-1].step,
+        epochs=log[-1].epoch,
+        tokens=log[-1].tokens,
+        loss_first=first,
+        loss_last=last,
+        parameters=counts[0],
+        trainable_parameters=counts[1],
+        log=tuple(log),
+        seconds=seconds,
+        loop_seconds=loop_seconds,
+    )
+
+
+def _copy_all_but_weights(seed_dir: Path, out_dir: Path) -> None:
+    for path in sorted(seed_dir.rglob("*")):
+        relative = path.relative_to(seed_dir)
+        hidden = any(part.startswith(".") for part in relative.parts)
+        if path.is_file() and not hidden and not path.name.endswith((".safetensors", ".index.json", CARD)):
+            target = out_dir / relative
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+
+
+def _check_finite(state: dict[str, Any]) -> None:
+    broken = [name for name, value in state.items() if not bool(torch.isfinite(value).all())]
+    if broken:
+        raise TrainError(
+            f"{len(broken)} of {len(state)} weights are not finite after training (first: {broken[0]}); nothing was saved. "
+            "Lower train.learning_rate or set train.trl.max_grad_norm."
+        )
+
+
+def _check_changed(state: dict[str, Any], seed: dict[str, Any], dtype: str) -> None:
+    if all(name in seed and torch.equal(value, seed[name]) for name, value in state.items()):
+        raise TrainError(
+            f"all {len(state)} weights equal the seed's in {dtype} after training; nothing was saved. "
+            "Raise train.learning_rate, or train for more steps (the first of a warm-up has rate 0)."
+        )
+
+
+def _check_saved(state: dict[str, Any], saved: dict[str, Any], out_dir: Path) -> None:
+    other = [name for name, value in state.items() if name not in saved or not torch.equal(value, saved[name])]
+    if other:
+        raise TrainError(
+            f"{len(other)} of {len(state)} weights differ after loading them from {out_dir} (first: {other[0]}); check the disk."
+        )
