@@ -1,0 +1,58 @@
+"""The gallery as JSON that is safe inside a script element.
+
+The page's script makes a card only when it scrolls near; it sets every text as text, never as markup.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from markupsafe import Markup
+
+from ratchet.report.view import AnswerView, GalleryItem
+from ratchet.report.words import printable
+
+# Only raster pictures inside the page itself: no address that a browser would fetch, no SVG.
+_PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
+_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+def payload(items: Iterable[GalleryItem]) -> Markup:
+    """All items as JSON without any character that could end the script element."""
+    pictures: dict[str, int] = {}
+    body = {"items": [_item(item, pictures) for item in items], "pictures": list(pictures)}
+    return Markup(json_in_script(body))
+
+
+def json_in_script(value: Any) -> str:
+    written = orjson.dumps(value).decode()
+    return re.sub("[<>&\u2028\u2029]", lambda m: _ESCAPES[m.group()], written)
+
+
+def _item(item: GalleryItem, pictures: dict[str, int]) -> dict[str, Any]:
+    shown = [p for p in item.pictures if _PICTURE.fullmatch(p)]
+    return {
+        "round": item.round,
+        "id": printable(item.prompt_id),
+        "skill": printable(item.skill),
+        "question": printable(item.question),
+        "reference": None if item.reference is None else printable(item.reference),
+        "pictures": [pictures.setdefault(p, len(pictures)) for p in shown],
+        "split": item.split,
+        "flip": item.flip,
+        "answers": [_answer(a) for a in item.answers],
+    }
+
+
+def _answer(answer: AnswerView) -> dict[str, Any]:
+    return {
+        "who": printable(answer.who),
+        "sample": answer.who.startswith("sample "),
+        "text": printable(answer.text),
+        "verdict": {True: "right", False: "wrong", None: "unscored"}[answer.passed],
+        "reason": printable(answer.reason),
+        "kept": answer.kept,
+    }

@@ -1,0 +1,156 @@
+"""What happened, in whole sentences: the loop's headline, a round's headline, what the gate tested."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ratchet.report.view import ControlView, Estimate, LoopView, RoundView
+from ratchet.report.words import (
+    bounds,
+    delta_range,
+    finite,
+    listed,
+    percent,
+    plural,
+    points,
+    probability,
+    rate_words,
+    thousands,
+)
+
+STATE_WORDS = {
+    "PROMOTED": "promoted",
+    "REFUSED": "refused",
+    "STALE": "stale",
+    "FAILED": "failed",
+    "RUNNING": "running",
+}
+STATE_MEANS = {
+    "PROMOTED": "the candidate became the champion",
+    "REFUSED": "the gate kept the champion",
+    "STALE": "the champion changed meanwhile, so nothing was decided",
+    "FAILED": "a stage stopped, so there was nothing to decide",
+    "RUNNING": "the round has not ended",
+}
+
+
+def headline(view: LoopView) -> str:
+    """The loop in one or two sentences. Claims an improvement only when the interval is above zero."""
+    if not view.rounds and view.champion is None:
+        return "No round has run yet."
+    if view.champion is None:
+        return f"There is no champion yet: {tally(view)}."
+    if view.champion.round is None:
+        return f"Nothing was promoted: the champion is still the seed, version {view.champion.version}. {_tail(view)}"
+    opening = f"The champion is version {view.champion.version}, from round {view.champion.round}"
+    delta = view.champion.delta_to_seed
+    if delta is None or finite(delta.value) is None:
+        return f"{opening}. It has not been compared with the seed on items that no decision has read."
+    return f"{opening}: {_against_seed(delta)}"
+
+
+def _against_seed(delta: Estimate) -> str:
+    where = f"on {thousands(delta.n)} items that no decision has read" if delta.n else "on items that no decision has read"
+    ends = bounds(delta)
+    if ends is None:
+        return f"{points(delta.value)} to the seed {where}. Its interval is not known, so this proves nothing yet."
+    interval = f"(95% interval {delta_range(delta)})"
+    if ends[0] > 0:
+        return f"{points(delta.value)} over the seed {interval} {where}."
+    if ends[1] < 0:
+        return f"{points(delta.value)} to the seed {interval} {where}. That is worse than the seed."
+    return (
+        f"{points(delta.value)} to the seed {interval} {where}. "
+        "The interval includes zero: these items do not show an improvement."
+    )
+
+
+def _tail(view: LoopView) -> str:
+    return f"{tally(view)[:1].upper()}{tally(view)[1:]}." if view.rounds else "No round has run yet."
+
+
+def tally(view: LoopView) -> str:
+    """How the rounds ended: "3 rounds ran, 1 promoted, 1 refused and 1 failed"."""
+    counts = Counter(r.state for r in view.rounds)
+    ends = [f"{counts[state]} {word}" for state, word in STATE_WORDS.items() if counts[state]]
+    return f"{plural(len(view.rounds), 'round')} ran, {listed(ends)}" if ends else "no round ran"
+
+
+def round_headline(shown: RoundView) -> str:
+    """One round in a sentence: how it ended, and by how much."""
+    opening = f"Round {shown.number} {'is' if shown.state == 'RUNNING' else 'was' if _passive(shown) else ''}".rstrip()
+    verb = STATE_WORDS[shown.state]
+    known = f": {compared(shown)}" if shown.delta else "."
+    if shown.state == "PROMOTED" and shown.candidate_version:
+        return f"Round {shown.number} promoted version {shown.candidate_version}{known}"
+    return f"{opening} {verb}{known}"
+
+
+def _passive(shown: RoundView) -> bool:
+    return shown.state in ("PROMOTED", "REFUSED", "STALE")
+
+
+def compared(shown: RoundView) -> str:
+    """The candidate against the champion on the round's holdout, as a sentence."""
+    if shown.delta is None:
+        return "The candidate was not compared with the champion."
+    ends = delta_range(shown.delta)
+    on = f" on {thousands(shown.delta.n)} holdout items" if shown.delta.n else ""
+    interval = f" (95% interval {ends})" if ends else ""
+    return f"{points(shown.delta.value)} against the champion{interval}{on}."
+
+
+def measured(shown: RoundView) -> str:
+    """Both models' accuracy on the round's holdout, as a sentence; empty if neither was measured."""
+    if shown.candidate is None or shown.champion is None:
+        return ""
+    candidate = f"The candidate answered {rate_words(shown.candidate.accuracy)} right"
+    return f"{candidate}, the champion {rate_words(shown.champion.accuracy)}."
+
+
+def tested(shown: RoundView) -> str:
+    """The test of the round: the p-value against the error spent at its look."""
+    p, alpha = finite(shown.p_value), finite(shown.alpha_spent)
+    if p is None:
+        return "No test was made, and no error was spent." if alpha is None else (
+            f"No p-value is known; the look spent {probability(alpha)} of the gate's error."
+        )
+    look = f"look {shown.look}" if shown.look is not None else "this look"
+    said = f"Null hypothesis: the candidate is not better. p = {probability(p)}"
+    if alpha is None:
+        return f"{said}; what {look} may spend is not known."
+    if p <= alpha:
+        return f"{said}, at or below the {probability(alpha)} of error spent at {look}: rejected, the gain is real enough."
+    return f"{said}, above the {probability(alpha)} of error spent at {look}: not rejected, the gain may be chance."
+
+
+def guarded(shown: RoundView) -> str:
+    """How the guards ended, as a sentence; empty without guards."""
+    if not shown.guards:
+        return ""
+    failed = [g.name for g in shown.guards if not g.passed]
+    if not failed:
+        return f"All {plural(len(shown.guards), 'guard')} passed." if len(shown.guards) > 1 else "The guard passed."
+    return f"{plural(len(failed), 'guard')} of {len(shown.guards)} failed: {listed(failed)}."
+
+
+def control_minus(control: ControlView) -> str:
+    """The champion against a control, as a sentence; empty where it was not compared."""
+    delta = control.champion_minus
+    if delta is None or finite(delta.value) is None:
+        return ""
+    ends = bounds(delta)
+    interval = f" (95% interval {delta_range(delta)})" if ends else ""
+    said = f"Champion minus this control: {points(delta.value)}{interval}"
+    if ends is None:
+        return f"{said}."
+    if ends[0] > 0:
+        return f"{said}: the champion is better."
+    return f"{said}: the control is better." if ends[1] < 0 else f"{said}: no difference is shown."
+
+
+def kept_share(shown: RoundView) -> str:
+    """How much of what was made was kept, as a sentence; empty if unknown."""
+    if not shown.completions or shown.kept is None:
+        return ""
+    return f"{thousands(shown.kept)} of {thousands(shown.completions)} completions were kept ({percent(shown.kept / shown.completions)})."
