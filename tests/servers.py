@@ -35,12 +35,15 @@ def s3_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 
 @pytest.fixture(scope="session")
-def mlflow_session(s3_services: Services) -> str:
-    """MLflow for the whole session. It carries the token of `s3_services` and is stopped together with it."""
+def mlflow_session(s3_services: Services) -> Iterator[str]:
+    """MLflow for the whole session. It carries the token of `s3_services`, whose end also ends its children."""
     server = mlflow_server(s3_services.folder, s3_services.settings, s3_services.environment())
     server.spawn()
     server.wait()
-    return s3_services.settings.url("mlflow")
+    yield s3_services.settings.url("mlflow")
+    assert server.child is not None
+    server.child.terminate()
+    server.reap()
 
 
 @pytest.fixture

@@ -35,6 +35,8 @@ class Services:
         """Leave the servers running when this process ends; `attach` finds them."""
         self.settings = self.settings.model_copy(update={"kept": True})
         save(self.folder, self.settings)
+        for one in self._servers:
+            one.let_go()
         self._let_go()
 
     def stop(self) -> None:

@@ -225,7 +225,7 @@ def _race(root: str, number: int, barrier, results) -> None:  # type: ignore[no-
 
 
 def test_of_racing_processes_exactly_one_wins_every_time(store: Store, store_root: str) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     barrier, results = context.Barrier(3), context.Queue()
     store.put("counter", b"0")
     racers = [context.Process(target=_race, args=(store_root, n, barrier, results)) for n in range(3)]
