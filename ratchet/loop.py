@@ -12,14 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ratchet import models, rounds, sources
+from ratchet import recipe as recipes
 from ratchet.artifacts import Manifest
 from ratchet.begin import BeginOptions, begin
-from ratchet.begin.stage import take_lease
+from ratchet.begin.stage import no_champion, take_lease
 from ratchet.errors import RoundError
 from ratchet.finish import finish
+from ratchet.profile import Profile
+from ratchet.provenance import code_revision
 from ratchet.registry import lease as leases
 from ratchet.registry import open_registry
-from ratchet.registry.base import ModelVersion
+from ratchet.registry.base import ROUND, Lineage, ModelVersion
+from ratchet.registry.promotion import promote
 from ratchet.rounds import RoundEnd, Ticket
 from ratchet.settings import Settings
 from ratchet.stage import STEPS, run_ticket
@@ -52,8 +56,15 @@ def _register_first(settings: Settings, loop: str, folder: Path, description: st
     store = open_store(settings.root)
     registry = open_registry(settings, store)
     ref = models.upload(store, folder, loop)
-    version = registry.register(loop, ref.uri, ref.digest, {"ratchet.round": "seed", "ratchet.source": description})
-    registry.set_champion(loop, version.version)
+    tags = {
+        ROUND: "seed",
+        "ratchet.source": description,
+        "ratchet.loop": loop,
+        "ratchet.code_revision": code_revision(),
+    }
+    version = registry.register(loop, ref.uri, ref.digest, Lineage(tags=tags))
+    reason = f"the loop's first champion, from {description}"
+    promote(registry, store, loop, version.version, expected=None, key="seed", by="init", reason=reason, kind="seed")
     return version
 
 
@@ -90,6 +101,24 @@ def run_stage(settings: Settings, loop: str, name: str, job: str | None = None) 
             f"round {ticket.number} of loop {loop} has no {missing[0]} yet; run `ratchet {missing[0]} --loop {loop}` first."
         )
     return _run(name, ticket, {p: done[p].uri for p in STEPS[name].parents}, settings)
+
+
+def check_ready(settings: Settings, loop: str, recipe: str, profile: str | None) -> None:
+    """Fail before anything starts: a bad recipe, a profile that does not fit, a loop without champion."""
+    wanted = recipes.load(recipe)
+    Profile.load(profile).check(wanted)
+    store = open_store(settings.root)
+    if open_registry(settings, store).champion(rounds.check_loop_name(loop)) is None:
+        raise RoundError(no_champion(loop))
+
+
+def recipe_of_last(settings: Settings, loop: str) -> str:
+    """The resolved recipe of the loop's last round, as YAML."""
+    store = open_store(settings.root)
+    known = rounds.numbers(store, loop)
+    if not known:
+        raise RoundError(f"loop {loop} has no round to resume; `ratchet run --loop {loop}` runs one.")
+    return recipes.dump(rounds.read_round(store, loop, known[-1]).recipe)
 
 
 def cancel(settings: Settings, loop: str, why: str) -> RoundEnd:

@@ -34,3 +34,7 @@ class Settings(Record):
                 "no registry: set MLFLOW_TRACKING_URI to an MLflow server, or RATCHET_REGISTRY=store to keep versions as JSON in the store."
             )
         return cls(root=root, registry=registry, profile=env.get("RATCHET_PROFILE"))
+
+    def environment(self) -> dict[str, str]:
+        """The variables that lead another process to the same places."""
+        return {"RATCHET_ROOT": self.root, "RATCHET_REGISTRY": self.registry}

@@ -98,11 +98,15 @@ def _seed_version(registry: Registry, options: BeginOptions) -> ModelVersion:
         return registry.version(options.loop, options.seed)
     champion = registry.champion(options.loop)
     if champion is None:
-        raise RoundError(
-            f"loop {options.loop} has no champion to start from. Register the first one: `ratchet init --loop {options.loop} --seed MODEL` "
-            "(a folder, s3://..., models:/name@alias, hf://repo@revision, or tinyworld)."
-        )
+        raise RoundError(no_champion(options.loop))
     return champion
+
+
+def no_champion(loop: str) -> str:
+    return (
+        f"loop {loop} has no champion to start from. Register the first one: `ratchet init --loop {loop} --seed MODEL` "
+        "(a folder, s3://..., models:/name@alias, hf://repo@revision, or tinyworld)."
+    )
 
 
 def _has_ended(store: Store, loop: str, job: str) -> bool:

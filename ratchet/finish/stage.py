@@ -49,7 +49,7 @@ def end_of(store: Store, ticket: Ticket) -> RoundEnd:
 
 def _write_report(store: Store, ticket: Ticket) -> None:
     """A report also for a failed round; a report that cannot be made must not hide how the round ended."""
-    from ratchet.report import write_round_report
+    from ratchet.report.writing import write_round_report
 
     prefix = rounds.round_prefix(ticket.loop, ticket.number)
     try:

@@ -1,0 +1,225 @@
+"""Commands on a loop: demo, init, run, resume, cancel, rollback, status, report."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, console, print_json, workplace
+
+RecipeOption = Annotated[str, typer.Option("--recipe", "-r", help="A shipped name, a YAML file, or YAML text.")]
+RoundsOption = Annotated[int, typer.Option("--rounds", "-n", min=1, help="Rounds to run, one after the other.")]
+ProfileOption = Annotated[
+    str | None, typer.Option("--profile", help="Where it runs: a YAML file; default: this machine.")
+]
+FolderOption = Annotated[Path, typer.Option("--folder", help="Where logs and progress of local rounds go.")]
+
+
+def register(app: typer.Typer) -> None:
+    for function, example in (
+        (demo, "ratchet demo --out demo"),
+        (init, "ratchet init --loop mine --seed hf://HuggingFaceTB/SmolVLM-256M-Instruct@main"),
+        (run, "ratchet run --loop mine --recipe rft --rounds 3"),
+        (resume, "ratchet resume --loop mine"),
+        (cancel, "ratchet cancel --loop mine --why 'wrong recipe'"),
+        (rollback, "ratchet rollback --loop mine --to 2 --why 'complaints about captions'"),
+        (status, "ratchet status --loop mine"),
+        (report, "ratchet report --loop mine --out report.html"),
+    ):
+        app.command(rich_help_panel="Loops", epilog=f"Example: {example}")(function)
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for servers, logs, report and summary.")] = Path("demo"),
+    rounds: RoundsOption = 3,
+    recipe: RecipeOption = "rft",
+    keep: Annotated[bool, typer.Option("--keep", help="Leave SeaweedFS and MLflow running at the end.")] = False,
+    controls: Annotated[bool, typer.Option(help="Run the control arms beside the rounds.")] = True,
+) -> None:
+    """Three rounds of a tiny vision-language model on this machine, with control arms and a report. No GPU needed."""
+    from ratchet.tinyworld.demo import DemoOptions, run_demo
+
+    run_demo(DemoOptions(out=out, rounds=rounds, recipe=recipe, keep=keep, controls=controls), console)
+
+
+def init(
+    seed: Annotated[
+        str, typer.Option(help="Folder, s3://prefix, models:/name@alias, hf://repo@revision, or tinyworld.")
+    ],
+    loop: LoopOption = "default",
+    embedded: EmbeddedOption = None,
+) -> None:
+    """Register a loop's first champion. A loop that has one keeps it."""
+    from ratchet.loop import init_loop
+
+    with workplace(embedded) as settings:
+        version = init_loop(settings, loop, seed)
+    console.print(f"champion of loop {loop}: version {version.version}  {version.uri}", highlight=False, soft_wrap=True)
+
+
+def run(
+    loop: LoopOption = "default",
+    recipe: RecipeOption = "rft",
+    rounds: RoundsOption = 1,
+    seed: Annotated[str | None, typer.Option(help="Start from this version instead of the champion.")] = None,
+    profile: ProfileOption = None,
+    folder: FolderOption = Path("ratchet-runs"),
+    embedded: EmbeddedOption = None,
+) -> None:
+    """Run rounds on this machine: the compiled pipeline under kfp.local."""
+    _run(loop, recipe, rounds, seed, profile, folder, embedded, resume=False)
+
+
+def resume(
+    loop: LoopOption = "default",
+    recipe: Annotated[str | None, typer.Option("--recipe", "-r", help="Default: the recipe of the last round.")] = None,
+    profile: ProfileOption = None,
+    folder: FolderOption = Path("ratchet-runs"),
+    embedded: EmbeddedOption = None,
+) -> None:
+    """Go on with the loop's last round, if it was killed or FAILED; finished stages are not done again."""
+    _run(loop, recipe, 1, None, profile, folder, embedded, resume=True)
+
+
+def _run(
+    loop: str,
+    recipe: str | None,
+    count: int,
+    seed: str | None,
+    profile: str | None,
+    folder: Path,
+    embedded: Path | None,
+    *,
+    resume: bool,
+) -> None:
+    from ratchet.live import Live
+    from ratchet.local_run import LocalRun, run_rounds
+    from ratchet.loop import check_ready, recipe_of_last
+
+    with workplace(embedded) as settings:
+        text = recipe if recipe is not None else recipe_of_last(settings, loop)
+        check_ready(settings, loop, text, profile)
+        place = LocalRun(loop, text, folder / loop, settings.environment(), profile, seed)
+        place.progress.unlink(missing_ok=True)
+        with Live(console, {"round": place.progress}) as live:
+            run_rounds(
+                place,
+                count,
+                resume=resume,
+                look=live.look,
+                said=lambda end: live.say(f"[bold]{end.state}[/bold] {end.reason}"),
+            )
+        _print_status(settings, loop)
+
+
+def cancel(
+    loop: LoopOption = "default",
+    why: Annotated[str, typer.Option(help="Reason, kept with the round.")] = "asked for",
+    embedded: EmbeddedOption = None,
+) -> None:
+    """End the loop's running round as FAILED; whatever its run still writes is refused."""
+    from ratchet.loop import cancel as cancel_round
+
+    with workplace(embedded) as settings:
+        end = cancel_round(settings, loop, why)
+    console.print(f"{end.state}: {end.reason}", highlight=False)
+
+
+def rollback(
+    loop: LoopOption = "default",
+    to: Annotated[str | None, typer.Option(help="Version; default: the champion before this one.")] = None,
+    why: Annotated[str, typer.Option(help="Reason, kept in the promotion log.")] = "asked for",
+    embedded: EmbeddedOption = None,
+) -> None:
+    """Make an older version champion again: a promotion like any other, in the same log."""
+    from ratchet.registry import open_registry
+    from ratchet.registry.promotion import rollback as roll
+    from ratchet.store import open_store
+
+    with workplace(embedded) as settings:
+        store = open_store(settings.root)
+        move = roll(open_registry(settings, store), store, loop, by=getpass.getuser(), reason=why, to_version=to)
+    console.print(f"champion of loop {loop}: version {move.intent.target} (was {move.intent.origin})", highlight=False)
+
+
+def status(
+    loop: Annotated[str | None, typer.Option("--loop", "-l", help="Name of the loop; default: all.")] = None,
+    embedded: EmbeddedOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Champion, rounds, decisions, cost, and who works on the loop now."""
+    from ratchet.status import all_loops, loop_status
+
+    with workplace(embedded) as settings:
+        found = [loop_status(settings, name) for name in ([loop] if loop else all_loops(settings))]
+    if as_json:
+        print_json(found[0] if loop else found)
+        return
+    if not found:
+        console.print("no loop here yet; `ratchet init --loop NAME --seed MODEL` makes one")
+    for one in found:
+        _show_status(one)
+
+
+def _print_status(settings: Any, loop: str) -> None:
+    from ratchet.status import loop_status
+
+    _show_status(loop_status(settings, loop))
+
+
+def _show_status(found: dict[str, Any]) -> None:
+    champion = found["champion"]
+    console.print(
+        f"[bold]{found['loop']}[/bold]  champion: {'version ' + champion['version'] if champion else 'none'}",
+        highlight=False,
+    )
+    table = Table("round", "state", "seed", "candidate", "delta (95%)", "kept", "time", "why", box=None, pad_edge=False)
+    for one in found["rounds"]:
+        ci = one["delta_ci"]
+        delta = f"{100 * one['delta']:+.1f} ({100 * ci[0]:+.1f} to {100 * ci[1]:+.1f})" if ci else ""
+        time = f"{one['seconds']:.0f} s" if one["seconds"] is not None else "running"
+        columns = (
+            one["round"],
+            one["state"],
+            one["seed_version"],
+            one["candidate_version"],
+            delta,
+            one["kept"],
+            time,
+            one["reason"],
+        )
+        table.add_row(*("" if c is None else str(c) for c in columns))
+    console.print(table)
+    if found["lease"]:
+        console.print(
+            f"held by run {found['lease']['holder']} until {found['lease']['until']:%H:%M:%S} UTC unless renewed",
+            highlight=False,
+        )
+
+
+def report(
+    loop: LoopOption = "default",
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+    embedded: EmbeddedOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the loop's report, one self-contained HTML file, and print its tables."""
+    from ratchet.report.collect import collect
+    from ratchet.report.summary import summary
+    from ratchet.report.terminal import print_loop
+    from ratchet.report.writing import write_loop_report
+    from ratchet.store import open_store
+
+    with workplace(embedded) as settings:
+        store = open_store(settings.root)
+        view = collect(store, loop)
+        write_loop_report(store, view, out)
+    if as_json:
+        print_json(summary(view))
+        return
+    print_loop(view, console)
+    console.print(str(out), highlight=False)

@@ -1,0 +1,135 @@
+"""Commands on data: import your own prompts, export what a round made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from pydantic import ValidationError
+
+from ratchet.cli.output import EmbeddedOption, JsonOption, console, print_json, workplace
+from ratchet.errors import ImportRefused
+
+if TYPE_CHECKING:
+    from ratchet.importing.options import ImportOptions
+
+
+def register(app: typer.Typer) -> None:
+    panel = "Data"
+    app.command(
+        "import", rich_help_panel=panel, epilog="Example: ratchet import photos/ --name photos --column question=query"
+    )(import_)
+    app.command(
+        rich_help_panel=panel,
+        epilog="Example: ratchet export s3://ratchet/loops/demo/rounds/0001/filter-... --as sft --out rows",
+    )(export)
+
+
+def import_(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="Folder, JSONL, CSV, Parquet, saved Hugging Face dataset, s3://prefix, or hf://datasets/..."
+        ),
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="What recipes call the set; default: the source's last part.")
+    ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="FIELD=COLUMN, for a field whose column has another name.")
+    ] = None,
+    skill: Annotated[str, typer.Option(help="Skill of rows that name none.")] = "general",
+    verifier: Annotated[
+        list[str] | None, typer.Option(help="Verifier of rows that name none; default: by the answer's shape.")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of rows that name none.")] = None,
+    share: Annotated[
+        list[str] | None,
+        typer.Option(help="SPLIT=SHARE, four times; default pool=.7 validation=.05 holdout=.15 report=.1."),
+    ] = None,
+    split_by: Annotated[
+        str | None, typer.Option(help="Column that stays together: document, patient, writer; default: the picture.")
+    ] = None,
+    split_column: Annotated[str | None, typer.Option(help="Column with the data's own split names.")] = None,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Larger pictures are rejected.")] = 64_000_000,
+    rejects: Annotated[Path, typer.Option(help="Local file for rejected rows.")] = Path("rejects.jsonl"),
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse the import when any row is rejected.")] = False,
+    embedded: EmbeddedOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a prompt set of your own pictures and questions. Every bad row is reported; nothing is dropped silently."""
+    from ratchet.importing import import_prompts
+    from ratchet.store import open_store
+
+    options = options_of(
+        name=name or default_name(source),
+        columns=pairs(column),
+        skill=skill,
+        verifiers=tuple(verifier) if verifier else None,
+        licence=licence,
+        shares={k: float(v) for k, v in pairs(share).items()} or None,
+        split_by=split_by,
+        split_column=split_column,
+        max_pixels=max_pixels,
+        rejects=rejects,
+        strict=strict,
+    )
+    with workplace(embedded) as settings:
+        report = import_prompts(source, open_store(settings.root), options)
+    if as_json:
+        print_json(report.model_dump(mode="json"))
+        return
+    for line in report.lines():
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    console.print(f"use it in a recipe: prompts: {{source: {report.set.name}}}", highlight=False, markup=False)
+
+
+def export(
+    artifact: Annotated[
+        str, typer.Argument(help="URI of a stage's artifact, as `ratchet status --json` and the report name it.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the data set.")],
+    form: Annotated[
+        Literal["sft", "pairs", "groups"], typer.Option("--as", help="Rows for SFT, preference pairs, or whole groups.")
+    ] = "sft",
+    file_format: Annotated[
+        Literal["parquet", "jsonl"], typer.Option("--format", help="Parquet with pictures inside, or JSON lines.")
+    ] = "parquet",
+    embedded: EmbeddedOption = None,
+) -> None:
+    """Write an artifact as a self-contained data set for `datasets`, TRL, LLaMA-Factory or ms-swift."""
+    from ratchet.exporting import export as write
+    from ratchet.store import open_store
+
+    with workplace(embedded) as settings:
+        report = write(open_store(settings.root), artifact, form, out, file_format)
+    print_json(report.model_dump(mode="json"))
+
+
+def options_of(**given: Any) -> ImportOptions:
+    """Options from the command line's values; None means the default. Raises ImportRefused naming the bad one."""
+    from ratchet.importing.options import ImportOptions
+
+    try:
+        return ImportOptions.model_validate({name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'options'}: {e['msg']}" for e in error.errors())
+        raise ImportRefused(f"{told}. See `ratchet import --help`.") from error
+
+
+def default_name(source: str) -> str:
+    """The last part of a path or address, without its ending."""
+    last = source.split("@")[0].rstrip("/").rsplit("/", 1)[-1]
+    return last.split(".")[0] or "prompts"
+
+
+def pairs(given: list[str] | None) -> dict[str, str]:
+    """FIELD=VALUE options as a dict."""
+    found = {}
+    for one in given or ():
+        key, equals, value = one.partition("=")
+        if not equals or not key or not value:
+            raise ImportRefused(f"{one!r} must have the form NAME=VALUE, such as question=query.")
+        found[key] = value
+    return found

@@ -1,0 +1,242 @@
+"""From what a loop has left in the store to the frozen view that the reports render. Reads only; decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import ratchet
+from ratchet import canonical, rounds
+from ratchet.artifacts import Manifest
+from ratchet.errors import NotFound
+from ratchet.provenance import code_revision
+from ratchet.report.final import CHAMPION, SEED, last_read
+from ratchet.report.gallery import gallery
+from ratchet.report.view import (
+    ChampionView,
+    ControlView,
+    Estimate,
+    GuardView,
+    LoopView,
+    ModelView,
+    RoundView,
+    StageView,
+)
+from ratchet.rounds import Round
+from ratchet.stage import STEPS
+from ratchet.store import Store
+
+TITLES: Mapping[str, tuple[str, str]] = {
+    "labels": (
+        "labels again",
+        "The seed's own labelled rows, trained for as many SFT visits as the champion: a gain here would be leftover training.",
+    ),
+    "no_verifier": (
+        "no verifier",
+        "The first sample of every prompt, unchecked: a gain here would mean that checking does not matter.",
+    ),
+    "gold": (
+        "gold labels",
+        "The pool's true answers: an upper bound. A rule verifier knows what a labeller knows; the gain comes from checked answers.",
+    ),
+}
+
+
+def collect(store: Store, loop: str, *, pictures: int = 240, started: datetime | None = None) -> LoopView:
+    """The whole loop as it stands, with at most `pictures` gallery items."""
+    numbers = rounds.numbers(store, loop)
+    seen = tuple(round_view(store, loop, number) for number in numbers)
+    final = last_read(store, loop)
+    results: Mapping[str, Any] = final.manifest.results if final is not None else {}
+    models = results.get("models", {})
+    refs = results.get("refs", {})
+    first = rounds.read_round(store, loop, numbers[0]) if numbers else None
+    return LoopView(
+        loop=loop,
+        made=datetime.now(UTC),
+        ratchet_version=ratchet.__version__,
+        code_revision=code_revision(),
+        recipe=first.recipe.name if first else "",
+        rounds=seen,
+        seed=model_view(_label(refs, SEED), models[SEED]) if SEED in models else None,
+        final=model_view(_label(refs, CHAMPION), models[CHAMPION]) if CHAMPION in models else None,
+        champion=_champion(seen, first, results),
+        controls=_controls(store, loop, results),
+        gallery=tuple(gallery(store, loop, numbers, final, pictures)),
+        seconds=(datetime.now(UTC) - started).total_seconds() if started else None,
+    )
+
+
+def round_view(store: Store, loop: str, number: int) -> RoundView:
+    """One round, finished or not."""
+    opened = rounds.read_round(store, loop, number)
+    end = rounds.read_end(store, loop, number)
+    done = rounds.manifests(store, loop, number)
+    fields: dict[str, Any] = {}
+    if "evaluate" in done:
+        fields |= _measured(done["evaluate"], opened)
+    if "promote" in done:
+        fields |= _decided(done["promote"])
+    return RoundView(
+        number=number,
+        state=end.state if end else "RUNNING",
+        reason=end.reason if end else "the round has not ended",
+        seed_version=opened.seed.version,
+        stages=tuple(_stage(done[name]) for name in STEPS if name in done),
+        seconds=(end.ended - opened.opened).total_seconds() if end else None,
+        recipe=opened.recipe.name,
+        opened=opened.opened,
+        **_funnel(done),
+        **fields,
+    )
+
+
+def model_view(label: str, found: Mapping[str, Any]) -> ModelView:
+    """A model's metrics, as `evaluate.metrics.of_model` stores them."""
+    yes_no, chair, sampled = (found.get(part) or {} for part in ("yes_no", "chair", "sampled"))
+    return ModelView(
+        label=label,
+        accuracy=_accuracy(found),
+        per_skill={skill: _accuracy(part) for skill, part in found["skills"].items()},
+        chair_i=chair.get("chair_i"),
+        chair_s=chair.get("chair_s"),
+        cover=chair.get("cover"),
+        pope_accuracy=yes_no.get("accuracy"),
+        pope_precision=yes_no.get("precision"),
+        pope_recall=yes_no.get("recall"),
+        pope_f1=yes_no.get("f1"),
+        yes_ratio=yes_no.get("yes_ratio"),
+        pass_at_k=sampled.get("pass_at_k"),
+        k=sampled.get("k"),
+        clipped=found.get("clipped"),
+        unparsed=found.get("unparsed"),
+    )
+
+
+def _accuracy(found: Mapping[str, Any]) -> Estimate:
+    return Estimate(value=found["accuracy"] or 0.0, low=found["low"], high=found["high"], n=found["scored"])
+
+
+def _delta(found: Mapping[str, Any] | None) -> Estimate | None:
+    if not found:
+        return None
+    return Estimate(value=found["delta"], low=found["low"], high=found["high"], n=found["n"])
+
+
+def _skill_deltas(found: Mapping[str, Any]) -> dict[str, Estimate]:
+    estimates = {skill: _delta(one) for skill, one in found.get("deltas", {}).get("skills", {}).items()}
+    return {skill: one for skill, one in estimates.items() if one is not None}
+
+
+def _measured(evaluated: Manifest, opened: Round) -> dict[str, Any]:
+    results = evaluated.results
+    return {
+        "champion": model_view(opened.seed.label, results["champion"]),
+        "candidate": model_view("candidate", results["candidate"]),
+        "delta": _delta(results.get("delta")),
+        "skill_deltas": _skill_deltas(results),
+    }
+
+
+def _decided(promoted: Manifest) -> dict[str, Any]:
+    results = promoted.results
+    decision = results["decision"]
+    return {
+        "sentences": tuple(results["words"]),
+        "candidate_version": results["candidate"],
+        "p_value": decision["p_value"],
+        "alpha_spent": decision["alpha_spent"],
+        "look": decision["look"],
+        "guards": tuple(_guard(guard) for guard in decision["guards"]),
+    }
+
+
+def _guard(found: Mapping[str, Any]) -> GuardView:
+    return GuardView(**{name: found[name] for name in GuardView.model_fields})
+
+
+def _funnel(done: Mapping[str, Manifest]) -> dict[str, Any]:
+    generated, verified, filtered, trained = (done.get(name) for name in ("generate", "verify", "filter", "train"))
+    fields: dict[str, Any] = {}
+    if generated is not None:
+        fields |= {"prompts": generated.counts["prompts"], "completions": generated.counts["completions"]}
+    if verified is not None:
+        fields["passed"] = verified.counts.get("passed")
+    if filtered is not None:
+        fields |= {
+            "kept": filtered.counts["kept"],
+            "drops": filtered.results.get("drops", {}),
+            "kept_by_skill": filtered.results.get("kept_by_skill", {}),
+        }
+    if trained is not None:
+        report = trained.results["report"]
+        fields |= {
+            "visits": trained.counts["visits"],
+            "loss": tuple((int(step), loss) for step, loss in report["curve"]),
+        }
+    return fields
+
+
+def _stage(manifest: Manifest) -> StageView:
+    return StageView(
+        name=manifest.stage,
+        uri=manifest.uri,
+        content_digest=manifest.content_digest,
+        rows=manifest.rows,
+        counts=manifest.counts,
+        seconds=manifest.seconds,
+        parents={name: parent.content_digest for name, parent in manifest.parents.items()},
+    )
+
+
+def _label(refs: Mapping[str, Any], name: str) -> str:
+    ref = refs.get(name, {})
+    return f"{name} (version {ref['version']})" if ref.get("version") else name
+
+
+def _champion(seen: tuple[RoundView, ...], first: Round | None, results: Mapping[str, Any]) -> ChampionView | None:
+    promoted = [one for one in seen if one.state == "PROMOTED"]
+    found = results.get("to_seed", {}).get(CHAMPION, {})
+    if promoted:
+        last = promoted[-1]
+        return ChampionView(
+            version=str(last.candidate_version),
+            round=last.number,
+            delta_to_seed=_delta(found.get("delta")),
+            skill_deltas=_skill_deltas(found),
+        )
+    if first is None or first.seed.version is None:
+        return None
+    return ChampionView(version=first.seed.version, round=None, delta_to_seed=_delta(found.get("delta")))
+
+
+def _controls(store: Store, loop: str, results: Mapping[str, Any]) -> tuple[ControlView, ...]:
+    from ratchet.rounds import loop_prefix
+
+    try:
+        judged = canonical.loads(store.get(f"{loop_prefix(loop)}/controls/results.json"))
+    except NotFound:
+        return ()
+    models = results.get("models", {})
+    views = []
+    for name, (title, explanation) in TITLES.items():
+        delta = _delta(results.get("to_seed", {}).get(name, {}).get("delta"))
+        if name not in judged or name not in models or delta is None:
+            continue
+        decision = judged[name]["decision"]
+        views.append(
+            ControlView(
+                name=name,
+                title=title,
+                explanation=explanation,
+                measured=model_view(title, models[name]),
+                delta=delta,
+                decision="promote" if decision["promote"] else "refuse",
+                reason=" ".join(decision["sentences"][:2]),
+                visits=judged[name]["visits"],
+                champion_minus=_delta(results["champion_minus"][name].get("delta")),
+                seconds=judged[name]["seconds"],
+            )
+        )
+    return tuple(views)
