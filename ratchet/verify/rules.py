@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from ratchet.records import Part, Prompt
 from ratchet.verify import text as texts
-from ratchet.verify.extract import extract
+from ratchet.verify.extract import Extracted, extract
 from ratchet.verify.protocol import Check, Finding, Rule, Verifier, per_completion
 
 T = TypeVar("T", bound=Hashable)
@@ -31,6 +31,7 @@ TOLERANCE = Decimal(0)
 MAX_PARTS = 32
 BAD_REFERENCE = "bad_reference"
 _CUT = 80
+_REMEMBERED = 1024
 _LETTER = re.compile(r"\(?([a-h])\)?")
 _LETTERED = re.compile(r"\(?([a-h])[.):]\s*(\S.*)", re.DOTALL)
 _SAID = re.compile(r"\b(?:answer|option|choice)(?: is)?:? ?\(?([a-h])\)?(?![\w])")
@@ -39,14 +40,22 @@ _OPTION = re.compile(r"(?:(?<=\s)|^)\(?([A-H])[.):][ \t]+")
 Listed = frozenset[tuple[str, int]]
 
 
-def _equal(read: Callable[[Prompt, str], Iterable[T]], same: Callable[[T, T], bool]) -> Check:
-    """A rule that reads one value from the answer and one from the reference, and compares them."""
+def _equal(read: Callable[[str, str], Iterable[T]], same: Callable[[T, T], bool]) -> Check:
+    """A rule that reads one value from the answer and one from the reference, and compares them.
+
+    `read` takes the question, for the options that it may list, and the text.
+    """
+
+    @lru_cache(maxsize=_REMEMBERED)
+    def reference_of(question: str, reference: str) -> Extracted[T]:
+        return extract(reference, lambda part: read(question, part))
 
     def check(prompt: Prompt, answer: str) -> Finding:
-        wanted = extract(prompt.reference or "", lambda part: read(prompt, part))
+        question = prompt.question
+        wanted = reference_of(question, prompt.reference or "")
         if wanted.value is None:
             return Finding(None, None, BAD_REFERENCE, f"the reference is {wanted.reason}")
-        given = extract(answer, lambda part: read(prompt, part))
+        given = extract(answer, lambda part: read(question, part))
         if given.value is None:
             return Finding(0.0, False, given.reason or "", _show(given.readings))
         return Finding(1.0, True, "match") if same(given.value, wanted.value) else Finding(0.0, False, "wrong")
@@ -58,12 +67,12 @@ def _show(readings: tuple[Any, ...]) -> str | None:
     return " | ".join(str(one)[:_CUT] for one in readings[:4]) or None
 
 
-def _read_exact(_: Prompt, answer: str) -> list[str]:
+def _read_exact(_: str, answer: str) -> list[str]:
     plain = texts.normalise(answer)
     return [plain] if plain else []
 
 
-def _read_number(_: Prompt, answer: str) -> list[Decimal]:
+def _read_number(_: str, answer: str) -> list[Decimal]:
     return texts.numbers(answer)
 
 
@@ -71,11 +80,11 @@ def _close(given: Decimal, wanted: Decimal) -> bool:
     return given == wanted or abs(given - wanted) <= TOLERANCE * abs(wanted)
 
 
-def _read_yes_no(_: Prompt, answer: str) -> list[bool]:
+def _read_yes_no(_: str, answer: str) -> list[bool]:
     return sorted(texts.yes_no(answer))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_REMEMBERED)
 def options(question: str) -> dict[str, str]:
     """Options that a question lists ("A. red B. blue", "(A) red"), letter to normalised text; at least two or none."""
     marks = list(_OPTION.finditer(question))
@@ -85,12 +94,12 @@ def options(question: str) -> dict[str, str]:
     return found if len(found) > 1 else {}
 
 
-def _read_choice(prompt: Prompt, answer: str) -> list[str]:
+def _read_choice(question: str, answer: str) -> list[str]:
     """Letters and texts that the answer names; an option's text stands for its letter.
 
     A letter with a text that is another option's reads as both. With listed options, what is none of them is unparsed.
     """
-    listed = options(prompt.question)
+    listed = options(question)
     letters = {text: letter for letter, text in listed.items()}
     plain = texts.normalise(answer)
     if plain in letters:
@@ -117,8 +126,12 @@ def _overlap(read: Callable[[str], Counter[str]], with_parts: bool) -> Check:
         counted = read(part)
         return [frozenset(counted.items())] if counted else []
 
+    @lru_cache(maxsize=_REMEMBERED)
+    def reference_of(reference: str) -> Extracted[Listed]:
+        return extract(reference, listed)
+
     def check(prompt: Prompt, answer: str) -> Finding:
-        wanted, given = extract(prompt.reference or "", listed), extract(answer, listed)
+        wanted, given = reference_of(prompt.reference or ""), extract(answer, listed)
         if wanted.value is None:
             return Finding(None, None, BAD_REFERENCE, f"the reference is {wanted.reason}")
         if given.value is None:
@@ -163,7 +176,7 @@ def _another_number(prompt: Prompt) -> str:
 
 
 def _other_option(prompt: Prompt) -> str:
-    read = _read_choice(prompt, prompt.reference or "")
+    read = _read_choice(prompt.question, prompt.reference or "")
     if read and len(read[0]) == 1:
         return "b" if read[0] == "a" else "a"
     return f"no {prompt.reference}"

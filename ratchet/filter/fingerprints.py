@@ -1,0 +1,79 @@
+"""Fingerprints of held-out prompts, and the fence that keeps what they describe out of training."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+
+from ratchet.artifacts import Artifact
+from ratchet.errors import PromptSetError, RoundError
+from ratchet.filter import reasons
+from ratchet.filter.near import NearIndex
+from ratchet.filter.phash import Bank, Hashes
+from ratchet.promptset import FINGERPRINTS, Fingerprint, find
+from ratchet.records import Prompt
+from ratchet.rounds import Round
+from ratchet.store import Store
+from ratchet.verify.text import normalise
+
+
+def question_sha256(prompt: Prompt) -> str:
+    """Hash of the normalised question: case, blanks and final punctuation do not make another one."""
+    return hashlib.sha256(normalise(prompt.question).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def fingerprints_of(prompts: Iterable[Prompt], bank: Bank) -> Iterator[Fingerprint]:
+    """One fingerprint for each picture of each prompt."""
+    hashes = Hashes(bank)
+    for prompt in prompts:
+        question = question_sha256(prompt)
+        for image in prompt.images:
+            yield Fingerprint(
+                prompt_id=prompt.id,
+                image_sha256=image.sha256,
+                image_phash=f"{hashes.of(image.sha256):016x}",
+                question_sha256=question,
+            )
+
+
+class Fence:
+    """Says why a prompt must not be learned from. Knows hashes only; it never opens a holdout or report row."""
+
+    def __init__(self, fingerprints: Iterable[Fingerprint], near_bits: int | None) -> None:
+        self._prompts: set[str] = set()
+        self._pictures: set[str] = set()
+        self._near = None if near_bits is None else NearIndex(near_bits)
+        for one in fingerprints:
+            self._prompts.add(one.prompt_id)
+            self._pictures.add(one.image_sha256)
+            if self._near is not None:
+                self._near.add(key_of(one.question_sha256), [int(one.image_phash, 16)])
+
+    def reason(self, prompt: Prompt, question: str, hashes: Sequence[int]) -> str | None:
+        """`question` is the prompt's question_sha256; `hashes` its pictures' perceptual ones, where they are needed."""
+        if prompt.id in self._prompts:
+            return reasons.HELD_OUT_PROMPT
+        if any(image.sha256 in self._pictures for image in prompt.images):
+            return reasons.HELD_OUT_PICTURE
+        if self._near is not None and any(self._near.has(key_of(question), [one]) for one in hashes):
+            return reasons.HELD_OUT_NEAR
+        return None
+
+
+def key_of(sha256: str, more: int = 0) -> int:
+    """A number for the first 64 bits of a hash and a small number beside it."""
+    return int(sha256[:16], 16) ^ more
+
+
+def fence_of(store: Store, opened: Round, near_bits: int | None) -> Fence:
+    """The fence around what the round holds out: the fingerprints of its prompt set, and of the one it reports on."""
+    return Fence((one for digest in dict.fromkeys((opened.prompts, opened.report)) for one in _read(store, digest)), near_bits)
+
+
+def _read(store: Store, digest: str) -> Iterator[Fingerprint]:
+    found = find(store, digest)
+    if found is None:
+        raise RoundError(f"prompt set {digest[:12]} is not complete under {store.root}; `ratchet resume` runs begin again, which finishes it.")
+    if found.fingerprints is None:
+        raise PromptSetError(f"prompt set {found.name} has no fingerprints to decontaminate against; import it again, or set filter.decontaminate: false.")
+    yield from Artifact.open(store, found.fingerprints, FINGERPRINTS).rows()

@@ -1,0 +1,116 @@
+"""What becomes of one group by itself: whether it is dropped, which completions are kept, its pairs and uses. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ratchet.filter import reasons
+from ratchet.filter.pairs import Candidate, make_pairs
+from ratchet.recipe import FilterConfig, VerifyConfig
+from ratchet.records import Completion, Group, Pair, Use
+from ratchet.verify.extract import AMBIGUOUS, UNPARSED
+from ratchet.verify.policy import Judgement, judge
+
+NEGATIVE, NOT_GENERATED, CLIPPED, UNSCORED = "negative", "not_generated", "clipped", "unscored"
+DUPLICATE_TEXT, SURPLUS = "duplicate_text", "surplus"
+_UNREADABLE = frozenset({AMBIGUOUS, UNPARSED})
+
+Judged = Sequence[tuple[Completion, Judgement]]
+
+
+class Settled(NamedTuple):
+    """`reason` None: kept. `marks` hold (kept, reason) for each completion, in order."""
+
+    reason: str | None
+    pass_rate: float | None
+    marks: tuple[tuple[bool, str | None], ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    uses: tuple[Use, ...] = ()
+
+
+def settle(group: Group, verify: VerifyConfig, config: FilterConfig) -> Settled:
+    """Judge the completions and decide. Deliberate negatives serve as rejected ones only and do not count in the rate.
+
+    With verify.policy none nothing is known of right and wrong: the filters that ask for it let everything pass.
+    """
+    judged = [(c, judge(c.verdicts, verify)) for c in group.completions]
+    honest = [(c, j) for c, j in judged if c.negative is None]
+    checked = verify.policy != "none"
+    decided = [j for _, j in honest if j.passed is not None]
+    rate = sum(bool(j.passed) for j in decided) / len(decided) if checked and decided else None
+    reason = _first_reason(honest, decided, rate, config)
+    if reason is not None:
+        return Settled(reason, rate)
+    marks = choose(judged, config)
+    pairs = _pairs(judged, config) if checked else ()
+    uses: list[Use] = []
+    if pairs:
+        uses.append("preference")
+    if rate is not None and 0 < rate < 1:
+        uses.append("rl")
+    if any(kept for kept, _ in marks):
+        uses.append("sft")
+    return Settled(None if uses else reasons.NO_USE, rate, marks, pairs, tuple(uses))
+
+
+def _first_reason(honest: Judged, decided: Sequence[Judgement], rate: float | None, config: FilterConfig) -> str | None:
+    if not decided:
+        return reasons.UNSCORED
+    if all(c.finish_reason == "length" for c, _ in honest):
+        return reasons.CLIPPED
+    if rate is None:
+        return None
+    if all(j.passed is False and j.reason in _UNREADABLE for j in decided):
+        return reasons.UNPARSED
+    if rate < config.min_pass_rate:
+        return reasons.TOO_HARD
+    return reasons.TOO_EASY if rate > config.max_pass_rate else None
+
+
+def choose(judged: Judged, config: FilterConfig) -> tuple[tuple[bool, str | None], ...]:
+    """Which completions to imitate: passed, whole, each text once, at most `completions_per_prompt`; and why not others."""
+    refused = [_refusal(c, j) for c, j in judged]
+    ranked = sorted((i for i, why in enumerate(refused) if why is None), key=lambda i: _rank(judged[i][0], config))
+    texts: set[str] = set()
+    for i in ranked:
+        text = " ".join(judged[i][0].text.split())
+        if text in texts:
+            refused[i] = DUPLICATE_TEXT
+        elif len(texts) == config.completions_per_prompt:
+            refused[i] = SURPLUS
+        else:
+            texts.add(text)
+    return tuple((why is None, why) for why in refused)
+
+
+def _refusal(completion: Completion, judged: Judgement) -> str | None:
+    if completion.negative is not None:
+        return NEGATIVE
+    if completion.finish_reason == "error":
+        return NOT_GENERATED
+    if judged.passed is None:
+        return UNSCORED
+    if completion.finish_reason == "length":
+        return CLIPPED
+    return None if judged.passed else judged.reason
+
+
+def _rank(completion: Completion, config: FilterConfig) -> tuple[float, int]:
+    if config.choose == "shortest":
+        return (float(completion.n_tokens), completion.index)
+    if config.choose == "likeliest":
+        # A completion of unknown likelihood comes after all others.
+        likelihood = completion.logprob_sum
+        return (-likelihood if likelihood is not None else float("inf"), completion.index)
+    return (0.0, completion.index)
+
+
+def _pairs(judged: Judged, config: FilterConfig) -> tuple[Pair, ...]:
+    if config.pairs is None:
+        return ()
+    whole = [(c, j) for c, j in judged if c.finish_reason == "stop" and j.passed is not None]
+    all_candidates = [(c, j, Candidate(c, j.score if j.score is not None else float(bool(j.passed)), j.reason)) for c, j in whole]
+    passed = [one for c, j, one in all_candidates if j.passed and c.negative is None]
+    failed = [one for _, j, one in all_candidates if not j.passed]
+    return make_pairs(passed, failed, config.pairs)

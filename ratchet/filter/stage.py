@@ -1,0 +1,172 @@
+"""The filter stage: two passes over the verified groups. The first decides, the second writes.
+
+Kept groups make the artifact, with `kept` and `reason` set on their completions, and with pairs and uses. Dropped ones are
+named with their reason in a second artifact in the folder `excluded` beside the shards.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ratchet import canonical
+from ratchet.artifacts import GROUPS, Artifact, ArtifactWriter, Manifest, RowSchema, Shard
+from ratchet.artifacts.columns import paused_gc
+from ratchet.errors import NotFound
+from ratchet.filter import reasons
+from ratchet.filter.settle import Settled, settle
+from ratchet.filter.survey import Decisions, completions_counted, survey
+from ratchet.records import Group, Pair, Record
+from ratchet.stage import StageContext
+from ratchet.verify.columns import lists_array, with_column, with_completion_fields
+from ratchet.verify.stage import shard_index, slices
+
+EXCLUDED_FOLDER = "excluded"
+
+
+class Excluded(Record):
+    """A dropped group: enough to know what it was, and to find it in the artifact of verify."""
+
+    prompt_id: str
+    skill: str
+    difficulty: float | None
+    source: str
+    question: str
+    images: tuple[str, ...]
+    pass_rate: float | None
+    reason: str
+
+
+EXCLUDED = RowSchema("excluded", 1, Excluded)
+
+
+def run(context: StageContext) -> Manifest:
+    """Filter every group. Safe to kill and to run again: the decision is made anew, finished shards are kept."""
+    decisions = survey(context)
+    parent = context.open("verify", GROUPS)
+    writer = context.writer(GROUPS)
+    excluded = ArtifactWriter(context.store, excluded_prefix(context.prefix), EXCLUDED, writer.header)
+    total: Counter[str] = Counter()
+    start = 0
+    for shard in parent.manifest.shards:
+        total += _shard(context, parent, (writer, excluded), shard, decisions, start)
+        start += shard.rows
+        context.progress(decisions.rows + start, 2 * decisions.rows, "prompts", f"{decisions.kept} kept")
+    context.check_lease()
+    dropped = excluded.commit(counts=decisions.reasons())
+    return writer.commit(
+        counts=_counts(decisions, total),
+        results={**_results(decisions, total), "excluded": dropped.content_digest},
+        seconds=context.seconds,
+        packs=parent.manifest.packs,
+    )
+
+
+def excluded_prefix(prefix: str) -> str:
+    """Where the dropped groups of the filter artifact at `prefix` are."""
+    return f"{prefix}/{EXCLUDED_FOLDER}"
+
+
+def _counts(decisions: Decisions, total: Counter[str]) -> dict[str, int]:
+    dropped = {f"dropped_{name}": number for name, number in decisions.reasons().items()}
+    return {"rows": decisions.rows, "kept": decisions.kept, **dropped, **dict(sorted(total.items()))}
+
+
+def _results(decisions: Decisions, total: Counter[str]) -> dict[str, Any]:
+    """What the report shows: groups by skill, by difficulty band and by reason, and what became of the completions."""
+    return {
+        "rows": decisions.rows,
+        "kept": decisions.kept,
+        "reasons": decisions.reasons(),
+        "skills": decisions.by_skill(),
+        "bands": decisions.by_band(),
+        "completions": _with_prefix(total, "completions_"),
+        "uses": _with_prefix(total, "use_"),
+        "pairs": total["pairs"],
+    }
+
+
+def _with_prefix(total: Counter[str], prefix: str) -> dict[str, int]:
+    return {name.removeprefix(prefix): total[name] for name in sorted(total) if name.startswith(prefix)}
+
+
+Writers = tuple[ArtifactWriter[Group], ArtifactWriter[Excluded]]
+
+
+def _shard(
+    context: StageContext, parent: Artifact[Group], writers: Writers, shard: Shard, decisions: Decisions, start: int
+) -> Counter[str]:
+    """Write both sides of one shard, or recall what an earlier try counted. The count is written first."""
+    writer, excluded = writers
+    index = shard_index(shard)
+    place = f"{context.prefix}/tally-{index:05d}.json"
+    if writer.finished(index) and excluded.finished(index):
+        try:
+            return Counter(canonical.loads(context.store.get(place)))
+        except NotFound:
+            pass
+    with context.clock("read"):
+        table = parent.table(shard)
+    tally: Counter[str] = Counter()
+    with context.clock("write"):
+        kept = decisions.codes[start : start + table.num_rows] == 0
+        tables, rows_hash = [], 0
+        for part in slices(table.filter(pa.array(kept))):
+            with paused_gc():
+                written, part_hash = _keep(context, part, tally)
+            tables.append(written)
+            rows_hash += part_hash
+        context.store.put(place, canonical.dumps(tally))
+        excluded.write(index, _excluded(table, ~kept, decisions, start))
+        writer.write_table(index, pa.concat_tables(tables), f"{rows_hash % canonical.ROW_MODULUS:064x}")
+    return tally
+
+
+def _keep(context: StageContext, table: pa.Table, tally: Counter[str]) -> tuple[pa.Table, int]:
+    """The rows with marks on completions, pairs and uses; and their hash. Adds to `tally`."""
+    dicts = GROUPS.dicts(table)
+    settled = [settle(group, context.round.recipe.verify, context.config) for group in GROUPS.rows_of_dicts(dicts)]
+    for row, one in zip(dicts, settled, strict=True):
+        _count(one, tally)
+        for completion, (kept, why) in zip(row["completions"], one.marks, strict=True):
+            completion["kept"], completion["reason"] = kept, why
+        row["pairs"] = [pair.model_dump() for pair in one.pairs]
+        row["uses"] = list(one.uses)
+    marks = [mark for one in settled for mark in one.marks]
+    fields = {
+        "kept": pa.array([kept for kept, _ in marks], type=pa.bool_()),
+        "reason": pa.array([why for _, why in marks], type=pa.string()),
+    }
+    table = with_completion_fields(table, fields)
+    table = with_column(table, "pairs", lists_array(Pair, [one.pairs for one in settled]))
+    table = with_column(table, "uses", pa.array([list(one.uses) for one in settled], type=pa.list_(pa.string())))
+    return table, canonical.rows_hash(dicts)
+
+
+def _count(one: Settled, tally: Counter[str]) -> None:
+    for name, number in completions_counted(one.marks).items():
+        tally[f"completions_{name}"] += number
+    for use in one.uses:
+        tally[f"use_{use}"] += 1
+    tally["pairs"] += len(one.pairs)
+
+
+def _excluded(table: pa.Table, dropped: Any, decisions: Decisions, start: int) -> list[Excluded]:
+    numbers = np.flatnonzero(dropped)
+    prompts = table.column("prompt").take(pa.array(numbers)).to_pylist() if numbers.size else []
+    return [
+        Excluded(
+            prompt_id=prompt["id"],
+            skill=prompt["skill"],
+            difficulty=prompt["difficulty"],
+            source=prompt["source"],
+            question=next((m["content"] for m in reversed(prompt["messages"]) if m["role"] == "user"), ""),
+            images=tuple(image["sha256"] for image in prompt["images"]),
+            pass_rate=decisions.pass_rate(start + number),
+            reason=reasons.NAMES[decisions.codes[start + number]],
+        )
+        for number, prompt in zip(numbers.tolist(), prompts, strict=True)
+    ]
