@@ -18,12 +18,14 @@ from ratchet.errors import RegistryError, RegistryUnavailable
 from ratchet.registry.base import CHAMPION, DIGEST, ROUND, Lineage, ModelVersion, find_registered
 from ratchet.rounds import check_loop_name
 
-# MLflow's own patience is minutes. With these a server that is down is reported within half a minute; whoever sets the
-# variables is obeyed.
-PATIENCE = {
+# MLflow's own patience is minutes. With these a server that is down is reported within half a minute. It also prints and
+# reports usage unless told not to. Whoever sets the variables is obeyed.
+MANNERS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "8",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 BATCH = 100
 VALUE_CHARS = 500
@@ -107,7 +109,7 @@ class MlflowRegistry:
 
     @cached_property
     def _client(self) -> Any:
-        for key, value in PATIENCE.items():
+        for key, value in MANNERS.items():
             os.environ.setdefault(key, value)
         from mlflow import MlflowClient
 

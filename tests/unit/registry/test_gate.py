@@ -1,0 +1,258 @@
+"""The gate's decisions: when it promotes, why it refuses, what it may err."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ratchet import canonical
+from ratchet.errors import RegistryError
+from ratchet.recipe import GuardsConfig, PromoteConfig
+from ratchet.registry.gate import DECISIONS, GateDecision, alpha_at, decide
+from ratchet.statistics import mcnemar_exact
+from tests.unit.registry.rows import both, outcome, outcomes
+
+POLICY = PromoteConfig()
+UNGUARDED = PromoteConfig(guards=GuardsConfig(skill=None, chair_i=None, pass_at_k=None, yes_ratio=None))
+
+
+def guard(decision: GateDecision, name: str):
+    return next(g for g in decision.guards if g.name == name)
+
+
+def test_a_clear_gain_is_promoted_with_its_numbers():
+    found = decide(outcomes(wins=60, losses=20), POLICY, look=1)
+    assert found.promote
+    assert found.reason == "better"
+    assert (found.wins, found.losses, found.n_items, found.clusters) == (60, 20, 380, 380)
+    assert found.delta.delta == pytest.approx(40 / 380)
+    assert found.delta.low > 0
+    assert found.test == "mcnemar"
+    assert found.p_value == pytest.approx(mcnemar_exact(60, 20))
+    assert found.alpha_spent == pytest.approx(0.05 * 6 / math.pi**2)
+    assert found.candidate.value == pytest.approx(260 / 380)
+    assert found.candidate.low < found.candidate.value < found.candidate.high
+    assert found.sentences[-1] == "Promote."
+    assert "60 items only the candidate got right, 20 only the champion" in " ".join(found.sentences)
+
+
+def test_the_same_evidence_is_not_enough_at_a_later_look():
+    rows = outcomes(wins=41, losses=22)
+    assert mcnemar_exact(41, 22) == pytest.approx(0.0111, abs=1e-3)
+    assert decide(rows, POLICY, look=1).promote
+    late = decide(rows, POLICY, look=3)
+    assert (late.promote, late.reason) == (False, "not-better")
+    assert "This is look 3" in " ".join(late.sentences)
+
+
+def test_the_error_of_all_looks_together_is_alpha():
+    total = sum(alpha_at(0.05, look) for look in range(1, 20_000))
+    assert 0.0499 < total < 0.05
+    with pytest.raises(ValueError, match="look 0"):
+        alpha_at(0.05, 0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason", "said"),
+    [
+        ([], "too-few-items", "No item has a verdict"),
+        (outcomes(wins=30, losses=0, right=50, wrong=50), "too-few-items", "promote.min_items asks for 200"),
+        (outcomes(wins=20, losses=20), "not-better", "not proved"),
+        (outcomes(wins=0, losses=0), "not-better", "not proved"),
+        (outcomes(wins=10, losses=60), "not-better", "Guard skill:count fails"),
+    ],
+)
+def test_bad_evidence_is_refused_with_its_reason(rows, reason, said):
+    found = decide(rows, POLICY, look=1)
+    assert (found.promote, found.reason) == (False, reason)
+    assert said in " ".join(found.sentences)
+    assert found.sentences[-1].startswith("Refuse: ")
+
+
+def test_too_many_items_without_a_verdict_are_refused_and_few_are_left_out_for_both():
+    rows = outcomes(wins=60, losses=20)
+    few = [row for number in range(1000, 1015) for row in both(number, None, True)]
+    found = decide(rows + few, POLICY, look=1)
+    assert (found.promote, found.n_items, found.unscored) == (True, 380, 15)
+    many = [row for number in range(1000, 1030) for row in both(number, None, True)]
+    found = decide(rows + many, POLICY, look=1)
+    assert (found.promote, found.reason, found.unscored) == (False, "too-many-unscored", 30)
+    assert "could hide a loss" in " ".join(found.sentences)
+
+
+def test_a_gain_below_the_least_gain_is_refused():
+    found = decide(outcomes(wins=40, losses=5, right=2000), PromoteConfig(min_gain=0.03), look=1)
+    assert (found.promote, found.reason) == (False, "below-min-gain")
+    assert "promote.min_gain, 3.0%" in " ".join(found.sentences)
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ([outcome(9000, "candidate", True)], "1 items of the evaluation were answered by the candidate only"),
+        ([outcome(9000, "champion", True)], "answered by the champion only"),
+        ([outcome(0, "champion", True)], "more than once"),
+        ([outcome(9000, "candidate", True, skill="a"), outcome(9000, "champion", True, skill="b")], "another skill"),
+        ([outcome(9000, "candidate", True, split_key="a"), outcome(9000, "champion", True)], "another split_key"),
+    ],
+)
+def test_rows_of_different_items_are_an_error_that_names_them(broken, said):
+    with pytest.raises(RegistryError, match=said) as error:
+        decide([*outcomes(wins=60, losses=20), *broken], POLICY, look=1)
+    assert "p0" in str(error.value)
+
+
+def test_items_of_one_picture_are_one_cluster():
+    rows = [
+        row for n in range(600) for row in both(n, n % 20 < 12, n % 20 >= 12 and n % 20 < 16, split_key=f"i{n // 20}")
+    ]
+    found = decide(rows, UNGUARDED, look=1)
+    assert (found.test, found.clusters, found.n_items) == ("sign-flip", 30, 600)
+    assert found.p_value == pytest.approx(0.5**30)
+    lucky = [row for n in range(600) for row in both(n, n < 60, False, split_key=f"i{n // 20}")]
+    assert mcnemar_exact(60, 0) < 1e-15
+    assert decide(lucky, UNGUARDED, look=1).p_value == pytest.approx(1 / 8)
+
+
+def test_the_bootstrap_is_repeatable_and_fine_enough_for_late_looks():
+    policy = UNGUARDED.model_copy(update={"test": "bootstrap"})
+    rows = outcomes(wins=60, losses=20)
+    found = decide(rows, policy, look=10)
+    assert found == decide(rows, policy, look=10)
+    assert (found.test, found.promote) == ("bootstrap", True)
+    assert found.p_value < found.alpha_spent / 5
+    assert not decide(outcomes(wins=30, losses=28), policy, look=1).promote
+
+
+def test_a_skill_that_got_worse_stops_a_candidate_that_is_better_on_the_whole():
+    rows = outcomes(wins=200, losses=40, right=400)
+    rows += [r for n in range(2000, 2200) for r in both(n, n % 5 != 0, True, skill="ocr")]
+    found = decide(rows, POLICY, look=1)
+    assert (found.promote, found.reason) == (False, "guard-failed")
+    worse = guard(found, "skill:ocr")
+    assert (worse.passed, worse.n, worse.candidate, worse.champion) == (False, 200, 0.8, 1.0)
+    assert worse.bound < worse.delta == pytest.approx(-0.2)
+    assert guard(found, "skill:count").passed
+    assert "Guard skill:ocr fails: accuracy of ocr is 80.0%, the champion's 100.0%" in " ".join(found.sentences)
+
+
+def test_a_skill_with_too_few_items_is_not_waved_through():
+    rows = outcomes(wins=60, losses=20) + [r for n in range(2000, 2010) for r in both(n, True, True, skill="rare")]
+    rare = guard(decide(rows, POLICY, look=1), "skill:rare")
+    assert (rare.passed, rare.n, rare.delta) == (False, 10, 0.0)
+
+
+def captions(hallucinated: int, other: int):
+    return [
+        row
+        for n in range(3000, 3200)
+        for row in (
+            outcome(n, "candidate", True, skill="caption", mentioned=4, hallucinated=hallucinated),
+            outcome(n, "champion", True, skill="caption", mentioned=4, hallucinated=other),
+        )
+    ]
+
+
+def test_more_hallucinated_objects_fail_the_chair_guard():
+    found = decide(outcomes(wins=60, losses=20) + captions(1, 0), POLICY, look=1)
+    chair = guard(found, "chair_i")
+    assert (chair.passed, chair.candidate, chair.champion, chair.n) == (False, 0.25, 0.0, 200)
+    assert chair.bound > chair.delta == 0.25
+    assert found.reason == "guard-failed"
+    assert guard(decide(outcomes(wins=60, losses=20) + captions(1, 1), POLICY, look=1), "chair_i").passed
+
+
+def sampled(right: int, other: int):
+    rows = []
+    for n in range(4000, 4300):
+        rows.append(outcome(n, "candidate", True, samples=4, samples_correct=right if n % 2 else 4))
+        rows.append(outcome(n, "champion", True, samples=4, samples_correct=other if n % 2 else 4))
+    return rows
+
+
+def test_lost_diversity_fails_the_pass_at_k_guard():
+    found = guard(decide(outcomes(wins=60, losses=20) + sampled(0, 1), POLICY, look=1), "pass_at_k")
+    assert (found.metric, found.passed, found.candidate, found.champion) == ("pass@4", False, 0.5, 1.0)
+    assert guard(decide(outcomes(wins=60, losses=20) + sampled(1, 1), POLICY, look=1), "pass_at_k").passed
+
+
+def asked(says_yes: float, said_yes: float):
+    rows = []
+    for n in range(5000, 5400):
+        true, share = n % 2 == 0, (n - 5000) / 400
+        rows.append(outcome(n, "candidate", True, yes=share < says_yes, truth_yes=true))
+        rows.append(outcome(n, "champion", True, yes=share < said_yes, truth_yes=true))
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "passed"), [(0.9, 0.5, False), (0.1, 0.5, False), (0.5, 0.9, True), (0.52, 0.5, True)]
+)
+def test_a_growing_bias_to_yes_or_to_no_fails_the_yes_guard(ours, theirs, passed):
+    found = guard(decide(outcomes(wins=60, losses=20) + asked(ours, theirs), POLICY, look=1), "yes_ratio")
+    assert found.passed is passed
+    assert found.candidate == pytest.approx(abs(ours - 0.5))
+    assert found.champion == pytest.approx(abs(theirs - 0.5))
+    assert found.bound >= found.delta
+
+
+def test_a_metric_that_neither_has_is_not_guarded_and_one_that_only_one_has_fails():
+    found = decide(outcomes(wins=60, losses=20), POLICY, look=1)
+    assert guard(found, "chair_i").note == "is not measured: no item has it"
+    assert "so not guarded: chair_i, pass_at_k, yes_ratio" in " ".join(found.sentences)
+    rows = outcomes(wins=60, losses=20)
+    lost = [r.model_copy(update={"mentioned": 3, "hallucinated": 0}) if r.role == "champion" else r for r in rows]
+    found = decide(lost, POLICY, look=1)
+    assert (found.promote, found.reason) == (False, "guard-failed")
+    assert "missing for the candidate" in guard(found, "chair_i").note
+
+
+def test_switched_off_guards_are_absent():
+    found = decide(outcomes(wins=60, losses=20), UNGUARDED, look=1)
+    assert found.guards == ()
+    assert "All guards are switched off." in found.sentences
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([True, False, None]), st.sampled_from([True, False, None]), st.integers(0, 30)),
+        max_size=60,
+    ),
+    st.integers(1, 50),
+)
+def test_whatever_the_evidence_a_decision_comes_out_and_survives_storage(marks, look):
+    rows = [r for n, (a, b, c) in enumerate(marks) for r in both(n, a, b, split_key=f"i{c}", skill=f"s{c % 3}")]
+    found = decide(rows, PromoteConfig(min_items=1), look)
+    assert 0 < found.p_value <= 1
+    assert found.promote == (found.reason == "better")
+    assert not found.promote or found.p_value <= found.alpha_spent
+    assert GateDecision.model_validate_json(canonical.dumps(found.model_dump(mode="json"))) == found
+    assert DECISIONS.rows(DECISIONS.table([found])) == [found]
+    assert decide(reversed(rows), PromoteConfig(min_items=1), look) == found
+
+
+def test_loops_of_candidates_that_are_no_better_promote_once_in_twenty_at_most():
+    """20,000 loops of 25 looks at the boundary of the null, through the gate's own p and threshold."""
+    rng = np.random.default_rng(11)
+    loops, looks, items, disagree = 20_000, 25, 400, 0.15
+    table = {}
+    ever = np.zeros(loops, dtype=bool)
+    for look in range(1, looks + 1):
+        discordant = rng.binomial(items, disagree, size=loops)
+        wins = rng.binomial(discordant, 0.5)
+        for pair in {*zip(wins.tolist(), discordant.tolist(), strict=True)} - table.keys():
+            table[pair] = mcnemar_exact(pair[0], pair[1] - pair[0])
+        p = np.array([table[pair] for pair in zip(wins.tolist(), discordant.tolist(), strict=True)])
+        ever |= p <= alpha_at(0.05, look)
+    assert 0.01 < ever.mean() <= 0.05
+
+
+def test_decide_uses_that_p_and_that_threshold():
+    for wins, losses, look in [(45, 22, 1), (45, 22, 2), (45, 22, 4), (33, 30, 1)]:
+        found = decide(outcomes(wins, losses), UNGUARDED, look)
+        assert found.promote == (mcnemar_exact(wins, losses) <= alpha_at(0.05, look))
