@@ -15,7 +15,7 @@ from ratchet.store import Store, open_store
 
 
 def finish(job: str, loop: str, settings: Settings) -> RoundEnd:
-    """End the round that run `job` worked on, write its report, release the lease. Never raises for a failed round."""
+    """End the round that run `job` worked on, release the lease, write its report. Never raises for a failed round."""
     store = open_store(settings.root)
     ticket = rounds.read_run(store, loop, job)
     if ticket is None:
@@ -23,8 +23,8 @@ def finish(job: str, loop: str, settings: Settings) -> RoundEnd:
             state="FAILED", reason=f"run {job} opened no round: begin failed, and its log says why", job=job
         )
     end = rounds.write_end(store, loop, ticket.number, end_of(store, ticket))
-    _write_report(store, ticket)
     lease_of(store, ticket).release()
+    _write_report(store, ticket)
     return end
 
 
