@@ -17,9 +17,14 @@ def _cell(height: int, *inside: Markup, class_: str = "cell") -> Markup:
     return tag("svg", *inside, class_=class_, width="100%", height=height, aria_hidden="true")
 
 
+def _rule(share: float, kind: str = "grid") -> Markup:
+    """A line across a row, out to where the next row's begins."""
+    return line(percent_x(share), -12, percent_x(share), 44, kind)
+
+
 def bars(pairs: Sequence[tuple[str, Estimate | None]]) -> Markup:
     """Rates from 0 to 100% as bars under each other, each with its interval. A pair is a colour's name and a rate."""
-    parts = [line(percent_x(q), 0, percent_x(q), 100, "grid") for q in (0, 0.25, 0.5, 0.75, 1)]
+    parts = [_rule(q) for q in (0, 0.25, 0.5, 0.75, 1)]
     for index, (kind, rate) in enumerate(pairs):
         top = 3 + index * (BAR + 5)
         if rate is None or finite(rate.value) is None:
@@ -29,7 +34,7 @@ def bars(pairs: Sequence[tuple[str, Estimate | None]]) -> Markup:
             middle = top + BAR / 2
             parts.append(line(percent_x(ends[0]), middle, percent_x(ends[1]), middle, "interval"))
             parts += [line(percent_x(e), middle - 3, percent_x(e), middle + 3, "interval") for e in ends]
-    return _cell(len(pairs) * (BAR + 5) + 1, *parts)
+    return _cell(32, *parts)
 
 
 def bar_ticks() -> Markup:
@@ -57,9 +62,8 @@ def delta_ticks(axis: Scale) -> Markup:
 
 def forest(delta: Estimate | None, axis: Scale, kind: str) -> Markup:
     """A difference as a mark on its interval, against a line at zero."""
-    parts = [line(percent_x(axis.share(t)), 0, percent_x(axis.share(t)), 100, "grid") for t in axis.ticks]
-    zero = percent_x(axis.share(0))
-    parts.append(line(zero, 0, zero, 100, "zero"))
+    parts = [_rule(axis.share(t)) for t in axis.ticks]
+    parts.append(_rule(axis.share(0), "zero"))
     if delta is not None and finite(delta.value) is not None:
         if ends := bounds(delta):
             low, high = (percent_x(axis.share(e)) for e in ends)
@@ -100,7 +104,9 @@ def stack(shown: RoundView, names: Sequence[str], whole: float) -> Markup:
     for index, name in enumerate(names):
         share = times.get(name, 0.0) / whole if whole else 0.0
         x, width = percent_x(start), percent_x(share)
-        parts.append(tag("rect", tag("title", name), x=x, y="2", width=width, height="22", class_=f"stage s{index % 8}"))
+        parts.append(
+            tag("rect", tag("title", name), x=x, y="2", width=width, height="22", class_=f"stage s{index % 8}")
+        )
         if share > 0.16:
             parts.append(text(percent_x(start + share / 2), 17, name, f"inside s{index % 8}", "middle"))
         start += share

@@ -83,7 +83,11 @@ def _point(estimate: Estimate, axis: Scale, x: float, kind: str) -> list[Markup]
     ends = bounds(estimate)
     above = _y(axis, ends[1] if ends else estimate.value) - 8
     y = _y(axis, estimate.value)
-    return [*_whisker(estimate, axis, x, kind), mark(kind, x, y), text(x, above, percent(estimate.value), "value", "middle")]
+    return [
+        *_whisker(estimate, axis, x, kind),
+        mark(kind, x, y),
+        text(x, above, percent(estimate.value), "value", "middle"),
+    ]
 
 
 def _step(axis: Scale, first: Estimate, second: Estimate) -> Markup:
@@ -139,7 +143,9 @@ def _ribbon(view: LoopView, slots: int) -> Markup:
     for turn, (version, start, end) in enumerate(spans):
         x, width = percent_x(start / slots), percent_x((end - start) / slots)
         parts.append(tag("rect", x=x, width=width, y=HEIGHT - 26, height=20, class_=f"ribbon turn{turn % 2}"))
-        parts.append(text(percent_x((start + end) / 2 / slots), HEIGHT - 12, f"version {version}", "ribbon-word", "middle"))
+        parts.append(
+            text(percent_x((start + end) / 2 / slots), HEIGHT - 12, f"version {version}", "ribbon-word", "middle")
+        )
     return Markup("").join(parts)
 
 
@@ -147,7 +153,11 @@ def _told(view: LoopView) -> str:
     """The chart in words."""
     said = []
     for r in view.rounds:
-        models = [f"{w} {rate_words(e)}" for w, m in (("champion", r.champion), ("candidate", r.candidate)) if (e := _accuracy(m))]
+        models = [
+            f"{w} {rate_words(e)}"
+            for w, m in (("champion", r.champion), ("candidate", r.candidate))
+            if (e := _accuracy(m))
+        ]
         said.append(f"Round {r.number} {r.state.lower()}: {'; '.join(models) or 'nothing measured'}.")
     said += [f"Report items, {m.label}: {rate_words(m.accuracy)}." for m in (view.seed, view.final) if m is not None]
     return " ".join(said)
@@ -177,7 +187,15 @@ def loss_curve(shown: RoundView, axis: Scale) -> Markup:
     grid = [line(0, y(t), 300, y(t), "grid") for t in axis.ticks]
     curve = tag("polyline", points=points, class_="loss")
     told = f"Training loss of round {shown.number}: {loss_words(shown)}"
-    plot = tag("svg", *grid, curve, viewBox=f"0 0 300 {LOSS_HEIGHT}", preserveAspectRatio="none", height=LOSS_HEIGHT, width="100%")
+    plot = tag(
+        "svg",
+        *grid,
+        curve,
+        viewBox=f"0 0 300 {LOSS_HEIGHT}",
+        preserveAspectRatio="none",
+        height=LOSS_HEIGHT,
+        width="100%",
+    )
     ticks = [text(30, y(t) + 4, f"{t:g}", "tick", "end") for t in axis.ticks]
     left = tag("svg", *ticks, class_="axis", width=36, height=LOSS_HEIGHT)
     return tag("div", left, tag("div", plot, class_="scroll"), class_="chart", role="img", aria_label=told)

@@ -68,7 +68,9 @@ def render_round(view: LoopView, number: int) -> str:
     return _page("round.html.j2", only, (shown,), round_comparison(shown), headline=heading, round=shown)
 
 
-def _page(template: str, view: LoopView, rounds: tuple[RoundView, ...], compared: Comparison | None, **more: Any) -> str:
+def _page(
+    template: str, view: LoopView, rounds: tuple[RoundView, ...], compared: Comparison | None, **more: Any
+) -> str:
     style, script = _static("report.css"), _static("gallery.js")
     return (
         _environment()
@@ -130,6 +132,16 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(say=sentences, words=words, charts=charts, cells=cells, icon=icon)
-    for name in ("percent", "points", "signed", "thousands", "duration", "probability", "rate_range", "delta_range", "items"):
+    for name in (
+        "percent",
+        "points",
+        "signed",
+        "thousands",
+        "duration",
+        "probability",
+        "rate_range",
+        "delta_range",
+        "items",
+    ):
         environment.filters[name] = getattr(words, name)
     return environment

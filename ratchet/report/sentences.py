@@ -7,6 +7,7 @@ from collections import Counter
 from ratchet.report.view import ControlView, Estimate, LoopView, RoundView
 from ratchet.report.words import (
     bounds,
+    capital,
     delta_range,
     finite,
     listed,
@@ -50,7 +51,9 @@ def headline(view: LoopView) -> str:
 
 
 def _against_seed(delta: Estimate) -> str:
-    where = f"on {thousands(delta.n)} items that no decision has read" if delta.n else "on items that no decision has read"
+    where = (
+        f"on {thousands(delta.n)} items that no decision has read" if delta.n else "on items that no decision has read"
+    )
     ends = bounds(delta)
     if ends is None:
         return f"{points(delta.value)} to the seed {where}. Its interval is not known, so this proves nothing yet."
@@ -66,28 +69,27 @@ def _against_seed(delta: Estimate) -> str:
 
 
 def _tail(view: LoopView) -> str:
-    return f"{tally(view)[:1].upper()}{tally(view)[1:]}." if view.rounds else "No round has run yet."
+    return f"{capital(tally(view))}." if view.rounds else "No round has run yet."
 
 
 def tally(view: LoopView) -> str:
     """How the rounds ended: "3 rounds ran, 1 promoted, 1 refused and 1 failed"."""
-    counts = Counter(r.state for r in view.rounds)
+    counts: Counter[str] = Counter(r.state for r in view.rounds)
     ends = [f"{counts[state]} {word}" for state, word in STATE_WORDS.items() if counts[state]]
     return f"{plural(len(view.rounds), 'round')} ran, {listed(ends)}" if ends else "no round ran"
 
 
 def round_headline(shown: RoundView) -> str:
     """One round in a sentence: how it ended, and by how much."""
-    opening = f"Round {shown.number} {'is' if shown.state == 'RUNNING' else 'was' if _passive(shown) else ''}".rstrip()
-    verb = STATE_WORDS[shown.state]
-    known = f": {compared(shown)}" if shown.delta else "."
-    if shown.state == "PROMOTED" and shown.candidate_version:
-        return f"Round {shown.number} promoted version {shown.candidate_version}{known}"
-    return f"{opening} {verb}{known}"
-
-
-def _passive(shown: RoundView) -> bool:
-    return shown.state in ("PROMOTED", "REFUSED", "STALE")
+    version = f"version {shown.candidate_version}" if shown.candidate_version else "its candidate"
+    said = {
+        "PROMOTED": f"promoted {version}",
+        "REFUSED": f"refused {version}",
+        "STALE": f"left {version} undecided, because the champion changed meanwhile",
+        "FAILED": "failed before the gate decided",
+        "RUNNING": "is still running",
+    }[shown.state]
+    return f"Round {shown.number} {said}{f': {compared(shown)}' if shown.delta else '.'}"
 
 
 def compared(shown: RoundView) -> str:
@@ -112,16 +114,18 @@ def tested(shown: RoundView) -> str:
     """The test of the round: the p-value against the error spent at its look."""
     p, alpha = finite(shown.p_value), finite(shown.alpha_spent)
     if p is None:
-        return "No test was made, and no error was spent." if alpha is None else (
-            f"No p-value is known; the look spent {probability(alpha)} of the gate's error."
+        return (
+            "No test was made, and no error was spent."
+            if alpha is None
+            else (f"No p-value is known; the look spent {probability(alpha)} of the gate's error.")
         )
     look = f"look {shown.look}" if shown.look is not None else "this look"
     said = f"Null hypothesis: the candidate is not better. p = {probability(p)}"
     if alpha is None:
         return f"{said}; what {look} may spend is not known."
     if p <= alpha:
-        return f"{said}, at or below the {probability(alpha)} of error spent at {look}: rejected, the gain is real enough."
-    return f"{said}, above the {probability(alpha)} of error spent at {look}: not rejected, the gain may be chance."
+        return f"{said}, at or below the {probability(alpha)} of error spent at {look}: rejected; chance alone would rarely do this."
+    return f"{said}, above the {probability(alpha)} of error spent at {look}: not rejected; it may be chance."
 
 
 def guarded(shown: RoundView) -> str:

@@ -8,6 +8,7 @@ import re
 from ratchet.report.view import Estimate
 
 MISSING = "–"
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 # C0 (but tab, line feed, carriage return), DEL and C1: a browser drops or rewrites them, a terminal obeys them.
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
@@ -97,12 +98,13 @@ def _with(value: str, interval: str, count: str) -> str:
 
 
 def probability(value: float | None) -> str:
-    """A p-value or an error rate with two significant digits."""
+    """A p-value or an error rate with three significant digits."""
     if (known := finite(value)) is None:
         return MISSING
     if known >= 1e-4 or known == 0:
-        return f"{known:.2g}"
-    return f"{known:.1e}".replace("e-0", "e-").replace("e-", " × 10^−")
+        return f"{known:.3g}"
+    digits, power = f"{known:.1e}".split("e-")
+    return f"{digits} × 10⁻{power.lstrip('0').translate(_RAISED)}"
 
 
 def duration(seconds: float | None) -> str:

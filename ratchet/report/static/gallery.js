@@ -33,8 +33,11 @@
   function chips(answer) {
     const place = make("span", "chips");
     const verdict = make("span", `chip ${answer.verdict}`, MARKS[answer.verdict]);
-    if (answer.reason) verdict.title = answer.reason;
     place.append(verdict);
+    // "right, match" and "wrong, wrong" say nothing new.
+    if (answer.verdict !== "right" && answer.reason && answer.reason !== answer.verdict) {
+      place.append(foreign("bdi", "who", answer.reason));
+    }
     if (answer.kept) place.append(make("span", "chip kept", "kept"));
     return place;
   }
@@ -48,7 +51,6 @@
   function modelAnswer(answer) {
     const place = make("div", `answer ${answer.verdict}`);
     place.append(foreign("div", "who", answer.who), foreign("span", "text", answer.text || "(nothing)"), chips(answer));
-    if (answer.reason && answer.verdict !== "right") place.append(" ", foreign("span", "who", answer.reason));
     return place;
   }
 
@@ -76,11 +78,10 @@
     const words = make("div");
     const about = [item.skill, item.split, item.round === null ? null : `round ${item.round}`, item.flip];
     words.append(foreign("p", "about", about.filter(Boolean).join(" · ")), foreign("p", "question", item.question));
-    if (item.reference !== null) {
-      const reference = make("p", "reference");
-      reference.append(make("span", "who", "Reference "), foreign("bdi", "", item.reference));
-      words.append(reference);
-    }
+    const reference = make("p", "reference");
+    reference.append(make("span", "who", item.reference === null ? "No reference" : "Reference "));
+    if (item.reference !== null) reference.append(foreign("bdi", "", item.reference));
+    words.append(reference);
     top.append(shown, words);
     place.append(top);
     addAnswers(place, item.answers);

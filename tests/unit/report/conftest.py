@@ -227,6 +227,11 @@ def picture(seed: int) -> str:
     return "data:image/png;base64," + base64.b64encode(written.getvalue()).decode()
 
 
+def answered(who: str, right: str, passed: bool) -> AnswerView:
+    text = right if passed else "nine red circles"
+    return AnswerView(who=who, text=text, passed=passed, reason="match" if passed else "unparsed")
+
+
 def item(at: int) -> GalleryItem:
     rng = random.Random(at)
     skill = SKILLS[at % len(SKILLS)]
@@ -238,8 +243,8 @@ def item(at: int) -> GalleryItem:
         for i in range(1, 5)
     ]
     models = [
-        AnswerView(who="seed", text=right if "right to" in flip else "nine red circles", passed="right to" in flip, reason="wrong"),
-        AnswerView(who="champion", text=right, passed="to right" in flip or flip == "both right", reason="match"),
+        answered("seed", right, flip in ("right to wrong", "both right")),
+        answered("champion", right, flip in ("wrong to right", "both right")),
     ]
     pool = at % 3 == 0
     return GalleryItem(
@@ -286,7 +291,7 @@ def view() -> LoopView:
 
 HOSTILE = (
     "</script><script>window.hacked=1;document.title='hacked'</script>"
-    "<img src=x onerror=\"window.hacked=2\"><b>bold</b> & 'quotes' \"double\" {{ 7 * 7 }} \u202ereversed\u200f \0 end <!-- ]]>"
+    '<img src=x onerror="window.hacked=2"><b>bold</b> & \'quotes\' "double" {{ 7 * 7 }} \u202ereversed\u200f \0 end <!-- ]]>'
 )
 
 

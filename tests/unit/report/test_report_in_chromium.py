@@ -24,10 +24,14 @@ from ratchet.report import html
 from ratchet.report.view import AnswerView, GalleryItem, LoopView
 
 CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars --remote-debugging-port=0"
-).split()
+FLAGS = """
+--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+--disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars --remote-debugging-port=0
+"""
+# Lazy pictures out of view would be missing in a screenshot of the whole page.
+EAGER = (
+    "const all = [...document.images]; all.forEach(i => { i.loading = 'eager' }); Promise.all(all.map(i => i.decode()))"
+)
 
 pytestmark = [
     pytest.mark.slow,
@@ -70,11 +74,14 @@ class Page:
         return result["result"].get("value")
 
     def look(self, *, width: int, dark: bool = False) -> None:
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500)
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500
+        )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 
     def screenshot(self, path: Path) -> None:
+        self.run(EAGER)
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
         clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], 12000), "scale": 1}
         shot = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
@@ -93,7 +100,7 @@ class Page:
 
 def start(profile: Path) -> tuple[subprocess.Popen[str], Page]:
     """Chromium with a fresh profile, and its first tab."""
-    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+    command = [str(CHROMIUM), *FLAGS.split(), f"--user-data-dir={profile}", "about:blank"]
     browser = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True)
     port_file, deadline = profile / "DevToolsActivePort", time.monotonic() + 60
     while not port_file.exists() or not port_file.read_text().strip():
@@ -131,7 +138,9 @@ def written(folder: Path, name: str, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("name", "width", "dark"), [("light", 1280, False), ("dark", 1280, True), ("phone", 390, False)])
+@pytest.mark.parametrize(
+    ("name", "width", "dark"), [("light", 1280, False), ("dark", 1280, True), ("phone", 390, False)]
+)
 def test_the_loop_opens_without_complaint_and_fits_its_width(page, view, tmp_path, shots, name, width, dark):
     page.look(width=width, dark=dark)
     page.open(written(tmp_path, "loop.html", html.render(view)))
@@ -192,7 +201,9 @@ def many(view: LoopView, number: int) -> LoopView:
     items: list[GalleryItem] = []
     for at in range(number):
         own = base64.b64encode(at.to_bytes(4, "big") * 1740).decode()
-        answers = tuple(AnswerView(who=f"sample {i}", text=f"answer {i}", passed=i % 2 == 0, reason="match") for i in range(8))
+        answers = tuple(
+            AnswerView(who=f"sample {i}", text=f"answer {i}", passed=i % 2 == 0, reason="match") for i in range(8)
+        )
         picture = re.sub("base64,.*", f"base64,{own}", view.gallery[0].pictures[0])
         change = {"pictures": (picture,), "answers": answers, "prompt_id": f"{at:032x}"}
         items.append(view.gallery[at % 60].model_copy(update=change))
