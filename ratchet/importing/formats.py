@@ -81,28 +81,27 @@ def _json_row(table: Table, number: int, text: bytes) -> RawRow:
 
 
 def _csv(table: Table, file: BinaryIO) -> Iterator[RawRow]:
-    # Strict: an open quote must not swallow the rows after it in silence.
     delimiter = "\t" if table.format == "tsv" else ","
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    rows = csv.reader(text, delimiter=delimiter, strict=True)
-    try:
-        header = next(rows, [])
-    except csv.Error as error:
-        raise PromptSetError(f"the first line of {table.name} is not a header of column names: {error}.") from error
-    if len(set(header)) < len(header):
-        raise PromptSetError(
-            f"{table.name} has two columns of one name in its header ({', '.join(header)}); rename one."
-        )
-    while True:
+    with io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+        # Strict: an open quote must not swallow the rows after it in silence.
+        rows = csv.reader(text, delimiter=delimiter, strict=True)
         try:
-            fields = next(rows)
-        except StopIteration:
-            return
+            header = next(rows, [])
         except csv.Error as error:
-            yield RawRow(table, rows.line_num, {}, ("malformed_csv", f"line {rows.line_num}: {error}."))
-            continue
-        if fields:
-            yield _csv_row(table, rows.line_num, header, fields)
+            raise PromptSetError(f"the first line of {table.name} is not a header of columns: {error}.") from error
+        if len(set(header)) < len(header):
+            shown = ", ".join(header)
+            raise PromptSetError(f"{table.name} has two columns of one name in its header ({shown}); rename one.")
+        while True:
+            try:
+                fields = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield RawRow(table, rows.line_num, {}, ("malformed_csv", f"line {rows.line_num}: {error}."))
+                continue
+            if fields:
+                yield _csv_row(table, rows.line_num, header, fields)
 
 
 def _csv_row(table: Table, number: int, header: list[str], fields: list[str]) -> RawRow:

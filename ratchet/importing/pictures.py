@@ -1,8 +1,8 @@
 """Pictures of a row: fetched, checked before and while they are unpacked, and described.
 
 The encoded bytes are kept as they are. What is unusual is accepted and noted: `rotated` (EXIF orientation; readers turn
-it upright), `animated` (the first frame is what models see), `cmyk` and `deep` (16 bits; readers convert to 8-bit RGB),
-`transparent` (readers drop the alpha channel). 32-bit and float pictures have no RGB form and are refused.
+it upright), `animated` (the first frame is what models see), `cmyk` (readers convert it to RGB), `transparent` (readers drop
+the alpha channel). Grey pictures of 16 or 32 bits are refused: readers would clip nearly all of their values to white.
 """
 
 from __future__ import annotations
@@ -167,9 +167,10 @@ def _unpack(data: bytes, max_pixels: int) -> Image:
         raise RowRefused(
             "unreadable_picture", f"{len(data)} bytes are no picture of {', '.join(MEDIA_TYPES)}: {error}"
         ) from error
-    if image.mode in ("I", "F"):
+    if image.mode.startswith(("I", "F")):
         raise RowRefused(
-            "unreadable_picture", f"the picture has 32-bit values (mode {image.mode}); convert it to 8 bits."
+            "deep_picture",
+            f"its values have 16 or 32 bits (mode {image.mode}) and would be clipped; convert it to 8 bits.",
         )
     return image
 
@@ -182,8 +183,6 @@ def _notes(image: Image) -> list[str]:
         notes.append("animated")
     if image.mode == "CMYK":
         notes.append("cmyk")
-    if image.mode.startswith("I;16"):
-        notes.append("deep")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         notes.append("transparent")
     return notes

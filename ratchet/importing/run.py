@@ -17,6 +17,7 @@ from typing import Any
 from ratchet import canonical
 from ratchet.artifacts import ImageBank, Pack
 from ratchet.errors import ImportRefused, NotFound, PromptSetError
+from ratchet.filter.fingerprints import fingerprints_of
 from ratchet.importing.options import ImportOptions, ImportReport
 from ratchet.importing.packs import write_packs
 from ratchet.importing.source import Source, open_source
@@ -176,8 +177,6 @@ def _of(survey: Survey, split: str) -> Iterator[Prompt]:
 
 
 def _fingerprints(store: Store, prompts: Iterator[Prompt], packs: list[Pack]) -> Iterator[Fingerprint]:
-    from ratchet.filter.phash import fingerprints_of
-
     bank = ImageBank(store, packs)
     yield from fingerprints_of(prompts, bank)
 

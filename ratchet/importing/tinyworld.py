@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from ratchet import canonical
 from ratchet.artifacts import ImageBank, Pack, write_pack
 from ratchet.errors import PromptSetError
+from ratchet.filter.fingerprints import fingerprints_of
 from ratchet.promptset import Fingerprint, PromptSet, PromptSetWriter, find
 from ratchet.recipe import PromptsConfig
 from ratchet.records import Prompt
@@ -36,8 +37,6 @@ def tinyworld_set(store: Store, *, salt: str, config: PromptsConfig, splits: Seq
 
     The same salt and configuration make the same set on any machine. No prompt and no picture is in two splits.
     """
-    from ratchet.filter.phash import fingerprints_of
-
     digest = set_digest(salt, config, splits)
     known = find(store, digest)
     if known is not None:

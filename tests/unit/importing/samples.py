@@ -1,0 +1,92 @@
+"""Sources to import: small pictures, tables of every kind, and what hostile people put into them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import struct
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+Row = Mapping[str, Any]
+
+
+def png(number: int, size: tuple[int, int] = (8, 6)) -> bytes:
+    """A picture of one colour, another for each number."""
+    return encoded(Image.new("RGB", size, (number % 256, number // 256 % 256, 7)), "PNG")
+
+
+def encoded(image: Image.Image, format: str, **options: Any) -> bytes:
+    sink = io.BytesIO()
+    image.save(sink, format, **options)
+    return sink.getvalue()
+
+
+def png_claiming(width: int, height: int) -> bytes:
+    """A PNG whose header promises this size, with next to nothing behind it."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(99))) + chunk(b"IEND", b"")
+
+
+def png_bomb(width: int, height: int) -> bytes:
+    """A valid PNG of a few hundred kilobytes that unpacks to width * height * 3 bytes."""
+    return encoded(Image.new("1", (width, height)), "PNG")
+
+
+def rows_of(count: int, start: int = 0) -> list[dict[str, Any]]:
+    """Questions about pictures of their own, as paths below images/."""
+    return [
+        {
+            "id": f"r{n}",
+            "image": f"images/{n}.png",
+            "question": f"how many dots in {n}?",
+            "answer": str(n),
+            "licence": "CC0-1.0",
+        }
+        for n in range(start, start + count)
+    ]
+
+
+def folder_of(root: Path, rows: Iterable[Row], pictures: Mapping[str, bytes] | None = None) -> Path:
+    """A folder with rows.jsonl, and the pictures that `rows_of` names unless others are given."""
+    root.mkdir(parents=True, exist_ok=True)
+    listed = list(rows)
+    if pictures is None:
+        pictures = {
+            row["image"]: png(int(Path(row["image"]).stem)) for row in listed if isinstance(row.get("image"), str)
+        }
+    for path, data in pictures.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
+    (root / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in listed))
+    return root
+
+
+def csv_file(path: Path, rows: Iterable[Row]) -> Path:
+    listed = list(rows)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(listed[0]))
+        writer.writeheader()
+        writer.writerows(listed)
+    return path
+
+
+def parquet_file(path: Path, rows: Iterable[Row]) -> Path:
+    """A table with the pictures inside, as Hugging Face writes them; `rows_of` paths become bytes."""
+    listed = [
+        {**row, "image": {"bytes": png(int(Path(row["image"]).stem)), "path": Path(row["image"]).name}} for row in rows
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(listed), path, row_group_size=16)
+    return path
