@@ -1,7 +1,7 @@
 """Speed and memory of verify and filter: N synthetic groups of k completions, Parquet in and out, on one core.
 
     python bench/verify_filter.py --groups 20000
-    python bench/verify_filter.py --groups 1000000      (about 6 GB of disk, and the time for it)
+    python bench/verify_filter.py --groups 1000000      (about 0.6 GB of disk)
 """
 
 from __future__ import annotations

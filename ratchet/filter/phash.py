@@ -2,6 +2,11 @@
 
 The picture is made grey and 32 x 32; each bit says whether one of the 64 lowest frequencies of its cosine transform lies
 above their median (Zauner 2010, pHash). All in whole numbers, so that hosts agree on every bit.
+
+How far is near depends on the pictures. On the tiny world's, JPEG at quality 80, doubling and cutting off one pixel change
+2, 4 and 6 bits in the median, but a few shapes on a grid also look alike by chance: of 4,050 fresh pictures 0.02% have a
+holdout picture with the same question at 0 bits, 0.9% within 4, 6% within 8 and 43% within 16. Hence near is off there;
+4 is a careful choice for such pictures. Measure before switching it on for others.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ratchet.artifacts import GROUPS, ImageBank
+from ratchet.artifacts.columns import paused_gc
 from ratchet.filter import reasons
 from ratchet.filter.fingerprints import Fence, fence_of, key_of, question_sha256
 from ratchet.filter.near import NearIndex
@@ -135,8 +136,9 @@ def survey(context: StageContext) -> Decisions:
     with context.clock("survey"):
         for table in parent.tables():
             for part in slices(table):
-                for group in GROUPS.rows(part):
-                    found.add(group)
+                with paused_gc():
+                    for group in GROUPS.rows(part):
+                        found.add(group)
                 done += part.num_rows
                 context.progress(done, total, "prompts", "deciding")
         return found.finish()
