@@ -12,6 +12,7 @@ from ratchet.artifacts import ImageBank
 from ratchet.errors import SamplingError
 from ratchet.generate.chat import chat_text, encode
 from ratchet.generate.likelihood import Likelihood
+from ratchet.generate.prefill import completions
 from ratchet.generate.sampling import BatchHook, SamplingParams, derived_seed
 from ratchet.records import Completion, FinishReason, Group, Prompt
 
@@ -80,7 +81,7 @@ class TransformersSampler:
                 self.on_batch(len(made))
         sampling = params.record()
         for prompt, made in zip(prompts, answers, strict=True):
-            completions = tuple(
+            drawn = tuple(
                 Completion(
                     index=index,
                     text=answer.text,
@@ -92,7 +93,7 @@ class TransformersSampler:
                 )
                 for index, answer in enumerate(made)
             )
-            yield Group(prompt=prompt, completions=completions)
+            yield Group(prompt=prompt, completions=drawn)
 
     def _calls(self, prompts: Sequence[Prompt], texts: Sequence[str], k: int) -> Iterator[_Call]:
         """Prompts alike go together: by number of pictures, then skill (answers of a skill are about as long), then
@@ -121,11 +122,7 @@ class TransformersSampler:
         with torch.inference_mode(), torch.random.fork_rng(devices=self._devices()):
             torch.manual_seed(seed)
             try:
-                sequences = self.model.generate(
-                    **inputs,
-                    generation_config=self._generation(params, call.n),
-                    logits_processor=[likelihood],
-                )
+                sequences = completions(self.model, inputs, call.n, self._generation(params), [likelihood])
             except torch.OutOfMemoryError as error:
                 raise SamplingError(
                     f"out of memory with {len(pictures)} prompts x {call.n} completions at once; "
@@ -150,14 +147,13 @@ class TransformersSampler:
             for text, n, total, stop in zip(texts, lengths.tolist(), sums.tolist(), stopped.tolist(), strict=True)
         ]
 
-    def _generation(self, params: SamplingParams, n: int) -> Any:
+    def _generation(self, params: SamplingParams) -> Any:
         from transformers import GenerationConfig
 
         drawn = {"temperature": params.temperature, "top_p": params.top_p, "top_k": params.top_k}
         return GenerationConfig(
             max_new_tokens=params.max_new_tokens,
             do_sample=params.temperature > 0,
-            num_return_sequences=n,
             eos_token_id=self.ends,
             pad_token_id=self._pad(),
             **(drawn if params.temperature > 0 else {}),

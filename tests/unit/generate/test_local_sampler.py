@@ -173,3 +173,13 @@ def test_a_checkpoints_own_generation_settings_do_not_leak_in(sampler, asked, mo
     settings.write_text(json.dumps(changed))
     other = TransformersSampler(tmp_path / "model", bank, "tiny", batch_size=24)
     assert list(other.sample(prompts[:6], SAMPLED)) == list(sampler.sample(prompts[:6], SAMPLED))
+
+
+def test_reading_each_prompt_once_changes_no_completion(sampler, asked, monkeypatch):
+    prompts, _ = asked
+    shared = list(sampler.sample(prompts, SAMPLED))
+    monkeypatch.setattr("ratchet.generate.prefill.SHARING", frozenset())
+    plain = list(sampler.sample(prompts, SAMPLED))
+    assert _texts(shared) == _texts(plain)
+    for ours, theirs in zip(shared, plain, strict=True):
+        assert [c.logprob_sum for c in ours.completions] == pytest.approx([c.logprob_sum for c in theirs.completions], abs=1e-3)
