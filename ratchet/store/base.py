@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -148,6 +149,16 @@ def check_condition(absent: bool, etag: str | None) -> None:
 def check_range(start: int, length: int) -> None:
     if start < 0 or length < 0:
         raise StoreError(f"cannot read {length} bytes from byte {start}: neither may be negative")
+
+
+def local_size(path: str | PathLike[str]) -> int:
+    """Bytes in a local file that is to be sent. Raises StoreError when it is not one."""
+    try:
+        if not os.path.isfile(path):
+            raise StoreError(f"cannot send {os.fspath(path)!r}: it is not a file; pack a folder's files one by one")
+        return os.stat(path).st_size
+    except OSError as error:
+        raise StoreError(f"cannot send {os.fspath(path)!r}: {error.strerror}") from error
 
 
 def join(uri: str, *parts: str) -> str:

@@ -21,7 +21,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ratchet.errors import Conflict, NotFound, StoreError
-from ratchet.store.base import RESERVED, Stat, check_condition, check_key, check_prefix, check_range, join, key_below
+from ratchet.store.base import (
+    RESERVED,
+    Stat,
+    check_condition,
+    check_key,
+    check_prefix,
+    check_range,
+    join,
+    key_below,
+    local_size,
+)
 
 # Up to this size the etag is a hash of the content. Beyond, hashing on every stat would cost seconds per model file,
 # and inode + time + size tell versions apart because every write makes a new file.
@@ -56,6 +66,7 @@ class FolderStore:
         return self._write(key, lambda temp: temp.write_bytes(data), self._replace)
 
     def put_file(self, key: str, path: str | PathLike[str]) -> Stat:
+        local_size(path)
         return self._write(key, lambda temp: shutil.copyfile(path, temp), self._replace)
 
     def put_if(self, key: str, data: bytes, *, absent: bool = False, etag: str | None = None) -> Stat:

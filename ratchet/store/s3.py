@@ -24,11 +24,21 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from boto3.exceptions import Boto3Error
+from boto3.exceptions import Boto3Error, S3UploadFailedError
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ratchet.errors import Conflict, NotFound, StoreError, StoreUnavailable
-from ratchet.store.base import RESERVED, Stat, check_condition, check_key, check_prefix, check_range, join, key_below
+from ratchet.store.base import (
+    RESERVED,
+    Stat,
+    check_condition,
+    check_key,
+    check_prefix,
+    check_range,
+    join,
+    key_below,
+    local_size,
+)
 from ratchet.store.s3_client import TRANSFER, Connection, attempts, split_uri
 from ratchet.store.s3_errors import BODY_ERRORS, code_of, missing_bucket, retries_of, translate
 from ratchet.store.s3_file import ObjectFile
@@ -75,11 +85,17 @@ class S3Store:
     def put(self, key: str, data: bytes) -> Stat:
         if len(data) <= TRANSFER.multipart_threshold:
             return self._put_once(key, data)
-        return self._upload(key, io.BytesIO(data), len(data))
+        with self._translating(key):
+            client, body = self._connection.client(), io.BytesIO(data)
+            client.upload_fileobj(body, self._bucket, self._full(key), Config=TRANSFER)
+        return self._arrived(key, len(data))
 
     def put_file(self, key: str, path: str | PathLike[str]) -> Stat:
-        with open(path, "rb") as file:
-            return self._upload(key, file, os.fstat(file.fileno()).st_size)
+        size = local_size(path)
+        with self._translating(key):
+            client = self._connection.client()
+            client.upload_file(os.fspath(path), self._bucket, self._full(key), Config=TRANSFER)
+        return self._arrived(key, size)
 
     def put_if(self, key: str, data: bytes, *, absent: bool = False, etag: str | None = None) -> Stat:
         check_condition(absent, etag)
@@ -208,9 +224,7 @@ class S3Store:
         modified = parsedate_to_datetime(date) if date else self._need(key).modified
         return Stat(self.uri(key), len(data), answer["ETag"].strip('"'), modified)
 
-    def _upload(self, key: str, file: BinaryIO, size: int) -> Stat:
-        with self._translating(key):
-            self._connection.client().upload_fileobj(file, self._bucket, self._full(key), Config=TRANSFER)
+    def _arrived(self, key: str, size: int) -> Stat:
         found = self._need(key)
         if found.size != size:
             raise StoreError(f"{found.uri} holds {found.size} of {size} bytes: the file changed while it was sent")
@@ -258,10 +272,15 @@ class S3Store:
         try:
             yield
         except FAILURES as error:
-            cause = getattr(error, "last_exception", None) or error
             endpoint = self._connection.endpoint()
             place = f"{self._root}/{key}".rstrip("/")
-            raise translate(cause, place, self._bucket, endpoint) from error
+            raise translate(_cause(error), place, self._bucket, endpoint) from error
+
+
+def _cause(error: Exception) -> Exception:
+    """What really happened: boto3's transfers wrap it, each direction in its own way."""
+    wrapped = error.__context__ if isinstance(error, S3UploadFailedError) else getattr(error, "last_exception", None)
+    return wrapped if isinstance(wrapped, Exception) else error
 
 
 def _verified(body: bytes, answer: GetObjectOutputTypeDef) -> bytes:

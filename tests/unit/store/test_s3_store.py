@@ -107,11 +107,15 @@ def test_a_server_that_is_not_there_is_named(s3_root: str, monkeypatch: pytest.M
             use(open_store(s3_root))
 
 
-def test_a_missing_bucket_is_no_missing_object(s3_root: str) -> None:
+def test_a_missing_bucket_is_no_missing_object(s3_root: str, tmp_path: Path) -> None:
     store = open_store(f"s3://no-{uuid.uuid4().hex[:8]}/x")
     for use in (store.get, store.stat, store.exists, store.list, lambda key: store.put(key, b"")):
         with pytest.raises(StoreError, match="there is no bucket 'no-"):
             use("a")
+    for size in (1, 20 << 20):
+        (tmp_path / "file").write_bytes(bytes(size))
+        with pytest.raises(StoreError, match="there is no bucket 'no-"):
+            store.put_file("a", tmp_path / "file")
 
 
 def test_refused_keys_are_told_from_absent_objects(s3_root: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,6 +188,13 @@ def test_large_files_go_both_ways_in_parts(store: Store, tmp_path: Path) -> None
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["back", "big"]
 
 
+def test_only_a_local_file_can_be_sent(store: Store, tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none"):
+        with pytest.raises(StoreError, match="it is not a file"):
+            store.put_file("a", path)
+    assert not store.exists("a")
+
+
 def test_a_store_can_be_sent_to_another_process(store: Store) -> None:
     store.put("a", b"1")
     assert pickle.loads(pickle.dumps(store.sub("x"))).root == store.sub("x").root
