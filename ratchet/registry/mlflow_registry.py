@@ -37,6 +37,9 @@ class MlflowRegistry:
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
+        # Some are read when mlflow is imported, so before that.
+        for key, value in MANNERS.items():
+            os.environ.setdefault(key, value)
 
     @property
     def uri(self) -> str:
@@ -79,9 +82,9 @@ class MlflowRegistry:
             self._ensure_model(name)
             run = self._run(name, tags)
             self._log(run, lineage)
-            made = _version(self._client.create_model_version(name, uri, run_id=run, tags=tags, await_creation_for=0))
             if "MLFLOW_RUN_ID" not in os.environ:
                 self._client.set_terminated(run, "FINISHED")
+            made = _version(self._client.create_model_version(name, uri, run_id=run, tags=tags, await_creation_for=0))
         # A request that MLflow repeated for us, or another process, may have made one more: all take the oldest.
         return find_registered(self.versions(name), digest, tags) or made
 
@@ -109,8 +112,6 @@ class MlflowRegistry:
 
     @cached_property
     def _client(self) -> Any:
-        for key, value in MANNERS.items():
-            os.environ.setdefault(key, value)
         from mlflow import MlflowClient
 
         return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)

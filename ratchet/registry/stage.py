@@ -83,6 +83,7 @@ def _look(context: StageContext, model: ModelRef) -> GateDecision:
     outcomes = _outcomes(context)
     # Rows that cannot be judged are refused here, before they cost error.
     side_by_side(outcomes)
+    context.check_lease()
     number = looks.take(key, {"loop": context.round.loop, "round": context.round.number, "candidate": model.digest})
     return looks.keep(key, decide(outcomes, _policy(context), number))
 

@@ -215,7 +215,6 @@ def test_killed_at_any_write_and_run_again_it_ends_as_if_never_killed(tmp_path, 
 
 @pytest.mark.slow
 def test_on_mlflow_the_version_carries_its_lineage_and_a_killed_promotion_is_completed(store, mlflow_uri, monkeypatch):
-    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     registry, loop = MlflowRegistry(mlflow_uri), f"stage-{uuid.uuid4().hex[:8]}"
     seed = crown(registry, store, loop)
     real = MlflowRegistry.set_champion

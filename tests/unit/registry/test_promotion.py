@@ -247,7 +247,6 @@ def test_of_promotions_that_race_one_wins_and_the_others_say_why(store, registry
 
 @pytest.mark.slow
 def test_of_promotions_that_race_on_mlflow_one_wins(store, mlflow_uri, monkeypatch):
-    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     loop = f"race-{uuid.uuid4().hex[:8]}"
     registry = MlflowRegistry(mlflow_uri)
     crown(registry, store, loop)
@@ -263,7 +262,6 @@ def test_of_promotions_that_race_on_mlflow_one_wins(store, mlflow_uri, monkeypat
 def test_mlflow_moves_by_a_person_are_seen_and_taken_back(store, mlflow_uri, monkeypatch):
     from mlflow import MlflowClient
 
-    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     loop = f"person-{uuid.uuid4().hex[:8]}"
     registry = MlflowRegistry(mlflow_uri)
     crown(registry, store, loop)

@@ -12,7 +12,7 @@ import pytest
 from ratchet.errors import RegistryError, RegistryUnavailable
 from ratchet.registry import Registry, open_registry
 from ratchet.registry.base import DIGEST, ROUND, Lineage
-from ratchet.registry.mlflow_registry import MANNERS, MlflowRegistry
+from ratchet.registry.mlflow_registry import MlflowRegistry
 from ratchet.settings import Settings
 from ratchet.store import open_store
 
@@ -26,12 +26,9 @@ LINEAGE = Lineage(
 
 
 @pytest.fixture(params=["store", pytest.param("mlflow", marks=pytest.mark.slow)])
-def registry(request: pytest.FixtureRequest, tmp_path, monkeypatch) -> Iterator[Registry]:
-    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
+def registry(request: pytest.FixtureRequest, tmp_path) -> Iterator[Registry]:
     if request.param == "store":
         return open_registry(Settings(root=str(tmp_path), registry="store"), open_store(str(tmp_path)))
-    for name, value in MANNERS.items():
-        monkeypatch.setenv(name, value)
     return MlflowRegistry(request.getfixturevalue("mlflow_uri"))
 
 
@@ -94,7 +91,6 @@ def test_the_store_keeps_metrics(tmp_path, name):
 def test_mlflow_shows_the_run_with_params_metrics_and_data(mlflow_uri, name, monkeypatch):
     from mlflow import MlflowClient
 
-    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     registry, client = MlflowRegistry(mlflow_uri), MlflowClient(mlflow_uri)
     registry.register(name, "s3://b/x", DIGESTS[1], LINEAGE)
     registry.log_metrics(name, "1", {"gate/p_value": 0.25})
@@ -124,7 +120,6 @@ def test_mlflow_logs_into_the_run_that_the_pipeline_gives(mlflow_uri, name, monk
 def test_a_retry_finds_the_run_that_a_killed_registration_left(mlflow_uri, name, monkeypatch):
     from mlflow import MlflowClient
 
-    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     client = MlflowClient(mlflow_uri)
     registry = MlflowRegistry(mlflow_uri)
     real = registry._client.create_model_version
@@ -148,8 +143,6 @@ def test_mlflow_with_local_folders_says_what_to_use(mlflow_uri, name):
 
 
 def test_an_mlflow_that_is_down_is_named_soon(name, monkeypatch):
-    for key, value in MANNERS.items():
-        monkeypatch.setenv(key, value)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{free.getsockname()[1]}"
