@@ -98,10 +98,10 @@ def _answer(completion: Completion) -> list[dict[str, str]]:
 
 
 def _sides(group: Group, pair: Pair) -> Row:
-    known = len(group.completions)
-    if not (0 <= pair.chosen < known and 0 <= pair.rejected < known):
+    known = {completion.index: completion for completion in group.completions}
+    if pair.chosen not in known or pair.rejected not in known:
         raise TrainError(
-            f"prompt {group.prompt.id} has a pair ({pair.chosen}, {pair.rejected}), but {known} completions; "
+            f"prompt {group.prompt.id} has a pair ({pair.chosen}, {pair.rejected}), but completions {sorted(known)}; "
             "the filter's artifact is broken, run filter again."
         )
     if pair.kind != "text":
@@ -110,8 +110,8 @@ def _sides(group: Group, pair: Pair) -> Row:
             "pictures. Leave pairs of pictures out in filter.pairs."
         )
     return {
-        "chosen": _answer(group.completions[pair.chosen]),
-        "rejected": _answer(group.completions[pair.rejected]),
+        "chosen": _answer(known[pair.chosen]),
+        "rejected": _answer(known[pair.rejected]),
     }
 
 

@@ -53,7 +53,7 @@ def sizes(model: Any) -> tuple[int, int]:
 def save(model: Any, seed_dir: Path, out_dir: Path) -> None:
     """Merge adapters, and save the weights in the seed's precision, as safetensors.
 
-    All other files are the seed's own: training changes no tokenizer, template or architecture, but it does leave traces
+    All other files, but for its README, are the seed's own: training changes no tokenizer, template or architecture, but it does leave traces
     in what transformers would write (padding sides, a cache that is switched off, local paths). Raises TrainError, and
     leaves nothing, when weights are not finite, equal the seed's, or do not come back from disk as they were saved.
     """
@@ -119,7 +119,8 @@ def _copy_all_but_weights(seed_dir: Path, out_dir: Path) -> None:
     for path in sorted(seed_dir.rglob("*")):
         relative = path.relative_to(seed_dir)
         hidden = any(part.startswith(".") for part in relative.parts)
-        if path.is_file() and not hidden and not path.name.endswith((".safetensors", ".index.json", CARD)):
+        left_out = path.name.endswith((".safetensors", ".index.json", CARD)) or path.name.startswith("README")
+        if path.is_file() and not hidden and not left_out:
             target = out_dir / relative
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+import torch
 from datasets import Dataset
+from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from ratchet import models
+from ratchet.artifacts import ImageBank
 from ratchet.errors import TrainError
+from ratchet.generate.chat import chat_text, encode
+from ratchet.records import Group
 from ratchet.train.checks import check_rendering, check_rows
 from tests.unit.train.builders import Rows
 
@@ -39,6 +45,25 @@ def test_good_rows_pass(rows_of: Rows, processor: Any) -> None:
         rows: Any = rows_of(method)
         check_rows(rows, texts)
         check_rendering(rows, processor, texts)
+
+
+def test_training_shows_a_prompt_as_sampling_does(
+    rows_of: Rows, groups: Sequence[Group], bank: ImageBank, processor: Any
+) -> None:
+    """Token by token and pixel by pixel: what is learned is the answer to what was asked."""
+    by_id = sorted(groups, key=lambda group: group.prompt.id)
+    for number, row in list(enumerate(rows_of("sft")))[:9]:
+        prompt = by_id[number].prompt
+        text = chat_text(processor, prompt.messages, len(prompt.images))
+        sampled = encode(processor, [text], [bank.images(prompt.images)])
+        collated = DataCollatorForVisionLanguageModeling(processor, completion_only_loss=True)([row])
+        length = sampled["input_ids"].shape[1]
+        assert torch.equal(collated["input_ids"][:, :length], sampled["input_ids"])
+        assert torch.equal(collated["pixel_values"], sampled["pixel_values"])
+        assert (collated["labels"][:, :length] == -100).all()
+        assert (collated["labels"][:, length:] != -100).all()
+        answer = processor.tokenizer.decode(collated["input_ids"][0, length:])
+        assert answer == f"{prompt.reference} <end_of_utterance>"
 
 
 def test_no_rows_are_refused() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from ratchet.artifacts import ImageBank
+from ratchet.artifacts import ImageBank, ref_of
 from ratchet.errors import TrainError
 from ratchet.records import Group, ImageRef, Message, Pair, Prompt, Shown
+from ratchet.store.folder import FolderStore
 from ratchet.train.rows import joined, preference_rows, sft_rows
 from tests import tiny
 from tests.unit.train.builders import SKILLS, completion, group_of
@@ -93,8 +96,19 @@ def test_rows_come_in_the_same_order_whatever_order_the_groups_have(groups: Sequ
 def test_a_pair_that_names_no_completion_is_refused() -> None:
     broken = (Pair(chosen=0, rejected=2, margin=1.0, reason="score"),)
     group = Group(prompt=ONE, completions=(completion(0, "2"),), pairs=broken, uses=("preference",))
-    with pytest.raises(TrainError, match=r"pair \(0, 2\), but 1 completions"):
+    with pytest.raises(TrainError, match=r"pair \(0, 2\), but completions \[0\]"):
         preference_rows([group])
+
+
+def test_pairs_name_completions_by_index_not_by_place() -> None:
+    group = Group(
+        prompt=ONE,
+        completions=(completion(7, "2"), completion(3, "3")),
+        pairs=(Pair(chosen=7, rejected=3, margin=1.0, reason="score"),),
+        uses=("preference",),
+    )
+    (row,) = preference_rows([group])
+    assert (row["chosen"][0]["content"], row["rejected"][0]["content"]) == ("2", "3")
 
 
 def test_a_pair_of_pictures_is_refused() -> None:
@@ -120,6 +134,21 @@ def test_joined_rows_hold_no_pictures_in_memory(groups: Sequence[Group], bank: I
     file = tmp_path / "rows.arrow"
     data = joined(sft_rows(groups), bank, file)
     assert [entry["filename"] for entry in data.cache_files] == [str(file)]
+
+
+def test_a_picture_that_lies_on_its_side_is_trained_on_as_it_was_sampled(store: FolderStore, tmp_path: Path) -> None:
+    picture = Image.new("L", (40, 20))
+    picture.paste(255, (0, 0, 10, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    picture.save(file, "JPEG", exif=exif)
+    ref = ref_of(file.getvalue())
+    bank = tiny.bank(store, {ref.sha256: file.getvalue()})
+    prompt = Prompt.make(messages=ONE.messages, images=[ref], skill="count", source="test", reference="2")
+    (row,) = joined(sft_rows([group_of(prompt)]), bank, tmp_path / "rows.arrow")
+    assert row["images"][0].size == (20, 40)
+    assert row["images"][0].tobytes() == bank.image(ref.sha256).tobytes()
 
 
 def test_a_picture_that_no_pack_holds_is_refused_with_numbers(bank: ImageBank, tmp_path: Path) -> None:

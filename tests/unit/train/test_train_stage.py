@@ -1,0 +1,132 @@
+"""The stage: from the filter's artifact and the round's seed to a model in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ratchet import models
+from ratchet.artifacts import GROUPS, MANIFEST, Artifact, ArtifactWriter, Header, Manifest, ModelRef
+from ratchet.errors import LeaseLost, RecipeError, TrainError
+from ratchet.recipe import FilterConfig, PairsConfig, Recipe, TrainConfig
+from ratchet.records import Group
+from ratchet.rounds import Round
+from ratchet.stage import StageContext, context_of, run_step
+from ratchet.store.folder import FolderStore
+from ratchet.train import TRAIN_LOG
+from ratchet.train.stage import training_seed
+from tests import tiny
+from tests.unit.train.builders import SKILLS
+
+FEW = TrainConfig(max_steps=3, batch_size=8)
+
+
+@pytest.fixture
+def round_store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "store")
+
+
+def context(store: FolderStore, groups: Sequence[Group], seed_dir: Path, config: TrainConfig = FEW) -> StageContext:
+    """A round whose filter is finished."""
+    writer = ArtifactWriter(store, "loops/demo/rounds/0001/filter-a", GROUPS, Header(stage="filter", key="a" * 64))
+    writer.write(0, groups[:16])
+    writer.write(1, groups[16:])
+    pack = tiny.pack(store, tiny.world("pool", 60, SKILLS)[1])
+    filtered = writer.existing() or writer.commit(packs=[pack], counts={"kept": len(groups), "too-hard": 7})
+    opened = Round(
+        loop="demo",
+        number=1,
+        salt="salt",
+        job="job-1",
+        seed=models.upload(store, seed_dir, "seed"),
+        recipe=Recipe(name="test", train=config, filter=FilterConfig(pairs=PairsConfig())),
+        prompts="p" * 64,
+        report="r" * 64,
+        family="f" * 64,
+        code_revision="test",
+    )
+    return context_of("train", store, opened, {"filter": filtered})
+
+
+def candidate(manifest: Manifest) -> ModelRef:
+    return ModelRef.model_validate(manifest.results["model"])
+
+
+@pytest.mark.parametrize(("method", "groups_used"), [("sft", 24), ("dpo", 24)])
+def test_the_stage_uploads_a_model_and_writes_its_log(
+    method: Any, groups_used: int, round_store: FolderStore, groups: Sequence[Group], seed_dir: Path, tmp_path: Path
+) -> None:
+    ready = context(round_store, groups[:groups_used], seed_dir, FEW.model_copy(update={"method": method}))
+    manifest = run_step(ready)
+    assert (manifest.stage, manifest.schema_name, manifest.rows) == ("train", "train-log", 3)
+    assert manifest.counts == {"rows": groups_used, "visits": 24, "steps": 3}
+    assert manifest.results["report"]["method"] == method
+    assert not [name for name in manifest.results["report"] if "seconds" in name]
+    assert {"rows", "fetch", "train", "loop", "upload"} <= set(manifest.seconds)
+    model = candidate(manifest)
+    assert model.name == "demo"
+    assert model.digest != ready.round.seed.digest
+    models.load(models.fetch(round_store, model, tmp_path / "cache"))
+    assert [row.step for row in Artifact.open(round_store, manifest.uri, TRAIN_LOG).rows()] == [1, 2, 3]
+
+
+def test_a_stage_that_was_killed_gives_the_same_model_again(
+    round_store: FolderStore, groups: Sequence[Group], seed_dir: Path
+) -> None:
+    ready = context(round_store, groups[:24], seed_dir)
+    first = run_step(ready)
+    round_store.delete(f"{ready.prefix}/{MANIFEST}")
+    again = run_step(context(round_store, groups[:24], seed_dir))
+    assert again.created != first.created
+    assert candidate(again) == candidate(first)
+    assert again.content_digest == first.content_digest
+
+
+def test_a_finished_stage_is_not_run_again(round_store: FolderStore, groups: Sequence[Group], seed_dir: Path) -> None:
+    first = run_step(context(round_store, groups[:24], seed_dir))
+    assert run_step(context(round_store, groups[:24], seed_dir)) == first
+
+
+def test_no_rows_stop_the_stage_with_the_filters_counts(
+    round_store: FolderStore, groups: Sequence[Group], seed_dir: Path
+) -> None:
+    dropped = [group.model_copy(update={"uses": (), "reason": "too-hard"}) for group in groups[:24]]
+    with pytest.raises(TrainError, match=r"0 rows for sft of 24 groups \(its counts: kept 24, too-hard 7\)"):
+        run_step(context(round_store, dropped, seed_dir))
+
+
+def test_wrong_options_stop_the_stage_before_it_reads(
+    round_store: FolderStore, groups: Sequence[Group], seed_dir: Path
+) -> None:
+    ready = context(round_store, groups[:24], seed_dir, TrainConfig(trl={"nonsense": 1}))
+    for stat in list(round_store.list(round_store.key(ready.parents["filter"].uri))):
+        round_store.delete(round_store.key(stat.uri))
+    with pytest.raises(RecipeError, match="nonsense"):
+        run_step(ready)
+
+
+def test_a_lost_lease_uploads_nothing(round_store: FolderStore, groups: Sequence[Group], seed_dir: Path) -> None:
+    class Lost:
+        epoch = 1
+        checks = 0
+
+        def check(self) -> None:
+            self.checks += 1
+            if self.checks > 1:
+                raise LeaseLost("another run holds the loop")
+
+    ready = context(round_store, groups[:24], seed_dir)
+    ready.lease = Lost()  # type: ignore[assignment]
+    with pytest.raises(LeaseLost):
+        run_step(ready)
+    assert not list(round_store.list("models/demo/"))
+    assert round_store.stat(f"{ready.prefix}/{MANIFEST}") is None
+
+
+def test_each_salt_gives_its_own_training_seed() -> None:
+    seeds = {training_seed(f"salt-{n}") for n in range(100)}
+    assert len(seeds) == 100
+    assert all(0 <= seed < 2**31 for seed in seeds)
