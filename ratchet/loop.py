@@ -57,7 +57,7 @@ def _register_first(settings: Settings, loop: str, folder: Path, description: st
     registry = open_registry(settings, store)
     ref = models.upload(store, folder, loop)
     tags = {
-        ROUND: "seed",
+        ROUND: "0",
         "ratchet.source": description,
         "ratchet.loop": loop,
         "ratchet.code_revision": code_revision(),

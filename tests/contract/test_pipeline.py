@@ -1,0 +1,113 @@
+"""What the compiled pipeline must be, whoever runs it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import ratchet
+from ratchet.pipelines.compile import compile_round
+from ratchet.profile import IMAGE_OF_STAGE, Profile, Resources
+from ratchet.stage import STAGES, STEPS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    profile = Profile(
+        name="cluster",
+        images={
+            "core": "r.example/core@sha256:1",
+            "inference": "r.example/inf@sha256:2",
+            "training": "r.example/train@sha256:3",
+        },
+        resources={"train": Resources(cpu="8", memory="64Gi", gpus=1)},
+        secrets={"s3-credentials": {"access": "AWS_ACCESS_KEY_ID", "secret": "AWS_SECRET_ACCESS_KEY"}},
+        environment={"RATCHET_ROOT": "s3://bucket/ratchet"},
+    )
+    path = compile_round(profile, tmp_path_factory.mktemp("ir") / "round.yaml")
+    documents = list(yaml.safe_load_all(path.read_text()))
+    return {"spec": documents[0], "platform": documents[1], "text": path.read_text()}
+
+
+def executors(compiled: dict[str, Any]) -> dict[str, Any]:
+    return {n.removeprefix("exec-"): e["container"] for n, e in compiled["spec"]["deploymentSpec"]["executors"].items()}
+
+
+def tasks(compiled: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = dict(compiled["spec"]["root"]["dag"]["tasks"])
+    for component in compiled["spec"]["components"].values():
+        found |= component.get("dag", {}).get("tasks", {})
+    return found
+
+
+def test_the_pipeline_has_exactly_the_eight_stages(compiled: dict[str, Any]) -> None:
+    assert sorted(executors(compiled)) == sorted(STAGES)
+
+
+def test_no_task_uses_the_cache_of_kfp(compiled: dict[str, Any]) -> None:
+    for name, task in tasks(compiled).items():
+        if name in STAGES:
+            assert not task.get("cachingOptions", {}).get("enableCache", False), name
+
+
+def test_each_stage_runs_in_the_image_of_its_dependency_set(compiled: dict[str, Any]) -> None:
+    images = {
+        "core": "r.example/core@sha256:1",
+        "inference": "r.example/inf@sha256:2",
+        "training": "r.example/train@sha256:3",
+    }
+    assert {n: c["image"] for n, c in executors(compiled).items()} == {s: images[IMAGE_OF_STAGE[s]] for s in STAGES}
+
+
+def test_only_the_stage_that_needs_a_gpu_asks_for_one(compiled: dict[str, Any]) -> None:
+    with_gpu = [n for n, c in executors(compiled).items() if c.get("resources", {}).get("accelerator")]
+    assert with_gpu == ["train"]
+
+
+def test_finish_runs_whatever_happens_and_gets_parameters_only(compiled: dict[str, Any]) -> None:
+    finish = tasks(compiled)["finish"]
+    assert finish["triggerPolicy"]["strategy"] == "ALL_UPSTREAM_TASKS_COMPLETED"
+    assert "artifacts" not in finish["inputs"]
+    assert set(finish["inputs"]["parameters"]) == {"job", "loop"}
+
+
+def test_secrets_are_names_and_the_parameters_in_the_ui_are_few(compiled: dict[str, Any]) -> None:
+    assert "s3-credentials" in str(compiled["platform"])
+    parameters = compiled["spec"]["root"]["inputDefinitions"]["parameters"]
+    assert set(parameters) == {"recipe", "loop", "seed", "resume"}
+
+
+def test_nothing_is_installed_at_run_time_and_no_path_of_this_machine_is_in_it(compiled: dict[str, Any]) -> None:
+    assert "pip install" not in compiled["text"]
+    assert str(ROOT) not in compiled["text"]
+
+
+def test_the_body_carries_the_version_that_begin_compares(compiled: dict[str, Any]) -> None:
+    begin = tasks(compiled)["begin"]["inputs"]["parameters"]
+    assert begin["version"]["runtimeValue"]["constant"] == ratchet.__version__
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_component_is_a_thin_face(stage: str) -> None:
+    source = (ROOT / "components" / stage / "component.py").read_text()
+    tree = ast.parse(source)
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    assert [f.name for f in functions] == [stage]
+    assert len(source.splitlines()) <= 40
+    imported = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)}
+    assert imported <= {"kfp", "kfp.dsl", "typing"}
+    assert (ROOT / "components" / stage / "README.md").is_file()
+
+
+@pytest.mark.parametrize("stage", STEPS)
+def test_a_component_hands_on_the_parents_that_its_stage_declares(stage: str) -> None:
+    source = (ROOT / "components" / stage / "component.py").read_text()
+    for parent in STEPS[stage].parents:
+        assert f'"{parent}"' in source
