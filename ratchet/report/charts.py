@@ -14,8 +14,8 @@ from ratchet.report.words import bounds, capital, finite, percent, rate_words
 AXIS = 46
 TOP, BOTTOM = 22, 84
 HEIGHT = 340
-SLOT = 92
-APART = 22.0
+SLOT = 78
+APART = 19.0
 
 
 def timeline(view: LoopView) -> Markup:

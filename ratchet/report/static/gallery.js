@@ -77,7 +77,9 @@
     shown.append(...item.pictures.map((p, i) => picture(p, i, item.pictures.length)));
     const words = make("div");
     const about = [item.skill, item.split, item.round === null ? null : `round ${item.round}`, item.flip];
-    words.append(foreign("p", "about", about.filter(Boolean).join(" · ")), foreign("p", "question", item.question));
+    const line = make("p", "about");
+    about.filter(Boolean).forEach((part, i) => line.append(i ? " · " : "", foreign("bdi", "", part)));
+    words.append(line, foreign("p", "question", item.question));
     const reference = make("p", "reference");
     reference.append(make("span", "who", item.reference === null ? "No reference" : "Reference "));
     if (item.reference !== null) reference.append(foreign("bdi", "", item.reference));
@@ -128,9 +130,8 @@
     found = items.filter((_, i) => wanted.every(([name, value]) => index[i][name].has(value)));
     made = 0;
     cards.replaceChildren();
-    count.textContent = found.length === items.length
-      ? `${items.length.toLocaleString("en")} questions`
-      : `${found.length.toLocaleString("en")} of ${items.length.toLocaleString("en")} questions`;
+    const all = `${items.length.toLocaleString("en")} ${items.length === 1 ? "question" : "questions"}`;
+    count.textContent = found.length === items.length ? all : `${found.length.toLocaleString("en")} of ${all}`;
     clear.hidden = wanted.length === 0;
     next();
   }

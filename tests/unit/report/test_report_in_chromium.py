@@ -187,9 +187,11 @@ def test_show_more_reaches_every_item_by_keyboard(page, view, tmp_path):
 
 
 def test_hostile_answers_are_shown_and_not_obeyed(page, view, hostile, tmp_path):
-    page.look(width=1280)
-    page.open(written(tmp_path, "hostile.html", html.render(hostile)))
-    assert page.complaints() == []
+    for width in (390, 1280):
+        page.look(width=width)
+        page.open(written(tmp_path, "hostile.html", html.render(hostile)))
+        assert page.complaints() == []
+        assert page.run("document.documentElement.scrollWidth") <= width
     assert page.run("window.hacked === undefined && document.title !== 'hacked'")
     assert page.run("document.querySelectorAll('.card img[onerror], .card script, .card b').length") == 0
     shown = page.run("document.querySelector('.card .answer .text').textContent")

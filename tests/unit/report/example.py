@@ -1,0 +1,289 @@
+"""A loop as a report sees it: a round promoted, one refused by a guard, one failed; three controls; 60 gallery items."""
+
+from __future__ import annotations
+
+import base64
+import io
+import random
+from datetime import UTC, datetime
+
+from PIL import Image, ImageDraw
+
+from ratchet.report.view import (
+    AnswerView,
+    ChampionView,
+    ControlView,
+    Estimate,
+    GalleryItem,
+    GuardView,
+    LoopView,
+    ModelView,
+    RoundView,
+    StageView,
+)
+
+SKILLS = ("count", "exist", "read", "add", "locate", "compare", "caption", "relation", "pair")
+INK = {"red": "#d72d2d", "green": "#2db941", "blue": "#3c5fe1", "yellow": "#e1cd32"}
+ROUND_STAGES = ("begin", "generate", "verify", "filter", "train", "evaluate", "promote")
+
+
+def rate(value: float, n: int) -> Estimate:
+    half = 1.96 * (value * (1 - value) / n) ** 0.5
+    return Estimate(value=value, low=max(0.0, value - half), high=min(1.0, value + half), n=n)
+
+
+def model(label: str, accuracy: float, *, n: int = 2700, chair: float = 0.2, pope: float = 0.8) -> ModelView:
+    offsets = (-0.1, 0.2, 0.05, -0.25, 0.1, 0.12, -0.3, -0.05, 0.13)
+    return ModelView(
+        label=label,
+        accuracy=rate(accuracy, n),
+        per_skill={s: rate(min(0.97, accuracy + o), n // len(SKILLS)) for s, o in zip(SKILLS, offsets, strict=True)},
+        chair_i=chair,
+        chair_s=min(1.0, chair * 2.1),
+        cover=0.71 + accuracy / 10,
+        pope_accuracy=pope - 0.01,
+        pope_precision=pope + 0.03,
+        pope_recall=pope - 0.02,
+        pope_f1=pope,
+        yes_ratio=0.47,
+        pass_at_k=accuracy + 0.17,
+        k=4,
+        clipped=0.002,
+        unparsed=0.011,
+    )
+
+
+def delta(value: float, half: float, n: int) -> Estimate:
+    return Estimate(value=value, low=value - half, high=value + half, n=n)
+
+
+def guards(failed: str | None = None) -> tuple[GuardView, ...]:
+    made = []
+    for at, name in enumerate(("chair_i", "pass_at_k", "yes_ratio", "skill: count", "skill: caption", "skill: pair")):
+        change = -0.061 if name == failed else 0.004 * at - 0.006
+        bound = change - 0.031
+        made.append(
+            GuardView(
+                name=name,
+                candidate=0.6 + change,
+                champion=0.6,
+                delta=change,
+                bound=bound,
+                margin=0.08 if "skill" in name else 0.05,
+                passed=name != failed,
+                n=900 if "skill" not in name else 300,
+            )
+        )
+    return tuple(made)
+
+
+def stages(number: int, upto: str = "promote") -> tuple[StageView, ...]:
+    made = []
+    seconds = dict(zip(ROUND_STAGES, (1.9, 48.2, 9.1, 3.4, 118.0, 41.5, 2.2), strict=True))
+    parent: dict[str, str] = {}
+    for name in ROUND_STAGES[: ROUND_STAGES.index(upto) + 1]:
+        digest = random.Random(f"{number}{name}").randbytes(32).hex()
+        made.append(
+            StageView(
+                name=name,
+                uri=f"s3://ratchet/loops/tinyworld/rounds/{number:04d}/{name}-{digest[:12]}/",
+                content_digest=digest,
+                rows=4000 - 300 * number,
+                counts={"rows": 4000 - 300 * number, "unscored": 3},
+                seconds={"model": seconds[name] * 0.8, "store": seconds[name] * 0.2},
+                parents=parent,
+            )
+        )
+        parent = {name: digest}
+    return tuple(made)
+
+
+def loss(number: int) -> tuple[tuple[int, float], ...]:
+    rng = random.Random(number)
+    return tuple((s, 0.35 + 1.4 / (1 + s / 20) + rng.uniform(-0.06, 0.06)) for s in range(0, 400, 5))
+
+
+def rounds() -> tuple[RoundView, ...]:
+    made = {"prompts": 4000, "completions": 32000, "passed": 17830, "kept": 6120}
+    drops = {"wrong": 14170, "too easy": 6930, "duplicate": 2611, "over the balance": 2169}
+    by_skill = {s: 300 + 90 * i for i, s in enumerate(SKILLS)}
+    first = RoundView(
+        number=0,
+        state="PROMOTED",
+        reason="accuracy rose and no guard failed",
+        sentences=("Errors fell most where several objects share a colour.",),
+        seed_version="1",
+        candidate_version="2",
+        champion=model("champion", 0.571, n=900),
+        candidate=model("candidate", 0.626, n=900, chair=0.16, pope=0.83),
+        delta=delta(0.055, 0.021, 900),
+        skill_deltas={s: delta(0.02 + 0.01 * i, 0.05, 100) for i, s in enumerate(SKILLS)},
+        p_value=0.00000042,
+        alpha_spent=0.0304,
+        look=1,
+        guards=guards(),
+        **made,
+        drops=drops,
+        kept_by_skill=by_skill,
+        visits=24480,
+        loss=loss(0),
+        stages=stages(0),
+        seconds=224.3,
+        recipe="name: demo\ntrain:\n  method: sft\n",
+        opened=datetime(2026, 7, 30, 12, 0, tzinfo=UTC),
+    )
+    second = first.model_copy(
+        update={
+            "number": 1,
+            "state": "REFUSED",
+            "reason": "guard chair_i: its bound -9.2 points lies below minus its margin of 5.0",
+            "sentences": (),
+            "seed_version": "2",
+            "candidate_version": "3",
+            "champion": model("champion", 0.619, n=900, chair=0.17, pope=0.82),
+            "candidate": model("candidate", 0.633, n=900, chair=0.23, pope=0.81),
+            "delta": delta(0.014, 0.019, 900),
+            "p_value": 0.071,
+            "alpha_spent": 0.0076,
+            "look": 2,
+            "guards": guards("chair_i"),
+            "kept": 5204,
+            "loss": loss(1),
+            "stages": stages(1),
+            "seconds": 231.9,
+        }
+    )
+    third = RoundView(
+        number=2,
+        state="FAILED",
+        reason="train: TrainError: loss is NaN at step 120; lower train.learning_rate, or raise train.warmup_steps.",
+        seed_version="2",
+        candidate_version=None,
+        prompts=4000,
+        completions=32000,
+        passed=18001,
+        kept=5011,
+        drops=drops,
+        loss=(*loss(2)[:24], (120, float("nan"))),
+        stages=stages(2, "filter"),
+        seconds=71.0,
+        opened=datetime(2026, 7, 30, 12, 20, tzinfo=UTC),
+    )
+    return first, second, third
+
+
+def control(name: str, title: str, explanation: str, change: float, decision: str) -> ControlView:
+    return ControlView(
+        name=name,
+        title=title,
+        explanation=explanation,
+        measured=model(title, 0.571 + change),
+        delta=delta(change, 0.019, 2700),
+        decision=decision,
+        reason="p = 0.21 is above the 0.0304 that this look may spend" if decision == "refuse" else "accuracy rose",
+        visits=24480,
+        champion_minus=delta(0.063 - change, 0.018, 2700),
+        seconds=141.2,
+    )
+
+
+def controls() -> tuple[ControlView, ...]:
+    return (
+        control(
+            "labels",
+            "Labels again",
+            "The seed trained as long on the labels it already had: what more training alone brings.",
+            0.008,
+            "refuse",
+        ),
+        control(
+            "no_verifier",
+            "No verifier",
+            "The same completions, kept without asking the verifier: what its verdicts bring.",
+            -0.034,
+            "refuse",
+        ),
+        control(
+            "gold",
+            "Gold labels",
+            "True answers to the pool's prompts in place of the model's own: about the most that this data can bring.",
+            0.091,
+            "promote",
+        ),
+    )
+
+
+def picture(seed: int) -> str:
+    rng = random.Random(seed)
+    image = Image.new("RGB", (48, 48), (rng.randint(15, 60),) * 3)
+    draw = ImageDraw.Draw(image)
+    for cell in rng.sample(range(9), rng.randint(1, 5)):
+        x, y = 16 * (cell % 3) + 2, 16 * (cell // 3) + 2
+        shape = rng.choice((draw.ellipse, draw.rectangle))
+        shape((x, y, x + 11, y + 11), fill=rng.choice(list(INK.values())))
+    written = io.BytesIO()
+    image.save(written, "PNG")
+    return "data:image/png;base64," + base64.b64encode(written.getvalue()).decode()
+
+
+def answered(who: str, right: str, passed: bool) -> AnswerView:
+    text = right if passed else "nine red circles"
+    return AnswerView(who=who, text=text, passed=passed, reason="match" if passed else "unparsed")
+
+
+def item(at: int) -> GalleryItem:
+    rng = random.Random(at)
+    skill = SKILLS[at % len(SKILLS)]
+    flips = ("wrong to right", "both right", "both wrong", "right to wrong")
+    flip = flips[at % 4]
+    right = str(rng.randint(0, 5))
+    samples = [
+        AnswerView(
+            who=f"sample {i}",
+            text=right if i % 3 else "7",
+            passed=bool(i % 3),
+            reason="match" if i % 3 else "wrong",
+            kept=i == 1,
+        )
+        for i in range(1, 5)
+    ]
+    models = [
+        answered("seed", right, flip in ("right to wrong", "both right")),
+        answered("champion", right, flip in ("wrong to right", "both right")),
+    ]
+    pool = at % 3 == 0
+    return GalleryItem(
+        round=at % 2 if pool else None,
+        prompt_id=f"{at:032x}",
+        skill=skill,
+        question=f"how many {rng.choice(list(INK))} circles ?",
+        reference=None if at % 10 == 9 else right,
+        pictures=tuple(picture(100 * at + i) for i in range(2 if skill == "pair" else 1)),
+        answers=tuple(samples if pool else models),
+        split="pool" if pool else "report",
+        flip=None if pool else flip,
+    )
+
+
+def loop() -> LoopView:
+    seed, final = model("seed", 0.571), model("champion", 0.634, chair=0.152, pope=0.836)
+    return LoopView(
+        loop="tinyworld",
+        made=datetime(2026, 7, 30, 13, 5, tzinfo=UTC),
+        ratchet_version="0.1.0",
+        code_revision="c7be2eb",
+        recipe="demo",
+        rounds=rounds(),
+        seed=seed,
+        final=final,
+        champion=ChampionView(
+            version="2",
+            round=0,
+            delta_to_seed=Estimate(value=0.063, low=0.041, high=0.084, n=2700),
+            skill_deltas={s: delta(0.02 + 0.012 * i, 0.04, 300) for i, s in enumerate(SKILLS)},
+        ),
+        controls=controls(),
+        gallery=tuple(item(i) for i in range(60)),
+        seconds=902.0,
+        notes=("Round 2 ran on another machine.",),
+    )
