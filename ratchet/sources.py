@@ -12,6 +12,7 @@ import re
 import shutil
 import tempfile
 from fnmatch import fnmatch
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -27,7 +28,24 @@ from ratchet.store import Store, open_store
 MODEL_FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model", "*.tiktoken", "LICENSE*", "README.md")
 NOT_MODEL_FILES = ("*/*", "consolidated*", CARD)
 DATA_FILES = tuple(
-    f"*.{suffix}" for suffix in ["parquet", "jsonl", "ndjson", "csv", "tsv", "arrow", "json", "png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"]
+    f"*.{suffix}"
+    for suffix in [
+        "parquet",
+        "jsonl",
+        "ndjson",
+        "csv",
+        "tsv",
+        "arrow",
+        "json",
+        "png",
+        "jpg",
+        "jpeg",
+        "webp",
+        "gif",
+        "bmp",
+        "tif",
+        "tiff",
+    ]
 )
 ORDINARY_DATA = (".jsonl", ".ndjson", ".csv", ".tsv")
 
@@ -110,15 +128,21 @@ def _check_no_code(config: Path, given: str) -> None:
     found = _read_json(config, given)
     if not found.get("auto_map"):
         return
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-
     main = config if config.name == "config.json" else config.with_name("config.json")
     kind = _read_json(main, given).get("model_type")
-    if kind not in CONFIG_MAPPING_NAMES:
+    if not _known_architecture(str(kind)):
         raise ModelError(
             f"{given} needs code of its own (auto_map in {config.name}, model_type {kind!r}), which is never run; "
             "choose an architecture that transformers has."
         )
+
+
+def _known_architecture(kind: str) -> bool:
+    """Whether transformers has the architecture: a look at its folders, since importing it takes many seconds."""
+    found = find_spec("transformers")
+    if found is None or not found.submodule_search_locations or not re.fullmatch(r"[\w-]+", kind):
+        return False
+    return (Path(next(iter(found.submodule_search_locations))) / "models" / kind.replace("-", "_")).is_dir()
 
 
 def _read_json(path: Path, given: str) -> dict[str, Any]:
