@@ -14,8 +14,8 @@ from ratchet.report.words import bounds, capital, finite, percent, rate_words
 AXIS = 46
 TOP, BOTTOM = 22, 84
 HEIGHT = 340
-SLOT = 78
-APART = 19.0
+SLOT = 80
+APART = 20.0
 
 
 def timeline(view: LoopView) -> Markup:
@@ -118,7 +118,7 @@ def _final_marks(view: LoopView, axis: Scale) -> list[Markup]:
         marks += _point(seed, axis, -APART if final else 0, "seed")
     if final:
         marks += _point(final, axis, APART if seed else 0, "final")
-    return [*marks, *_slot_words("Report items", "Seed, champion", "final")]
+    return [*marks, *_slot_words("Report", "Seed, champion", "final")]
 
 
 def _slot_words(first: str, second: str, kind: str) -> list[Markup]:

@@ -83,7 +83,7 @@ def test_scales_hold_their_values_on_few_round_ticks(values):
 def test_a_long_loop_gets_a_wide_timeline(view):
     chart = timeline(view.model_copy(update={"rounds": view.rounds * 10}))
     assert chart.count('class="slot"') == 31
-    assert "min-width:2418px" in chart
+    assert "min-width:2480px" in chart
 
 
 def test_a_loss_that_is_not_finite_is_left_out(view):
