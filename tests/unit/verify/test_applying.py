@@ -43,7 +43,7 @@ class Votes:
         return None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(rows.groups, max_size=3))
 def test_adding_verdicts_keeps_everything_else(groups: list[Group]) -> None:
     verified = apply(groups, ["exact", "numeric"], 5.0)

@@ -1,0 +1,57 @@
+from collections.abc import Sequence
+
+import pytest
+from PIL import Image
+
+from ratchet.filter.fingerprints import Fence, fingerprints_of, question_sha256
+from ratchet.filter.phash import bits_of
+from ratchet.records import Prompt
+from tests.unit.filter.cases import prompt, ref
+from tests.unit.filter.test_phash import photo
+
+
+class Bank:
+    """Every picture looks like the photo that the first digits of its hash choose."""
+
+    def image(self, sha256: str) -> Image.Image:
+        return photo(int(sha256[:4], 16))
+
+
+def hashes(one: Prompt) -> Sequence[int]:
+    return [bits_of(Bank().image(image.sha256)) for image in one.images]
+
+
+def reason(fence: Fence, one: Prompt) -> str | None:
+    return fence.reason(one, question_sha256(one), hashes(one))
+
+
+def test_one_fingerprint_a_picture() -> None:
+    two = prompt(images=[ref("a"), ref("b")])
+    made = list(fingerprints_of([two, prompt(7)], Bank()))
+    assert [m.prompt_id for m in made] == [two.id, two.id, prompt(7).id]
+    assert [m.image_sha256 for m in made[:2]] == [ref("a").sha256, ref("b").sha256]
+    assert made[0].image_phash == f"{hashes(two)[0]:016x}"
+    assert made[0].question_sha256 == made[1].question_sha256 == question_sha256(two)
+
+
+def test_spelling_does_not_make_another_question() -> None:
+    assert question_sha256(prompt(question="How  many?")) == question_sha256(prompt(question="how many"))
+
+
+@pytest.mark.parametrize("bits", [None, 4])
+def test_the_fence_holds_back_prompts_and_pictures(bits: int | None) -> None:
+    held = prompt(images=[ref("a"), ref("b")])
+    fence = Fence(fingerprints_of([held], Bank()), bits)
+    assert reason(fence, held) == "held_out_prompt"
+    assert reason(fence, prompt(images=[ref("x"), ref("b")], question="another ?")) == "held_out_picture"
+    assert reason(fence, prompt(images=[ref("x")])) is None
+
+
+def test_near_pictures_are_held_back_only_with_the_same_question_and_when_asked() -> None:
+    held = prompt(1)
+    look = f"{int(held.images[0].sha256[:4], 16):04x}"
+    twin = held.images[0].model_copy(update={"sha256": look + "0" * 60})
+    same, other = prompt(images=[twin]), prompt(images=[twin], question="another ?")
+    fence = Fence(fingerprints_of([held], Bank()), 0)
+    assert (reason(fence, same), reason(fence, other)) == ("held_out_near", None)
+    assert reason(Fence(fingerprints_of([held], Bank()), None), same) is None

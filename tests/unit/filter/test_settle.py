@@ -1,0 +1,108 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ratchet.filter.settle import Settled, settle
+from ratchet.recipe import FilterConfig, VerifyConfig
+from ratchet.records import Completion, Group
+from tests.unit.filter.cases import NEGATIVE, completion, group, prompt
+
+CHECKED, UNCHECKED = VerifyConfig(), VerifyConfig(policy="none")
+
+
+def settled(given: Group | str | list[Completion], verify: VerifyConfig = CHECKED, **config: Any) -> Settled:
+    if isinstance(given, str):
+        given = group(given)
+    if isinstance(given, list):
+        given = Group(prompt=prompt(), completions=tuple(given))
+    return settle(given, verify, FilterConfig.model_validate(config))
+
+
+@pytest.mark.parametrize(
+    ("marks", "config", "reason"),
+    [
+        ("", {}, "unscored"),
+        ("???", {}, "unscored"),
+        ("uu?", {}, "unparsed"),
+        ("uu", {"min_pass_rate": 0}, "unparsed"),
+        ("u-", {}, "too_hard"),
+        ("---", {}, "too_hard"),
+        ("+--", {"min_pass_rate": 0.5}, "too_hard"),
+        ("+++", {"max_pass_rate": 0.9}, "too_easy"),
+        ("++-", {"max_pass_rate": 0.5}, "too_easy"),
+        ("---", {"min_pass_rate": 0}, "no_use"),
+        ("+-", {"min_pass_rate": 0.5, "max_pass_rate": 0.5}, None),
+        ("+++", {}, None),
+    ],
+)
+def test_groups_are_dropped_with_the_first_reason_that_holds(marks: str, config: dict[str, Any], reason: str | None) -> None:
+    assert settled(marks, **config).reason == reason
+
+
+def test_clipped_groups_are_dropped_and_clipped_completions_never_kept() -> None:
+    cut = [completion(i, "+", finish_reason="length") for i in range(2)]
+    assert settled(cut).reason == "clipped"
+    assert settled([cut[0], completion(1, "+")]).marks == ((False, "clipped"), (True, None))
+
+
+def test_unscored_completions_do_not_count_in_the_rate() -> None:
+    assert settled("+-??").pass_rate == 0.5
+
+
+def test_negatives_do_not_count_in_the_rate_and_are_never_kept() -> None:
+    found = settled([completion(0, "+"), completion(1, "+", negative=NEGATIVE), completion(2, "-", negative=NEGATIVE)], pairs={})
+    assert found.pass_rate == 1
+    assert [why for _, why in found.marks] == [None, "negative", "negative"]
+    assert [(p.chosen, p.rejected) for p in found.pairs] == [(0, 2)]
+    assert found.uses == ("preference", "sft")
+
+
+def test_every_completion_that_is_not_kept_has_a_reason() -> None:
+    given = [
+        completion(0, "-"), completion(1, "+", "a"), completion(2, "+", " a "), completion(3, "+", "b"), completion(4, "?"),
+        completion(5, "u"), completion(6, "+", "c", finish_reason="length"), completion(7, "?", "", finish_reason="error"),
+    ]  # fmt: skip
+    assert settled(given).marks == (
+        (False, "wrong"), (True, None), (False, "duplicate_text"), (False, "surplus"), (False, "unscored"),
+        (False, "unparsed"), (False, "clipped"), (False, "not_generated"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("choose", "kept"), [("first", 0), ("shortest", 2), ("likeliest", 1)])
+def test_choice_among_passed_completions(choose: str, kept: int) -> None:
+    given = [
+        completion(0, "+", n_tokens=9, logprob_sum=-5.0),
+        completion(1, "+", n_tokens=7, logprob_sum=-1.0),
+        completion(2, "+", n_tokens=2, logprob_sum=None),
+    ]
+    assert [i for i, (k, _) in enumerate(settled(given, choose=choose).marks) if k] == [kept]
+
+
+def test_several_completions_can_be_kept_each_text_once() -> None:
+    given = [completion(i, "+", text) for i, text in enumerate(["a", "a", "b", "c"])]
+    assert [k for k, _ in settled(given, completions_per_prompt=2).marks] == [True, False, True, False]
+
+
+def test_uses_follow_from_what_is_there() -> None:
+    assert settled("+-", pairs={}).uses == ("preference", "rl", "sft")
+    assert settled("+-").uses == ("rl", "sft")
+    assert settled("++", pairs={}).uses == ("sft",)
+
+
+@given(st.text("+-~?u", max_size=6))
+def test_without_a_policy_every_group_with_a_whole_completion_passes(marks: str) -> None:
+    found = settled(marks, UNCHECKED, min_pass_rate=0.4, max_pass_rate=0.5, pairs={})
+    assert found.reason == (None if marks else "unscored")
+    if marks:
+        assert (found.uses, found.pairs, found.marks[0]) == (("sft",), (), (True, None))
+
+
+@given(st.text("+-~?u", max_size=8), st.integers(1, 3))
+def test_only_passed_completions_are_kept_and_not_too_many(marks: str, most: int) -> None:
+    found = settled(marks, completions_per_prompt=most)
+    kept = [mark for mark, (k, _) in zip(marks, found.marks, strict=False) if k]
+    assert set(kept) <= {"+"}
+    assert len(kept) <= most
+    assert all(k == (why is None) for k, why in found.marks)

@@ -1,0 +1,198 @@
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ratchet import canonical
+from ratchet.artifacts import GROUPS, Artifact, ImageBank, Manifest, ref_of, write_pack
+from ratchet.errors import PromptSetError, RoundError
+from ratchet.filter import stage
+from ratchet.filter.fingerprints import fingerprints_of
+from ratchet.filter.stage import EXCLUDED, Excluded, excluded_prefix
+from ratchet.promptset import SET_FILE, find, set_prefix
+from ratchet.records import Group, ImageRef
+from ratchet.store import Store
+from ratchet.store.folder import FolderStore
+from ratchet.verify import stage as verify_stage
+from tests.rows import png
+from tests.unit.filter.cases import group, prompt, ref
+from tests.unit.verify import staging
+
+MARKS = ("+-", "--", "++", "??", "uu", "+-+-", "-+")
+SKILLS = ("count", "count", "exist", "count", "read", "count", "exist")
+
+
+def mixed(n: int) -> list[Group]:
+    return [group(MARKS[i % 7], i // 2 * 2 if i % 5 == 0 else i, skill=SKILLS[i % 7], difficulty=i % 10 / 10) for i in range(n)]
+
+
+def filtered(store: Store, groups: list[Group], shard_size: int = 4, held_out: Any = (), verify: Any = None, **config: Any) -> Manifest:
+    opened = staging.round_at(store, {"filter": config, "verify": verify or {}}, held_out)
+    return staging.run(store, opened, "filter", verify=staging.parent(store, "verify", groups, shard_size))
+
+
+def excluded(store: Store, manifest: Manifest) -> list[Excluded]:
+    return list(Artifact(store, excluded_prefix(store.key(manifest.uri)), EXCLUDED).rows())
+
+
+def reasons(store: Store, manifest: Manifest) -> list[str]:
+    return [row.reason for row in excluded(store, manifest)]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{}, {"min_pass_rate": 0.4, "max_pass_rate": 0.6}, {"per_skill": 3, "balance": 1.5}, {"pairs": {}, "balance": 1}, {"dedup_exact": False}],
+)
+def test_kept_and_dropped_add_up_to_the_rows(tmp_path: Path, config: dict[str, Any]) -> None:
+    store = staging.store_at(tmp_path)
+    manifest = filtered(store, mixed(40), **config)
+    results = manifest.results
+    dropped = Counter(reasons(store, manifest))
+    assert manifest.rows + dropped.total() == 40
+    assert results["reasons"] == dict(dropped)
+    assert (results["rows"], results["kept"]) == (40, manifest.rows)
+    for table in (results["skills"], results["bands"]):
+        for counts in table.values():
+            assert counts["rows"] == sum(number for name, number in counts.items() if name != "rows")
+        assert sum(counts["rows"] for counts in table.values()) == 40
+    assert manifest.counts["rows"] == manifest.counts["kept"] + sum(n for name, n in manifest.counts.items() if name.startswith("dropped_"))
+
+
+def test_filtering_adds_and_changes_nothing_else(tmp_path: Path) -> None:
+    store = staging.store_at(tmp_path)
+    given = {g.prompt.id: g for g in mixed(7)}
+    kept = staging.rows_of(store, filtered(store, mixed(7), pairs={}))
+    assert [g.completions[0].text for g in kept] == ["+0", "+0", "+0", "-0"]
+    for one in kept:
+        before = given[one.prompt.id]
+        bare = tuple(c.model_copy(update={"kept": None, "reason": None}) for c in one.completions)
+        assert one.model_copy(update={"completions": bare, "pairs": (), "uses": ()}) == before
+        assert all(c.kept is not None for c in one.completions)
+        assert one.uses
+
+
+def test_excluded_rows_say_what_they_were(tmp_path: Path) -> None:
+    store = staging.store_at(tmp_path)
+    (row,) = excluded(store, filtered(store, [group("---", 3, difficulty=0.5), group("+-", 4)]))
+    assert (row.reason, row.pass_rate, row.question, row.skill, row.difficulty) == ("too_hard", 0.0, "how many ?", "count", 0.5)
+    assert (row.prompt_id, row.images) == (prompt(3).id, (ref(3).sha256,))
+
+
+def test_the_recorded_hash_is_that_of_the_rows_written(tmp_path: Path) -> None:
+    store = staging.store_at(tmp_path)
+    manifest = filtered(store, mixed(20), pairs={})
+    assert [GROUPS.rows_hash(t) for t in Artifact.open(store, manifest.uri, GROUPS).tables()] == [s.rows_hash for s in manifest.shards]
+
+
+def test_the_content_does_not_depend_on_the_size_of_shards_and_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = set()
+    for number, (shard_size, slice_size) in enumerate([(3, 1024), (40, 1024), (40, 7)]):
+        monkeypatch.setattr(verify_stage, "SLICE", slice_size)
+        found.add(filtered(staging.store_at(tmp_path / str(number)), mixed(40), shard_size, per_skill=6, pairs={}).content_digest)
+    assert len(found) == 1
+
+
+def test_a_killed_stage_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = staging.store_at(tmp_path / "a")
+    whole = filtered(staging.store_at(tmp_path / "b"), mixed(20), pairs={})
+    keep = stage._keep
+    calls: list[int] = []
+
+    def dies(*given: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return keep(*given)
+
+    monkeypatch.setattr(stage, "_keep", dies)
+    with pytest.raises(KeyboardInterrupt):
+        filtered(store, mixed(20), pairs={})
+    resumed = filtered(store, mixed(20), pairs={})
+    assert len(calls) == 6
+    assert (resumed.content_digest, resumed.counts) == (whole.content_digest, whole.counts)
+
+
+def test_same_pictures_and_question_are_kept_once(tmp_path: Path) -> None:
+    store = staging.store_at(tmp_path)
+    again = group("+-", 1, question="How  many?", skill="other")
+    other = group("+-", 1, question="is there one ?")
+    manifest = filtered(store, [group("--", 1), group("+-", 1), again, other])
+    assert reasons(store, manifest) == ["too_hard", "duplicate"]
+    assert filtered(staging.store_at(tmp_path / "off"), [group("+-", 1), again], dedup_exact=False).rows == 2
+
+
+def test_the_rarest_skill_sets_the_balance(tmp_path: Path) -> None:
+    store = staging.store_at(tmp_path)
+    groups = [group("+-", i, skill="many" if i < 20 else "few") for i in range(24)]
+    manifest = filtered(store, groups, balance=2)
+    assert {name: counts["kept"] for name, counts in manifest.results["skills"].items()} == {"few": 4, "many": 8}
+    assert reasons(store, manifest) == ["unbalanced"] * 12
+
+
+def test_without_a_policy_everything_passes(tmp_path: Path) -> None:
+    store = staging.store_at(tmp_path)
+    groups = [group(MARKS[i % 7], i) for i in range(14)]
+    manifest = filtered(store, groups, verify={"policy": "none"}, max_pass_rate=0.5, pairs={})
+    assert manifest.rows == 14
+    assert all(g.uses == ("sft",) and g.completions[0].kept for g in staging.rows_of(store, manifest))
+
+
+def test_nothing_kept_is_an_artifact_too(tmp_path: Path) -> None:
+    store = staging.store_at(tmp_path)
+    manifest = filtered(store, [group("--", i) for i in range(6)])
+    assert (manifest.rows, staging.rows_of(store, manifest), len(excluded(store, manifest))) == (0, [], 6)
+    assert filtered(staging.store_at(tmp_path / "none"), []).rows == 0
+
+
+def pictures(store: Store, *colours: tuple[int, int, int]) -> tuple[ImageBank, list[ImageRef], Any]:
+    encoded = [png(colour) for colour in colours]
+    refs = [ref_of(data) for data in encoded]
+    pack = write_pack(store, "images/p.parquet", zip([r.sha256 for r in refs], encoded, strict=True))
+    return ImageBank(store, [pack]), refs, pack
+
+
+def test_what_is_held_out_is_dropped(tmp_path: Path) -> None:
+    store = staging.store_at(tmp_path)
+    bank, (red, blue), _ = pictures(store, (250, 0, 0), (0, 0, 250))
+    held = prompt(images=[red])
+    prints = list(fingerprints_of([held], bank))
+    asked = [(red, "how many ?"), (red, "other ?"), (blue, "how many ?"), (blue, "what ?")]
+    groups = [group("+-", images=[image], question=question) for image, question in asked]
+
+    def drops(name: str, **config: Any) -> list[str]:
+        place = FolderStore(str(tmp_path / name))
+        *_, own = pictures(place, (250, 0, 0), (0, 0, 250))
+        opened = staging.round_at(place, {"filter": config}, prints)
+        made = staging.run(place, opened, "filter", verify=staging.parent(place, "verify", groups, packs=[own]))
+        assert made.packs == (own,)
+        return reasons(place, made)
+
+    assert drops("exact") == ["held_out_prompt", "held_out_picture"]
+    # Pictures of one colour all look alike: the blue one is near the red one, under the same question.
+    assert drops("near", decontaminate_near_bits=4) == ["held_out_prompt", "held_out_picture", "held_out_near"]
+    assert drops("off", decontaminate=False) == []
+    assert drops("dedup", decontaminate=False, dedup_near_bits=4) == ["near_duplicate"]
+
+
+def test_fingerprints_are_all_it_opens_of_a_prompt_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    get = FolderStore.get
+    monkeypatch.setattr(FolderStore, "get", lambda self, key: read.append(key) or get(self, key))
+    filtered(staging.store_at(tmp_path), mixed(10))
+    opened = {key.removeprefix(f"prompts/{staging.DIGEST[:32]}/").split("/")[0] for key in read if key.startswith("prompts/")}
+    assert opened == {"set.json", "fingerprints"}
+
+
+def test_without_fingerprints_the_filter_says_what_to_do(tmp_path: Path) -> None:
+    store = staging.store_at(tmp_path)
+    opened = staging.round_at(store)
+    parent = staging.parent(store, "verify", mixed(4))
+    with pytest.raises(RoundError, match="prompt set cccccccccccc is not complete"):
+        staging.run(store, opened.model_copy(update={"report": "c" * 64}), "filter", verify=parent)
+    found = find(store, staging.DIGEST)
+    assert found is not None
+    bare = found.model_copy(update={"fingerprints": None})
+    store.put(f"{set_prefix(staging.DIGEST)}/{SET_FILE}", canonical.pretty(bare.model_dump(mode="json")))
+    with pytest.raises(PromptSetError, match="no fingerprints to decontaminate against; import it again"):
+        staging.run(store, opened, "filter", verify=parent)
