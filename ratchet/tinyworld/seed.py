@@ -109,6 +109,8 @@ def train_seed(out_dir: Path, config: SeedConfig = SeedConfig()) -> dict[str, An
     import torch
 
     started = time.process_time()
+    # More threads add up in another order, which gives other weights; on a busy machine they are slower, too.
+    torch.set_num_threads(1)
     processor = seed_model.build_processor()
     model = seed_model.build_model(processor, config.seed, **config.text)
     pad = processor.tokenizer.pad_token_id
@@ -118,10 +120,10 @@ def train_seed(out_dir: Path, config: SeedConfig = SeedConfig()) -> dict[str, An
         log.info("step %d, loss %.3f, %.0f CPU-s", step, loss, time.process_time() - started)
 
     descend(model, plan, config, config.lr, pad, watch)
-    for number, lr in enumerate(config.settle, start=1):
+    for number, lr in enumerate(config.settle):
         # A fresh optimiser and a new fall from `lr`, as the control "labels again" does: what it finds, we have.
         again = [(plan[-1][0], config.settle_visits)]
-        descend(model, again, replace(config, seed=config.seed + number), lr, pad, watch)
+        descend(model, again, replace(config, seed=config.seed + 100 + number), lr, pad, watch)
     seed_model.save(model, processor, out_dir)
     torch.manual_seed(config.seed)
     stored, processor = load(out_dir)

@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """Sizes of the study. `split` is where gains are measured: validation while tuning, another once at the end."""
+    """Sizes of the study. Gains are measured on each of `splits`: tune on validation, quote another."""
 
-    split: str = "validation"
+    splits: tuple[str, ...] = ("validation",)
     split_seed: int = 0
     asked: int = 500 * len(SKILLS)
     pool: int = 4000
@@ -107,19 +107,20 @@ def verified(model: Any, processor: Any, drawn: Iterable[Item], k: int) -> Itera
             yield sft_row(item, right)
 
 
-def saturation_study(config: StudyConfig = StudyConfig(), seed_dir: Path = SEED_DIR) -> list[Arm]:
-    """The seed, `rounds` of verified self-training, and the labels again for each number of epochs."""
+def saturation_study(config: StudyConfig = StudyConfig(), seed_dir: Path = SEED_DIR) -> dict[str, list[Arm]]:
+    """For each split: the seed, `rounds` of verified self-training, and the labels again for each number of epochs."""
     import torch
 
-    asked = list(items(config.split, config.asked, config.split_seed))
     model, processor = load(seed_dir)
-    before = measure.marks(model, processor, asked)
-    arms = [Arm("seed", 0, before, 0.0, 0.0)]
+    arms: dict[str, list[Arm]] = {split: [] for split in config.splits}
 
     def arm(name: str, visits: int, tuned: Any) -> None:
-        marked = measure.marks(tuned, processor, asked)
-        arms.append(Arm(name, visits, marked, *measure.paired_gain(marked, before)))
-        log.info("%s", arms[-1].cells)
+        for split, done in arms.items():
+            marked = measure.marks(tuned, processor, list(items(split, config.asked, config.split_seed)))
+            done.append(Arm(name, visits, marked, *measure.paired_gain(marked, done[0].marked if done else marked)))
+            log.info("%s: %s", split, done[-1].cells)
+
+    arm("seed", 0, model)
 
     visits = 0
     for number in range(config.rounds):
@@ -148,7 +149,9 @@ def main(argv: list[str] | None = None) -> None:
     """Run the study from the command line."""
     parser = argparse.ArgumentParser(prog="python -m ratchet.tinyworld.study", description=__doc__.split("\n")[0])
     parser.add_argument("--seed-dir", type=Path, default=SEED_DIR)
-    parser.add_argument("--split", default=StudyConfig.split, choices=("validation", "holdout", "report"))
+    parser.add_argument(
+        "--splits", default=list(StudyConfig.splits), nargs="*", choices=("validation", "holdout", "report")
+    )
     parser.add_argument("--asked", type=int, default=StudyConfig.asked, help="items to measure on")
     parser.add_argument("--pool", type=int, default=StudyConfig.pool, help="fresh prompts per round")
     parser.add_argument("--rounds", type=int, default=StudyConfig.rounds)
@@ -157,7 +160,7 @@ def main(argv: list[str] | None = None) -> None:
     given = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     config = StudyConfig(
-        split=given.split,
+        splits=tuple(given.splits),
         asked=given.asked,
         pool=given.pool,
         rounds=given.rounds,
@@ -167,7 +170,8 @@ def main(argv: list[str] | None = None) -> None:
     started = time.monotonic()
     arms = saturation_study(config, given.seed_dir)
     log.info("%.0f s", time.monotonic() - started)
-    sys.stdout.write(table(arms) + "\n")
+    for split, done in arms.items():
+        sys.stdout.write(f"{split}, {config.asked} items\n\n{table(done)}\n\n")
 
 
 if __name__ == "__main__":
