@@ -22,7 +22,7 @@ from ratchet.importing.options import ImportOptions, ImportReport
 from ratchet.importing.packs import write_packs
 from ratchet.importing.source import Source, open_source
 from ratchet.importing.survey import Survey
-from ratchet.promptset import SPLIT_NAMES, Fingerprint, PromptSetWriter, find, set_prefix
+from ratchet.promptset import SET_FILE, SPLIT_NAMES, Fingerprint, PromptSet, PromptSetWriter, find, set_prefix
 from ratchet.records import Prompt
 from ratchet.store import Store
 
@@ -167,6 +167,7 @@ def _write(store: Store, given: str, survey: Survey, digest: str, start: float) 
             fingerprints.extend(_fingerprints(store, _of(survey, split), own))
     store.put_file(f"{writer.prefix}/rejects.jsonl", survey.rejects)
     told = _told(survey, rows, store.uri(f"{writer.prefix}/rejects.jsonl"))
+    told["warnings"] += _namesakes(store, options.name)
     told["seconds"] = round(time.perf_counter() - start, 3)
     store.put(f"{writer.prefix}/{REPORT}", canonical.pretty(told))
     return ImportReport.model_validate({"set": writer.finish(fingerprints), **told})
@@ -208,6 +209,16 @@ def _told(survey: Survey, rows: dict[str, int], rejects: str) -> dict[str, Any]:
         "warnings": warnings_of(survey, rows),
         "rejects": rejects if bad else None,
     }
+
+
+def _namesakes(store: Store, name: str) -> list[str]:
+    """Earlier sets of this name: recipes that give the name must give a digest from now on."""
+    keys = [key for stat in store.list("prompts/") if (key := store.key(stat.uri)).endswith(f"/{SET_FILE}")]
+    found = [PromptSet.model_validate_json(store.get(key)) for key in keys]
+    others = [one.digest[:12] for one in found if one.name == name]
+    if not others:
+        return []
+    return [f"there is another set named {name} ({', '.join(others)}); name sets by digest in recipes, or delete it."]
 
 
 def warnings_of(survey: Survey, rows: dict[str, int]) -> list[str]:

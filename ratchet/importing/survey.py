@@ -90,7 +90,7 @@ class Survey:
     def _try(self, row: RawRow) -> tuple[RawRow, Draft | RowRefused]:
         try:
             draft = self.reader.draft(row)
-            _check(draft)
+            check(draft)
         except RowRefused as refusal:
             return row, refusal
         return row, draft
@@ -144,7 +144,7 @@ class Survey:
         return reject
 
 
-def _check(draft: Draft) -> None:
+def check(draft: Draft) -> None:
     """Raise RowRefused where no verifier could ever accept an answer, or could not reject one."""
     prompt = draft.prompt
     if not prompt.verifiers:

@@ -15,6 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from ratchet.importing import ImportOptions, ImportReport, import_prompts
+from ratchet.promptset import SPLIT_NAMES, open_part
+from ratchet.records import Prompt
+from ratchet.store import FolderStore, Store
+
 Row = Mapping[str, Any]
 
 
@@ -90,3 +95,23 @@ def parquet_file(path: Path, rows: Iterable[Row]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(listed), path, row_group_size=16)
     return path
+
+
+def options(**changes: object) -> ImportOptions:
+    return ImportOptions.model_validate({"name": "dots", **changes})
+
+
+def prompts_in(store: Store, report: ImportReport) -> dict[str, list[Prompt]]:
+    return {split: list(open_part(store, report.set, split).rows()) for split in SPLIT_NAMES}
+
+
+def by_question(store: Store, report: ImportReport) -> dict[str, tuple[str, Prompt]]:
+    return {p.question: (split, p) for split, prompts in prompts_in(store, report).items() for p in prompts}
+
+
+def imported(tmp_path: Path, source: Path, **changes: Any) -> tuple[ImportReport, list[dict[str, Any]]]:
+    """The report, and the rejects as they were written to a file of their own."""
+    rejects = tmp_path / "rejects.jsonl"
+    options = ImportOptions.model_validate({"name": "dots", "rejects": rejects, **changes})
+    report = import_prompts(str(source), FolderStore(tmp_path / "store"), options)
+    return report, [json.loads(line) for line in rejects.read_text().splitlines()]

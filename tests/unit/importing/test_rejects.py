@@ -11,21 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from ratchet.errors import ImportRefused, PromptSetError, StoreError
-from ratchet.importing import ImportOptions, ImportReport, import_prompts
+from ratchet.errors import PromptSetError, StoreError
 from ratchet.promptset import open_part
 from ratchet.store import FolderStore
-from tests.unit.importing.samples import encoded, folder_of, png, png_bomb, png_claiming, rows_of
+from tests.unit.importing.samples import encoded, folder_of, imported, png, png_bomb, png_claiming, rows_of
 
 GOOD = rows_of(1)[0]
-
-
-def imported(tmp_path: Path, source: Path, **changes: Any) -> tuple[ImportReport, list[dict[str, Any]]]:
-    """The report, and the rejects as they were written to a file of their own."""
-    rejects = tmp_path / "rejects.jsonl"
-    options = ImportOptions.model_validate({"name": "dots", "rejects": rejects, **changes})
-    report = import_prompts(str(source), FolderStore(tmp_path / "store"), options)
-    return report, [json.loads(line) for line in rejects.read_text().splitlines()]
 
 
 def rejected(
@@ -242,42 +233,6 @@ def test_a_cut_parquet_file_stops_the_import_and_is_named(tmp_path: Path) -> Non
         imported(tmp_path, tmp_path / "in")
 
 
-def test_strict_refuses_lists_the_rows_and_writes_nothing(tmp_path: Path) -> None:
-    source = folder_of(tmp_path / "in", [*rows_of(3), {"image": "images/0.png"}])
-    with pytest.raises(ImportRefused, match=r"1 of 4 rows.*no_question 1") as refusal:
-        imported(tmp_path, source, strict=True)
-    assert "rows.jsonl row 4: no_question" in str(refusal.value)
-    assert (tmp_path / "rejects.jsonl").exists()
-    assert not (tmp_path / "store").exists()
-
-
-def test_strict_refuses_also_what_an_import_without_it_accepted(tmp_path: Path) -> None:
-    source = folder_of(tmp_path / "in", [*rows_of(3), {"image": "images/0.png"}])
-    imported(tmp_path, source)
-    with pytest.raises(ImportRefused):
-        imported(tmp_path, source, strict=True)
-
-
-def test_a_misnamed_column_is_named_when_nothing_is_left(tmp_path: Path) -> None:
-    with pytest.raises(ImportRefused, match="No row has the column qestion"):
-        imported(tmp_path, folder_of(tmp_path / "in", rows_of(3)), columns={"question": "qestion"})
-
-
-def test_rejects_cannot_be_written_into_the_source(tmp_path: Path) -> None:
-    source = folder_of(tmp_path / "in", rows_of(3))
-    with pytest.raises(PromptSetError, match="inside of the source"):
-        imported(tmp_path, source, rejects=source / "rejects.jsonl")
-
-
-@pytest.mark.parametrize("files", [[], ["a.jsonl", "b.csv"], ["notes.md"]])
-def test_a_folder_without_one_kind_of_table_is_refused_with_what_is_needed(tmp_path: Path, files: list[str]) -> None:
-    (tmp_path / "in").mkdir()
-    for name in files:
-        (tmp_path / "in" / name).write_text("{}\n")
-    with pytest.raises(PromptSetError, match=r"\.parquet|give the one file"):
-        imported(tmp_path, tmp_path / "in")
-
-
 def test_a_picture_that_changes_between_the_passes_stops_the_import(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,20 +260,3 @@ def test_a_picture_that_may_not_be_read_is_rejected(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(FolderStore, "open", guarded)
     assert rejected(tmp_path, rows_of(1, 1)[0])["reason"] == "unreadable_picture"
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"name": "tinyworld"},
-        {"name": "a b"},
-        {"columns": {"colour": "c"}},
-        {"shares": {"pool": 0}},
-        {"shares": {"train": 1}},
-        {"split_column": "s", "split_names": {"train": "learn"}},
-        {"split_names": {"train": "pool"}},
-    ],
-)
-def test_options_that_make_no_sense_are_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"tinyworld|pattern|no field|shares|split_names"):
-        ImportOptions.model_validate({"name": "dots", **changes})
