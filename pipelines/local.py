@@ -19,7 +19,9 @@ from ratchet.profile import Profile
 def run_round(profile: Profile, arguments: dict[str, Any], pipeline_root: str) -> None:
     """Run one round; raises RuntimeError naming the task that failed. The exit task has run by then."""
     # The image is what a cluster runs; here it is this interpreter, and KFP warns when its name lacks "python".
-    warnings.filterwarnings("ignore", message="You may be attemping to run a task that uses custom or non-Python base image")
+    warnings.filterwarnings(
+        "ignore", message="You may be attemping to run a task that uses custom or non-Python base image"
+    )
     local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=pipeline_root, raise_on_error=True)
     round_pipeline(profile)(**arguments)
 
@@ -28,13 +30,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Run one round by kfp.local.")
     parser.add_argument("--loop", required=True)
     parser.add_argument("--recipe", required=True, help="a name, a file or YAML text")
-    parser.add_argument("--seed", help="a version other than the champion")
+    parser.add_argument("--seed", default="champion", help="the alias, or a version number")
     parser.add_argument("--profile", help="YAML file or text")
     parser.add_argument("--resume", action="store_true", help="reopen the last round if it failed")
     given = parser.parse_args()
-    arguments: dict[str, Any] = {"loop": given.loop, "recipe": given.recipe, "resume": given.resume}
-    if given.seed:
-        arguments["seed"] = given.seed
+    arguments = {"loop": given.loop, "recipe": given.recipe, "seed": given.seed, "resume": given.resume}
     # KFP's artifacts are manifests of a few kilobytes; what they name is in the store, so this folder may go.
     with tempfile.TemporaryDirectory(prefix="ratchet-kfp-") as folder:
         try:

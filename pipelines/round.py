@@ -5,7 +5,7 @@
 The loop over rounds is outside: a recurring run, a trigger on promotion, or `ratchet run --rounds N`.
 """
 
-from typing import Any, Optional
+from typing import Any
 
 from kfp import dsl
 
@@ -27,7 +27,7 @@ def round_pipeline(profile: Profile) -> Any:
     place = Placed(profile)
 
     @dsl.pipeline(name="ratchet-round", description="One round of self-improvement: from a seed model to a decision.")
-    def ratchet_round(recipe: str, loop: str, seed: Optional[str] = None, resume: bool = False) -> None:  # noqa: UP045
+    def ratchet_round(recipe: str, loop: str, seed: str = "champion", resume: bool = False) -> None:
         job = dsl.PIPELINE_JOB_ID_PLACEHOLDER
         with dsl.ExitHandler(place(finish(job=job, loop=loop))):
             round_ = place(

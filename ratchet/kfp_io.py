@@ -43,11 +43,10 @@ def run_stage(name: str, opened: Any, parents: Mapping[str, Any], out: Any, metr
     ticket = Ticket.model_validate_json(Path(opened.path).read_bytes())
     uris = {parent: _manifest_uri(artifact.path) for parent, artifact in parents.items()}
     try:
-        manifest = run_ticket(name, ticket, uris, Settings.from_environment())
+        _hand_on(run_ticket(name, ticket, uris, Settings.from_environment()), out, metrics)
     except Exception as error:
         rounds.write_failure(open_store(ticket.root), ticket, name, error)
         raise
-    _hand_on(manifest, out, metrics)
 
 
 def end_round(job: str, loop: str) -> str:
@@ -61,7 +60,8 @@ def end_round(job: str, loop: str) -> str:
 
 def _hand_on(manifest: Manifest, out: Any, metrics: Any) -> None:
     _write(out.path, canonical.pretty(manifest.model_dump(mode="json")))
-    out.metadata.update(store_uri=manifest.uri, digest=manifest.content_digest, rows=manifest.rows, **manifest.counts)
+    shown = {"store_uri": manifest.uri, "digest": manifest.content_digest, "rows": manifest.rows}
+    out.metadata.update(manifest.counts | shown)
     for name, value in {**manifest.counts, **scalars(manifest.results)}.items():
         metrics.log_metric(f"{manifest.stage}/{name}", float(value))
     metrics.log_metric(f"{manifest.stage}/seconds", sum(manifest.seconds.values()))

@@ -30,7 +30,7 @@ class LocalRun:
     folder: Path
     environment: Mapping[str, str]
     profile: str | None = None
-    seed: str | None = None
+    seed: str = "champion"
 
     @property
     def progress(self) -> Path:
@@ -89,11 +89,19 @@ def _next_number(store: Store, loop: str, known: list[int], resume: bool) -> int
 
 
 def _command(run: LocalRun, resume: bool) -> list[str]:
-    command = [sys.executable, "-m", "ratchet.pipelines.local", "--loop", run.loop, "--recipe", run.recipe]
+    command = [
+        sys.executable,
+        "-m",
+        "ratchet.pipelines.local",
+        "--loop",
+        run.loop,
+        "--recipe",
+        run.recipe,
+        "--seed",
+        run.seed,
+    ]
     if run.profile:
         command += ["--profile", run.profile]
-    if run.seed:
-        command += ["--seed", run.seed]
     return [*command, "--resume"] if resume else command
 
 

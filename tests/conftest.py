@@ -8,6 +8,8 @@ import pytest
 
 from tests.tiny import save_model
 
+pytest_plugins = ["tests.servers"]
+
 
 @pytest.fixture(scope="session")
 def tiny_seed(tmp_path_factory: pytest.TempPathFactory) -> Path:

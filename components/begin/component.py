@@ -1,7 +1,5 @@
 """KFP face of the stage begin; the work is in ratchet.begin."""
 
-from typing import Optional
-
 from kfp import dsl
 from kfp.dsl import Artifact, Output
 
@@ -12,9 +10,9 @@ def begin(
     loop: str,
     recipe: str,
     version: str,
+    profile: str,
     opened: Output[Artifact],
-    seed: Optional[str] = None,  # noqa: UP045  (KFP reads this form only)
-    profile: Optional[str] = None,  # noqa: UP045
+    seed: str = "champion",
     resume: bool = False,
 ) -> None:
     """Resolve the seed, open or reopen the round, take the loop's lease, check what the round needs."""

@@ -20,7 +20,7 @@ from ratchet.profile import Profile
 from ratchet.progress import for_stage
 from ratchet.provenance import code_revision
 from ratchet.registry import Registry, lease, open_registry
-from ratchet.registry.base import ModelVersion
+from ratchet.registry.base import CHAMPION, ModelVersion
 from ratchet.registry.promotion import mend, record_foreign_moves
 from ratchet.rounds import Round, RoundEnd, Ticket
 from ratchet.settings import Settings
@@ -30,11 +30,11 @@ from ratchet.store import Store, open_store
 
 @dataclass(frozen=True)
 class BeginOptions:
-    """What a run asks for. `seed` names a version other than the champion; `resume` reopens the last round if it FAILED."""
+    """What a run asks for. `seed` is the alias or a version number; `resume` reopens the last round if it FAILED."""
 
     loop: str
     recipe: str
-    seed: str | None = None
+    seed: str = CHAMPION
     profile: str | None = None
     body_version: str | None = None
     resume: bool = False
@@ -81,6 +81,12 @@ def take_lease(store: Store, loop: str, job: str) -> lease.Lease:
 
 
 def as_ref(version: ModelVersion) -> ModelRef:
+    """The version as a seed. Raises RoundError for one that was registered without ratchet: its bytes are not pinned."""
+    if not version.digest:
+        raise RoundError(
+            f"{version.name} version {version.version} was registered without ratchet, so nothing says what its bytes must be. "
+            f"Register it with `ratchet init --loop NAME --seed models:/{version.name}/{version.version}`."
+        )
     return ModelRef(name=version.name, version=version.version, uri=version.uri, digest=version.digest)
 
 
@@ -94,7 +100,7 @@ def _check_versions(body: str | None) -> None:
 
 
 def _seed_version(registry: Registry, options: BeginOptions) -> ModelVersion:
-    if options.seed is not None:
+    if options.seed != CHAMPION:
         return registry.version(options.loop, options.seed)
     champion = registry.champion(options.loop)
     if champion is None:

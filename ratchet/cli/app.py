@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 any other error; 2 recipe, profile or usage; 3 prompts or 
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import typer
@@ -50,6 +51,8 @@ def _root(
 
 def main() -> None:
     """Entry point: a RatchetError becomes its message and its exit code, never a traceback."""
+    # A polite end of the process must stop the servers that it started: as an exit, not as a sudden death.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         app()
     except RatchetError as error:

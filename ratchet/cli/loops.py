@@ -65,7 +65,7 @@ def run(
     loop: LoopOption = "default",
     recipe: RecipeOption = "rft",
     rounds: RoundsOption = 1,
-    seed: Annotated[str | None, typer.Option(help="Start from this version instead of the champion.")] = None,
+    seed: Annotated[str, typer.Option(help="Start from this version instead of the champion.")] = "champion",
     profile: ProfileOption = None,
     folder: FolderOption = Path("ratchet-runs"),
     embedded: EmbeddedOption = None,
@@ -82,14 +82,14 @@ def resume(
     embedded: EmbeddedOption = None,
 ) -> None:
     """Go on with the loop's last round, if it was killed or FAILED; finished stages are not done again."""
-    _run(loop, recipe, 1, None, profile, folder, embedded, resume=True)
+    _run(loop, recipe, 1, "champion", profile, folder, embedded, resume=True)
 
 
 def _run(
     loop: str,
     recipe: str | None,
     count: int,
-    seed: str | None,
+    seed: str,
     profile: str | None,
     folder: Path,
     embedded: Path | None,

@@ -60,7 +60,7 @@ def _begin(
     loop: LoopOption = "default",
     recipe: Annotated[str, typer.Option("--recipe", "-r", help="A shipped name, a YAML file, or YAML text.")] = "rft",
     job: Annotated[str | None, typer.Option("--job", help="Name of the run; default: a new one.")] = None,
-    seed: Annotated[str | None, typer.Option(help="A registered version other than the champion.")] = None,
+    seed: Annotated[str, typer.Option(help="The alias, or a registered version.")] = "champion",
     embedded: EmbeddedOption = None,
 ) -> None:
     """Open or reopen the loop's round: resolve the seed, take the lease, draw the prompts."""

@@ -40,7 +40,7 @@ def end_of(store: Store, ticket: Ticket) -> RoundEnd:
     results = done["promote"].results
     return RoundEnd(
         state=results["state"],
-        reason=results["decision"]["reason"],
+        reason=results["words"][-1] if results["state"] == "STALE" else results["decision"]["reason"],
         job=ticket.job,
         champion=results.get("champion"),
         candidate=results.get("candidate"),

@@ -117,7 +117,13 @@ def _csv_row(table: Table, number: int, header: list[str], fields: list[str]) ->
 
 
 def _parquet(table: Table, file: BinaryIO) -> Iterator[RawRow]:
-    yield from _arrow_rows(table, lambda: pq.ParquetFile(file).iter_batches(batch_size=BATCH_ROWS))
+    yield from _arrow_rows(table, lambda: _parquet_batches(pq.ParquetFile(file)))
+
+
+def _parquet_batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    # Group by group: one call over all of them keeps every group's bytes until its end.
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(batch_size=BATCH_ROWS, row_groups=[group])
 
 
 def _arrow(table: Table, file: BinaryIO) -> Iterator[RawRow]:

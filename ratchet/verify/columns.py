@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -47,8 +47,6 @@ def with_column(table: pa.Table, name: str, array: pa.Array) -> pa.Table:
 def _array(annotation: Any, values: list[Any]) -> pa.Array:
     kind = arrow_type(annotation)
     if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
-        from typing import get_args
-
         return lists_array(get_args(annotation)[0], values)
     return pa.array(values, type=kind)
 
