@@ -241,11 +241,6 @@ def _bank(store: Store, lineage: list[Manifest]) -> ImageBank:
 def readme(report: ExportReport, lineage: list[Manifest], file_format: FileFormat) -> str:
     """The data set's card: how to load it, and where each part of it comes from."""
     loader = "parquet" if file_format == "parquet" else "json"
-    artifacts = [
-        f"| {m.stage} | `{m.content_digest}` | {m.loop or ''} | {'' if m.round is None else m.round} "
-        f"| {m.seed_model.label if m.seed_model else ''} | {m.code_revision} |"
-        for m in lineage
-    ]
     lines = [
         "---",
         "configs:",
@@ -269,19 +264,29 @@ def readme(report: ExportReport, lineage: list[Manifest], file_format: FileForma
         "",
         "| stage | content digest | loop | round | seed model | code |",
         "|---|---|---|---|---|---|",
-        *artifacts,
+        *(_lineage_row(manifest) for manifest in lineage),
         "",
-        "## Licences of the prompts",
-        "",
-        "| licence | prompts |",
-        "|---|---|",
-        *(f"| {name} | {count} |" for name, count in report.licences.items()),
-        "",
+        *_table("Licences of the prompts", ("licence", "prompts"), report.licences),
+        *(_table("Left out", ("reason", "number"), report.skipped) if report.skipped else ()),
     ]
-    if report.skipped:
-        lines += ["## Left out", "", "| reason | number |", "|---|---|"]
-        lines += [*(f"| {reason} | {count} |" for reason, count in report.skipped.items()), ""]
     return "\n".join(lines)
+
+
+def _lineage_row(manifest: Manifest) -> str:
+    cells = [
+        manifest.stage,
+        f"`{manifest.content_digest}`",
+        manifest.loop or "",
+        "" if manifest.round is None else str(manifest.round),
+        manifest.seed_model.label if manifest.seed_model else "",
+        manifest.code_revision,
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _table(title: str, heads: tuple[str, str], counts: Mapping[str, int]) -> list[str]:
+    rows = [f"| {name} | {count} |" for name, count in counts.items()]
+    return [f"## {title}", "", f"| {heads[0]} | {heads[1]} |", "|---|---|", *rows, ""]
 
 
 _NOTES = {
