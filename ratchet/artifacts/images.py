@@ -30,6 +30,8 @@ PACK_SCHEMA = pa.schema(
         "huggingface": '{"info": {"features": {"sha256": {"dtype": "string", "_type": "Value"}, "image": {"_type": "Image"}}}}'
     },
 )
+# The class below has a method `bytes`, which hides the type inside of it.
+Encoded = bytes
 ROW_GROUP = 256
 MAX_PIXELS = 64_000_000
 MEDIA_TYPES = {
@@ -177,7 +179,7 @@ class ImageBank:
                 "Import the prompt set again."
             )
 
-    def _group(self, place: tuple[int, int]) -> dict[str, bytes]:
+    def _group(self, place: tuple[int, int]) -> dict[str, Encoded]:
         if place in self._groups:
             self._groups.move_to_end(place)
             return self._groups[place]

@@ -63,7 +63,7 @@ def _compared(
         yield GalleryItem(
             round=None,
             split="report",
-            flip=flip,  # type: ignore[arg-type]
+            flip=flip,
             answers=answers,
             **_shown(prompts[id_], bank),
         )
