@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ratchet import canonical
 from ratchet.tinyworld.draw import png
-from ratchet.tinyworld.world import items
+from ratchet.tinyworld.world import items, prompt_of
 
 
 def draw_folder(out: Path, number: int, seed: int) -> Path:
@@ -20,7 +20,11 @@ def draw_folder(out: Path, number: int, seed: int) -> Path:
             (out / name).write_bytes(png(picture))
             names.append(name)
         row = {"id": f"{item.skill}-{item.index}", "images": names, "question": item.question, "answer": item.answer}
-        lines.append(canonical.dumps({**row, "skill": item.skill, "verifiers": list(item.verifiers)}))
+        lines.append(
+            canonical.dumps(
+                {**row, "skill": item.skill, "verifiers": list(item.verifiers), "licence": prompt_of(item)[0].licence}
+            )
+        )
     path = out / "questions.jsonl"
     path.write_bytes(b"\n".join(lines) + b"\n")
     return path
