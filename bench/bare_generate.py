@@ -1,11 +1,11 @@
 """Sampling without ratchet: a batched `generate` loop as one writes it by hand, as well tuned as ours.
 
-    python bench/bare_generate.py MODEL_FOLDER [--prompts 450] [--k 8]
+    python bench/bare_generate.py MODEL_FOLDER
 """
 
 from __future__ import annotations
 
-import argparse
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,14 +52,9 @@ class BareLoop:
 if __name__ == "__main__":
     from ratchet.tinyworld import items
 
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("folder")
-    arguments.add_argument("--prompts", type=int, default=450)
-    arguments.add_argument("--k", type=int, default=8)
-    given = arguments.parse_args()
-    questions = [(i.skill, i.question, list(i.pictures)) for i in items("pool", given.prompts, 0)]
-    loop = BareLoop(given.folder)
-    loop.run(questions[:32], given.k, 32, 0)
+    questions = [(i.skill, i.question, list(i.pictures)) for i in items("pool", 450, 0)]
+    loop = BareLoop(sys.argv[1])
+    loop.run(questions[:32], 8, 32, 0)
     start = time.perf_counter()
-    loop.run(questions, given.k, 32, 0)
-    print(f"{given.prompts * given.k / (time.perf_counter() - start):.0f} samples/s")
+    loop.run(questions, 8, 32, 0)
+    print(f"{8 * len(questions) / (time.perf_counter() - start):.0f} samples/s")

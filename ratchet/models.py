@@ -10,6 +10,8 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -90,10 +92,11 @@ def load(folder: str | Path, dtype: Dtype = "float32") -> tuple[Any, Any]:
         )
     local: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
     try:
-        processor = AutoProcessor.from_pretrained(path, **local)
-        model, report = AutoModelForImageTextToText.from_pretrained(
-            path, dtype=getattr(torch, dtype), use_safetensors=True, output_loading_info=True, **local
-        )
+        with _no_progress_bars():
+            processor = AutoProcessor.from_pretrained(path, **local)
+            model, report = AutoModelForImageTextToText.from_pretrained(
+                path, dtype=getattr(torch, dtype), use_safetensors=True, output_loading_info=True, **local
+            )
     except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
         raise ModelError(
             f"{path} does not load as an image-text model ({_first_line(error)}). "
@@ -206,6 +209,20 @@ def _sweep(home: Path) -> None:
             continue
         if old:
             shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """A bar for each load would fill the logs of a stage."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _check_weights(path: Path, report: Any) -> None:
