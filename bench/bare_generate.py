@@ -14,8 +14,7 @@ import torch
 from PIL.Image import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-Question = tuple[str, str, list[Image]]
-"""Skill, text, pictures."""
+Question = tuple[str, str, list[Image]]  # skill, text, pictures
 
 
 class BareLoop:
