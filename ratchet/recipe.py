@@ -191,6 +191,10 @@ class Recipe(Record):
             raise ValueError(
                 f"train.loss_weights has {len(weights)} values for {len(self.train.loss)} losses; give one weight a loss"
             )
+        if self.generate.temperature == 0 and self.generate.k > 1:
+            raise ValueError(
+                f"generate.temperature 0 gives {self.generate.k} times the same answer; set generate.k to 1 or raise the temperature"
+            )
         if self.train.method == "dpo" and self.generate.k < 2:
             raise ValueError("train.method dpo needs at least two completions a prompt; set generate.k to 2 or more")
         return self

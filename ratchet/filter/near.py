@@ -1,22 +1,20 @@
 """Which hashes seen before lie within n bits, under the same question: near-linear in the number of rows.
 
-Up to SCANNED entries a question's hashes are compared all at once. Beyond, they are looked up by bands (Norouzi et al.
-2012): of four bands of 16 bits, one differs in at most n // 4, so only entries that share such a band are compared. With
-n above 11 that takes thousands of look-ups a row, and comparing them all is no slower for a million entries.
+Up to SCANNED entries a question's hashes are compared all at once. Beyond, they are filed by bands: of n + 1 bands of bits
+two hashes within n bits share at least one, so only entries that share a band are compared. With n above MOST_BANDED the
+bands are too narrow to save anything.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from itertools import combinations
 
 import numpy as np
 
 SCANNED = 4096
-BANDS = 4
-BAND_BITS = 16
 MOST_BANDED = 11
+_HASH_BITS = 64
 
 
 class NearIndex:
@@ -40,7 +38,7 @@ class NearIndex:
 
 
 class _Place:
-    """The entries under one key, `width` hashes each, flat in one array."""
+    """The entries under one key, `width` hashes each: flat in one array, or in one array for each value of each band."""
 
     __slots__ = ("_bands", "bits", "flat", "width")
 
@@ -48,51 +46,36 @@ class _Place:
         self.bits = bits
         self.width = width
         self.flat = array("Q")
-        self._bands: dict[int, array[int]] | None = None
+        self._bands: list[dict[int, array[int]]] | None = None
 
     def add(self, hashes: Sequence[int]) -> None:
-        self.flat.extend(hashes)
-        count = len(self.flat) // self.width
         if self._bands is not None:
-            self._file(count - 1, hashes[0])
-        elif count > SCANNED and self.bits <= MOST_BANDED:
-            self._bands = {}
-            for number in range(count):
-                self._file(number, self.flat[number * self.width])
+            self._file(hashes, self._bands)
+            return
+        self.flat.extend(hashes)
+        if len(self.flat) > SCANNED * self.width and self.bits <= MOST_BANDED:
+            self._bands = [{} for _ in range(self.bits + 1)]
+            for start in range(0, len(self.flat), self.width):
+                self._file(self.flat[start : start + self.width], self._bands)
+            self.flat = array("Q")
 
     def has(self, hashes: Sequence[int]) -> bool:
         if self._bands is None:
-            return self._scan(hashes)
-        flat, width, bits = self.flat, self.width, self.bits
-        for band, value in enumerate(_bands_of(hashes[0])):
-            for mask in _MASKS[bits // BANDS]:
-                for number in self._bands.get(band << BAND_BITS | value ^ mask, ()):
-                    start = number * width
-                    if all((flat[start + i] ^ one).bit_count() <= bits for i, one in enumerate(hashes)):
-                        return True
-        return False
+            return self._any_near(self.flat, hashes)
+        values = self._values(hashes[0])
+        shared = (entries.get(value) for entries, value in zip(self._bands, values, strict=True))
+        return any(self._any_near(entries, hashes) for entries in shared if entries is not None)
 
-    def _scan(self, hashes: Sequence[int]) -> bool:
-        entries = np.frombuffer(self.flat, dtype=np.uint64).reshape(-1, self.width)
-        apart = np.bitwise_count(entries ^ np.array(hashes, dtype=np.uint64))
+    def _any_near(self, entries: array[int], hashes: Sequence[int]) -> bool:
+        rows = np.frombuffer(entries, dtype=np.uint64).reshape(-1, self.width)
+        apart = np.bitwise_count(rows ^ np.array(hashes, dtype=np.uint64))
         return bool((apart <= self.bits).all(axis=1).any())
 
-    def _file(self, number: int, first: int) -> None:
-        assert self._bands is not None
-        for band, value in enumerate(_bands_of(first)):
-            self._bands.setdefault(band << BAND_BITS | value, array("I")).append(number)
+    def _file(self, hashes: Sequence[int], bands: list[dict[int, array[int]]]) -> None:
+        for entries, value in zip(bands, self._values(hashes[0]), strict=True):
+            entries.setdefault(value, array("Q")).extend(hashes)
 
-
-def _bands_of(value: int) -> list[int]:
-    """Every fourth bit makes a band: neighbouring frequencies go together, and would make crowded bands."""
-    digits = f"{value:064b}"
-    return [int(digits[band::BANDS], 2) for band in range(BANDS)]
-
-
-def _masks(most: int) -> tuple[int, ...]:
-    """Numbers of BAND_BITS bits with at most `most` ones."""
-    places = range(BAND_BITS)
-    return tuple(sum(1 << p for p in chosen) for n in range(most + 1) for chosen in combinations(places, n))
-
-
-_MASKS = tuple(_masks(n) for n in range(MOST_BANDED // BANDS + 1))
+    def _values(self, first: int) -> list[int]:
+        """The bands of a hash. Bits far apart make a band: neighbouring frequencies go together, and would crowd some."""
+        digits, step = f"{first:0{_HASH_BITS}b}", self.bits + 1
+        return [int(digits[band::step], 2) for band in range(step)]
