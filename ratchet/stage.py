@@ -163,9 +163,10 @@ def run_ticket(name: str, ticket: Ticket, parents: Mapping[str, str], settings: 
     opened = read_round(store, ticket.loop, ticket.number)
     manifests = {parent: _open_parent(store, name, parent, uri) for parent, uri in parents.items()}
     lease = lease_of(store, ticket)
-    context = context_of(
-        name, store, opened, manifests, settings=settings, lease=lease, progress=for_stage(name, ticket.number)
-    )
+    progress = for_stage(name, ticket.number)
+    # Said before the stage's libraries load, so that whoever watches sees where the time goes.
+    progress(0, 1, "", "loading")
+    context = context_of(name, store, opened, manifests, settings=settings, lease=lease, progress=progress)
     with leases.renewing(lease, lease.seconds / 3):
         return run_step(context)
 

@@ -63,15 +63,15 @@ class Controls:
     def follow(self, count: int) -> None:
         """Train the arms along with `count` rounds; returns when the last round has ended and the arms are trained."""
         for number in range(1, count + 1):
-            opened = self._wait(lambda n=number: self._opened(n))  # type: ignore[misc]
+            opened = self._wait(number, lambda n=number: self._opened(n))  # type: ignore[misc]
             if number == 1:
                 self._keep(self._train("no_verifier", opened, no_verifier(opened.recipe), opened.prompts))
             gold = self._train("gold", opened, gold_labels(opened.recipe), opened.prompts)
-            steps = self._wait(lambda n=number: self._steps(n))  # type: ignore[misc]
+            steps = self._wait(number, lambda n=number: self._steps(n))  # type: ignore[misc]
             again = None
             if steps:
                 again = self._train("labels", opened, labels_again(opened.recipe, steps), self._labels().digest)
-            end = self._wait(lambda n=number: rounds.read_end(self.store, self.loop, n))  # type: ignore[misc]
+            end = self._wait(number, lambda n=number: rounds.read_end(self.store, self.loop, n))  # type: ignore[misc]
             # The champion's lineage is the promoted rounds: the arms that are compared with it take the same path.
             if end.state == "PROMOTED" and again is not None:
                 self._keep(gold)
@@ -147,8 +147,10 @@ class Controls:
             return trained.counts["steps"]
         return 0 if rounds.read_end(self.store, self.loop, number) is not None else None
 
-    def _wait(self, look: Callable[[], Any]) -> Any:
+    def _wait(self, number: int, look: Callable[[], Any]) -> Any:
+        progress = for_stage("waiting for the round", number)
         while (found := look()) is None:
+            progress(0, 1, "")
             time.sleep(POLL_SECONDS)
         return found
 

@@ -11,11 +11,12 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ratchet.tinyworld import measure, rows, seed_model
+from ratchet.tinyworld.questions import MOST
 from ratchet.tinyworld.world import SKILLS, Item, items
 
 if TYPE_CHECKING:
@@ -23,42 +24,69 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 SEED_DIR = Path(__file__).parent / "seed"
+Watch = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
-class Phase:
-    """A stretch of the curriculum: the rows `items("labels", rows, seed, skills, most)`, and how many are visited."""
+class Labels:
+    """Labelled rows: `items("labels", rows, seed, skills, most)`."""
 
-    name: str
     rows: int
     seed: int
-    skills: tuple[str, ...]
-    most: int
+    skills: tuple[str, ...] = SKILLS
+    most: int = MOST
+
+    def items(self) -> Iterator[Item]:
+        """Draw them: the very same each time."""
+        return items("labels", self.rows, self.seed, skills=self.skills, most=self.most)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """So many row visits, of these rows shuffled together."""
+
     visits: int
+    labels: tuple[Labels, ...]
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """One warm-up and one fall of the learning rate from `lr`, over stretches that follow each other."""
+
+    lr: float
+    seed: int
+    stretches: tuple[Stretch, ...]
+
+
+_SEEN = ("caption", "read", "exist", "locate", "count", "relation")
+_MIX = Labels(1000 * len(SKILLS), 0)
+# Reading handwriting is what takes the most rows.
+_DIGITS = Labels(8000, 3, ("read", "add"), 2)
+CYCLES = (
+    Cycle(
+        1.2e-3,
+        0,
+        (
+            Stretch(8000, (Labels(6000, 1, ("caption", "read"), 1),)),
+            Stretch(60_000, (Labels(18_000, 2, _SEEN, 4),)),
+            Stretch(200_000, (_MIX,)),
+        ),
+    ),
+    Cycle(1.2e-3, 1, (Stretch(180_000, (_MIX, _DIGITS)),)),
+    Cycle(1e-3, 2, (Stretch(70_000, (_MIX, _DIGITS)),)),
+)
 
 
 @dataclass(frozen=True)
 class SeedConfig:
-    """What makes the shipped seed. The last phase is the labelled mix of all skills, the rows of `seed_labels`."""
+    """What makes the shipped seed. `asked` items of validation are for the report alone."""
 
-    phases: tuple[Phase, ...] = (
-        Phase("easy", 6000, 1, ("caption", "read"), 1, 8000),
-        Phase("middle", 24000, 2, ("caption", "read", "exist", "locate"), 4, 40_000),
-        Phase("mix", 700 * len(SKILLS), 0, SKILLS, 6, 120_000),
-    )
-    lr: float = 1.2e-3
+    cycles: tuple[Cycle, ...] = CYCLES
     batch: int = 32
     warm_up: int = 150
     seed: int = 0
-    settle: tuple[float, ...] = ()
-    settle_visits: int = 50_000
     asked: int = 900
     text: dict[str, int] = field(default_factory=dict)
-
-
-def phase_items(phase: Phase) -> Iterator[Item]:
-    """The labelled rows of a phase."""
-    return items("labels", phase.rows, phase.seed, skills=phase.skills, most=phase.most)
 
 
 def optimiser(model: Any, lr: float) -> Any:
@@ -67,29 +95,23 @@ def optimiser(model: Any, lr: float) -> Any:
     return torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
 
 
-def descend(
-    model: Any,
-    plan: list[tuple[rows.Rows, int]],
-    config: SeedConfig,
-    lr: float,
-    pad: int,
-    watch: Callable[[int, float], None],
-) -> None:
-    """One warm-up and one linear fall to 5% of `lr` over all stretches of `plan`: (rows, visits) each."""
+def descend(model: Any, processor: Any, cycle: Cycle, config: SeedConfig, watch: Watch) -> None:
+    """Train through one cycle. `watch` is told the step and the mean loss every hundred steps."""
     import torch
 
-    generator = torch.Generator().manual_seed(config.seed)
-    steps = sum(visits // config.batch for _, visits in plan)
-    adam = optimiser(model, lr)
+    generator = torch.Generator().manual_seed(cycle.seed)
+    steps = sum(stretch.visits // config.batch for stretch in cycle.stretches)
+    adam = optimiser(model, cycle.lr)
     model.train()
     step, seen = 0, 0.0
-    for part, visits in plan:
+    for stretch in cycle.stretches:
+        part = rows.rows_of(processor, [item for labels in stretch.labels for item in labels.items()])
         stream = rows.batches(part, config.batch, generator)
-        for _ in range(visits // config.batch):
+        for _ in range(stretch.visits // config.batch):
             share = min((step + 1) / config.warm_up, 1.0) * max(0.05, 1 - 0.95 * step / steps)
             for group in adam.param_groups:
-                group["lr"] = lr * share
-            loss = model(**rows.batch_of(part, next(stream), pad)).loss
+                group["lr"] = cycle.lr * share
+            loss = model(**rows.batch_of(part, next(stream), processor.tokenizer.pad_token_id)).loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             adam.step()
@@ -104,7 +126,7 @@ def descend(
 def train_seed(out_dir: Path, config: SeedConfig = SeedConfig()) -> dict[str, Any]:
     """Train a seed from nothing and write everything that loads it, `labels.json` and `report.json`.
 
-    The same config gives the same weights on the same machine and torch version.
+    The same config gives the same weights on the same machine type and torch version.
     """
     import torch
 
@@ -113,25 +135,23 @@ def train_seed(out_dir: Path, config: SeedConfig = SeedConfig()) -> dict[str, An
     torch.set_num_threads(1)
     processor = seed_model.build_processor()
     model = seed_model.build_model(processor, config.seed, **config.text)
-    pad = processor.tokenizer.pad_token_id
-    plan = [(rows.rows_of(processor, list(phase_items(phase))), phase.visits) for phase in config.phases]
+    losses: list[float] = []
 
     def watch(step: int, loss: float) -> None:
+        losses.append(loss)
         log.info("step %d, loss %.3f, %.0f CPU-s", step, loss, time.process_time() - started)
 
-    descend(model, plan, config, config.lr, pad, watch)
-    for number, lr in enumerate(config.settle):
-        # A fresh optimiser and a new fall from `lr`, as the control "labels again" does: what it finds, we have.
-        again = [(plan[-1][0], config.settle_visits)]
-        descend(model, again, replace(config, seed=config.seed + 100 + number), lr, pad, watch)
-    seed_model.save(model, processor, out_dir)
-    torch.manual_seed(config.seed)
-    stored, processor = load(out_dir)
-    marked = measure.marks(stored, processor, list(items("validation", config.asked, 0)))
+    for cycle in config.cycles:
+        descend(model, processor, cycle, config, watch)
+        # Each cycle starts from what is stored, so that one can be added later to a seed that is shipped.
+        seed_model.save(model, processor, out_dir)
+        model, processor = load(out_dir)
+    marked = measure.marks(model, processor, list(items("validation", config.asked, 0)))
     report = {
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "weights": hashlib.sha256((out_dir / "model.safetensors").read_bytes()).hexdigest(),
         "cpu_seconds": round(time.process_time() - started),
+        "loss": round(losses[-1], 4) if losses else None,
         "accuracy": round(measure.accuracy(marked), 1),
         "skills": {skill: round(measure.accuracy(marked, skill), 1) for skill in SKILLS},
     }
@@ -140,12 +160,11 @@ def train_seed(out_dir: Path, config: SeedConfig = SeedConfig()) -> dict[str, An
     return report
 
 
-def seed_labels() -> Iterator[Item]:
-    """The labelled mix rows of the shipped seed, the very same: for the control "labels again"."""
-    written = json.loads((SEED_DIR / "labels.json").read_text())
-    for phase in written["phases"]:
-        if phase["name"] == "mix":
-            yield from phase_items(Phase(**{**phase, "skills": tuple(phase["skills"])}))
+def seed_labels(folder: Path = SEED_DIR) -> Iterator[Item]:
+    """The labelled rows that the seed in `folder` was last trained on, the very same: for the control "labels again"."""
+    written = json.loads((folder / "labels.json").read_text())
+    for part in written["cycles"][-1]["stretches"][-1]["labels"]:
+        yield from Labels(**{**part, "skills": tuple(part["skills"])}).items()
 
 
 def load(folder: Path = SEED_DIR) -> tuple[Idefics3ForConditionalGeneration, Idefics3Processor]:

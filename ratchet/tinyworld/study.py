@@ -131,7 +131,7 @@ def saturation_study(config: StudyConfig = StudyConfig(), seed_dir: Path = SEED_
         visits += len(kept) * config.rft_epochs
         arm(f"verified self-training, round {number + 1} (kept {len(kept)} of {config.pool})", visits, model)
     for epochs in config.label_epochs:
-        again = [sft_row(item, item.answer) for item in seed_labels()]
+        again = [sft_row(item, item.answer) for item in seed_labels(seed_dir)]
         model, processor = load(seed_dir)
         fine_tune(model, processor, again, epochs, config)
         arm(f"labels again, {epochs} epochs", len(again) * epochs, model)

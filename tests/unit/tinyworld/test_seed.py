@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -86,17 +88,18 @@ def test_a_saved_seed_loads_again_with_the_same_weights(shipped: tuple[Any, Any]
 
 def test_the_labels_file_makes_the_rows_that_were_used() -> None:
     written = json.loads((seed.SEED_DIR / "labels.json").read_text())
+    assert written == json.loads(json.dumps(asdict(seed.SeedConfig())))
     labels = list(seed.seed_labels())
-    mix = next(phase for phase in written["phases"] if phase["name"] == "mix")
-    assert len(labels) == mix["rows"]
-    assert {item.skill for item in labels} == set(SKILLS)
+    assert len(labels) == sum(part.rows for part in seed.CYCLES[-1].stretches[-1].labels)
+    assert set(Counter(item.skill for item in labels)) == set(SKILLS)
     first, last = PARTS["labels"]
     assert all(first <= sample < last for item in labels for sample in item.handwriting)
 
 
 def test_training_twice_gives_the_same_weights(tmp_path: Path) -> None:
-    phases = (seed.Phase("mix", 36, 0, SKILLS, 6, 32),)
-    config = seed.SeedConfig(phases=phases, batch=16, settle=(1e-3,), settle_visits=16, asked=9)
+    tiny = seed.Labels(36, 0)
+    again = seed.Cycle(1e-3, 1, (seed.Stretch(16, (tiny, seed.Labels(8, 1, ("add",), 2))),))
+    config = seed.SeedConfig(cycles=(seed.Cycle(2e-3, 0, (seed.Stretch(32, (tiny,)),)), again), batch=16, asked=9)
     reports = [seed.train_seed(tmp_path / name, config) for name in ("a", "b")]
     assert reports[0]["weights"] == reports[1]["weights"]
-    assert sum(1 for _ in seed.phase_items(phases[0])) == 36
+    assert len(list(seed.seed_labels(tmp_path / "a"))) == 44
