@@ -1,6 +1,6 @@
 """Preference learning without ratchet: TRL's DPOTrainer as one writes it by hand, as well tuned as ours.
 
-python bench/bare_dpo.py MODEL_FOLDER [--rows 1024] [--epochs 1]
+python -m bench.bare_dpo MODEL_FOLDER [--rows 1024] [--epochs 1]
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def prepare(folder: str | Path, rows: Dataset, out: str, epochs: float, batch: i
 
 
 if __name__ == "__main__":
-    from train import dpo_rows
+    from bench.train import dpo_rows
 
     arguments = argparse.ArgumentParser()
     arguments.add_argument("folder")

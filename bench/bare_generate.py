@@ -1,6 +1,6 @@
 """Sampling without ratchet: a batched `generate` loop as one writes it by hand, as well tuned as ours.
 
-    python bench/bare_generate.py MODEL_FOLDER
+python -m bench.bare_generate MODEL_FOLDER
 """
 
 from __future__ import annotations
@@ -29,19 +29,18 @@ class BareLoop:
 
     def run(self, asked: Sequence[Question], k: int, max_new_tokens: int, seed: int) -> list[list[str]]:
         torch.manual_seed(seed)
-        turns = [[{"role": "user", "content": [*[{"type": "image"}] * len(p), {"type": "text", "text": t}]}] for _, t, p in asked]
+        said = [[*[{"type": "image"}] * len(p), {"type": "text", "text": t}] for _, t, p in asked]
+        turns = [[{"role": "user", "content": content}] for content in said]
         texts = [self.processor.apply_chat_template(turn, add_generation_prompt=True) for turn in turns]
         order = sorted(range(len(asked)), key=lambda i: (len(asked[i][2]), asked[i][0], len(texts[i])))
         found: list[list[str]] = [[] for _ in asked]
+        sampling = {"do_sample": True, "temperature": 1.0, "top_k": 0, "num_return_sequences": k}
         for start in range(0, len(order), max(1, self.batch // k)):
             rows = order[start : start + max(1, self.batch // k)]
-            inputs = self.processor(
-                text=[texts[i] for i in rows], images=[asked[i][2] for i in rows], padding=True, return_tensors="pt"
-            ).to(self.model.device)
+            shown = {"text": [texts[i] for i in rows], "images": [asked[i][2] for i in rows]}
+            inputs = self.processor(**shown, padding=True, return_tensors="pt").to(self.model.device)
             with torch.inference_mode():
-                out = self.model.generate(
-                    **inputs, do_sample=True, temperature=1.0, top_k=0, num_return_sequences=k, max_new_tokens=max_new_tokens
-                )
+                out = self.model.generate(**inputs, **sampling, max_new_tokens=max_new_tokens)
             answers = self.processor.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
             for place, i in enumerate(rows):
                 found[i] = answers[place * k : (place + 1) * k]

@@ -1,6 +1,6 @@
 """Supervised fine-tuning without ratchet: TRL's SFTTrainer as one writes it by hand, as well tuned as ours.
 
-python bench/bare_sft.py MODEL_FOLDER [--rows 2048] [--epochs 1]
+python -m bench.bare_sft MODEL_FOLDER [--rows 2048] [--epochs 1]
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def prepare(folder: str | Path, rows: Dataset, out: str, epochs: float, batch: i
 
 
 if __name__ == "__main__":
-    from train import sft_rows
+    from bench.train import sft_rows
 
     arguments = argparse.ArgumentParser()
     arguments.add_argument("folder")

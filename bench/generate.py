@@ -1,6 +1,6 @@
 """ratchet's sampler and its whole stage against the bare loop: same model, prompts, batch, precision and threads.
 
-    OMP_NUM_THREADS=1 python bench/generate.py MODEL_FOLDER [--prompts 450] [--k 8] [--turns 5] [--batch 256]
+    OMP_NUM_THREADS=1 python -m bench.generate MODEL_FOLDER [--prompts 450] [--k 8] [--turns 5] [--batch 256]
 
 Turns alternate. Rates are samples per CPU-second of this process, so that what else runs on the machine counts little;
 on a GPU, per second of wall clock. The bare loop starts from decoded pictures and ends with texts. Ours start from
@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.result import SEED_FOLDER, Result, ratio
 from ratchet import models
 from ratchet.artifacts import ImageBank, Manifest, write_pack
 from ratchet.generate import SamplingParams
@@ -30,10 +31,28 @@ from ratchet.store import FolderStore
 from ratchet.tinyworld import Item, items, prompt_of
 
 LONGEST = 32
+GOAL = 0.95
+UNIT = "samples/s"
 
 
-def compare(folder: str | Path, *, prompts: int = 450, k: int = 8, turns: int = 5, batch: int = 256) -> dict[str, Any]:
-    """Samples a second (median over turns), and the ratios to the bare loop (median of the turns' ratios)."""
+def measure(quick: bool) -> list[Result]:
+    """The sampler alone and the whole stage, against the bare loop."""
+    prompts, turns = (90, 2) if quick else (1350, 5)
+    rates = compare(SEED_FOLDER, prompts=prompts, turns=turns)
+    whats = {
+        "sampler": "TransformersSampler over a bare generate loop",
+        "stage": "the whole stage over a bare generate loop",
+    }
+    return [
+        ratio(f"generate {name}", f"{what}, {prompts} prompts, k = 8", GOAL, rates["bare"], rates[name], UNIT)
+        for name, what in whats.items()
+    ]
+
+
+def compare(
+    folder: str | Path, *, prompts: int = 450, k: int = 8, turns: int = 5, batch: int = 256
+) -> dict[str, list[float]]:
+    """Samples a second of the bare loop, our sampler and our stage, turn by turn."""
     import torch
 
     drawn = list(items("pool", prompts, 0))
@@ -47,21 +66,11 @@ def compare(folder: str | Path, *, prompts: int = 450, k: int = 8, turns: int = 
                 runs[name]()
                 if turn:  # the first warms up
                     rates[name].append(prompts * k / (clock() - start))
-    ratios = {
-        name: [round(ours / bare, 3) for ours, bare in zip(found, rates["bare"], strict=True)]
-        for name, found in rates.items()
-        if name != "bare"
-    }
-    return {
-        "samples_per_second": {name: round(statistics.median(found), 1) for name, found in rates.items()},
-        "ratio": {name: statistics.median(found) for name, found in ratios.items()},
-        "ratios": ratios,
-    }
+    return rates
 
 
 def _runs(folder: Path, store: FolderStore, drawn: list[Item], k: int, batch: int) -> dict[str, Callable[[], Any]]:
-    from bare_generate import BareLoop
-
+    from bench.bare_generate import BareLoop
     from ratchet.generate.local import TransformersSampler
 
     made = [prompt_of(item) for item in drawn]
@@ -87,7 +96,14 @@ def _stage(
     seed = models.upload(store, folder, "bench")
     generate = {"k": k, "batch_size": batch, "max_new_tokens": LONGEST}
     recipe = Recipe.model_validate({"name": "bench", "prompts": {"pool": len(asked)}, "generate": generate})
-    shared = {"loop": "bench", "job": "bench", "family": "bench", "code_revision": "bench", "seed": seed, "recipe": recipe}
+    shared = {
+        "loop": "bench",
+        "job": "bench",
+        "family": "bench",
+        "code_revision": "bench",
+        "seed": seed,
+        "recipe": recipe,
+    }
     numbers = itertools.count()
 
     def run() -> Manifest:
@@ -105,4 +121,9 @@ if __name__ == "__main__":
     for name, default in (("prompts", 450), ("k", 8), ("turns", 5), ("batch", 256)):
         arguments.add_argument(f"--{name}", type=int, default=default)
     given = vars(arguments.parse_args())
-    print(compare(given.pop("folder"), **given))
+    found = compare(given.pop("folder"), **given)
+    for name, rates in found.items():
+        turns = [round(mine / bare, 3) for mine, bare in zip(rates, found["bare"], strict=True)]
+        print(
+            f"{name:<8} {statistics.median(rates):8.1f} {UNIT}  {statistics.median(turns):.3f} of the bare loop's  {turns}"
+        )

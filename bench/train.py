@@ -1,6 +1,6 @@
 """ratchet's training against the bare scripts: same model, rows, batch, precision, threads; turns alternate.
 
-    python bench/train.py MODEL_FOLDER [--method sft] [--rows 2048] [--turns 5]
+    python -m bench.train MODEL_FOLDER [--method sft] [--rows 2048] [--turns 5]
 
 Rates are optimiser steps per CPU-second of this process, so that what else runs on the machine does not count; on a GPU,
 per second of wall clock. `loop` is the time in `train()` alone; `whole` is the call from a model folder to a model
@@ -21,11 +21,14 @@ from typing import Any
 from datasets import Dataset
 from PIL import Image
 
+from bench.result import SEED_FOLDER, Result, ratio
 from ratchet.artifacts import ImageBank, write_pack
 from ratchet.recipe import TrainConfig
 from ratchet.store import FolderStore
 from ratchet.tinyworld import items, prompt_of
 from ratchet.train.rows import Row, joined
+
+GOAL = 0.95
 
 
 def sides(answer: str, method: str) -> Row:
@@ -66,13 +69,26 @@ def dpo_rows(rows: int) -> Dataset:
     return bare_rows(rows, "dpo")
 
 
+def measure(quick: bool) -> list[Result]:
+    """Both methods: the loop alone, and from model folder to model folder."""
+    results = []
+    for method in ("sft", "dpo"):
+        rows, turns = (128, 2) if quick else (2048 if method == "sft" else 1024, 5)
+        rates = compare(SEED_FOLDER, method=method, rows=rows, turns=turns)
+        for part, what in (("loop", "in the training loop"), ("whole", "from model folder to model folder")):
+            said = f"steps {what} over a bare TRL script, {rows} rows"
+            bare, ours = rates[f"bare_{part}"], rates[f"ours_{part}"]
+            results.append(ratio(f"train {method} {part}", said, GOAL, bare, ours, "steps/s"))
+    return results
+
+
 def compare(
     folder: str | Path, *, method: str = "sft", rows: int = 2048, epochs: float = 1, batch: int = 32, turns: int = 5
-) -> dict[str, Any]:
-    """Steps a second of both (median over turns) and the ratios ours / bare (median of the turns' ratios)."""
-    import bare_dpo
-    import bare_sft
+) -> dict[str, list[float]]:
+    """Steps a second of both, in the loop and in all, turn by turn."""
     import torch
+
+    from bench import bare_dpo, bare_sft
 
     clock = time.perf_counter if torch.cuda.is_available() else time.process_time
     config = TrainConfig(
@@ -102,7 +118,7 @@ def compare(
                     if turn:  # the first warms up
                         found[f"{who}_whole"].append(steps / (clock() - start))
                         found[f"{who}_loop"].append(steps / loop.spent)
-    return _summary(found)
+    return found
 
 
 class _Loop:
@@ -138,15 +154,6 @@ def _ours(rows: int, method: str, place: Path) -> Dataset:
     return joined(made, ImageBank(store, [write_pack(store, "pack.parquet", pictures.items())]), place / "rows.arrow")
 
 
-def _summary(found: dict[str, list[float]]) -> dict[str, Any]:
-    said: dict[str, Any] = {name: round(statistics.median(rates), 2) for name, rates in found.items()}
-    for what in ("loop", "whole"):
-        ratios = [ours / bare for ours, bare in zip(found[f"ours_{what}"], found[f"bare_{what}"], strict=True)]
-        said[f"ratio_{what}"] = round(statistics.median(ratios), 3)
-        said[f"ratios_{what}"] = [round(r, 3) for r in ratios]
-    return said
-
-
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser()
     arguments.add_argument("folder")
@@ -155,4 +162,10 @@ if __name__ == "__main__":
     for name, default in (("rows", 2048), ("batch", 32), ("turns", 5)):
         arguments.add_argument(f"--{name}", type=int, default=default)
     given = vars(arguments.parse_args())
-    print(compare(given.pop("folder"), **given))
+    found = compare(given.pop("folder"), **given)
+    for part in ("loop", "whole"):
+        turns = [ours / bare for ours, bare in zip(found[f"ours_{part}"], found[f"bare_{part}"], strict=True)]
+        rates = {who: round(statistics.median(found[f"{who}_{part}"]), 2) for who in ("bare", "ours")}
+        print(
+            f"{part}: {statistics.median(turns):.3f} of the bare script's; steps/s {rates}; {[round(t, 3) for t in turns]}"
+        )

@@ -1,0 +1,1 @@
+"""ratchet against bare scripts, side by side: `python -m bench`. See bench/README.md."""

@@ -1,0 +1,62 @@
+"""The benchmarks by name, and how one is measured in a process of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any
+
+from bench.result import Result, load, machine
+from ratchet.provenance import code_revision
+
+BENCHMARKS: Mapping[str, str] = {
+    "verify": "bench.verify_filter",
+    "store": "bench.store",
+    "generate": "bench.generate",
+    "train": "bench.train",
+    "overhead": "bench.overhead",
+    "demo": "bench.demo",
+}
+"""Name and module; a module has `measure(quick) -> list[Result]`. The first word of a result's name is the benchmark's."""
+
+
+@dataclass(frozen=True)
+class Options:
+    quick: bool = False
+    demo: bool = False
+
+
+def command(name: str, options: Options) -> str:
+    """What measures `name` again."""
+    return f"python -m bench --only {name}{' --quick' * options.quick}{' --demo' * (options.demo and name == 'demo')}"
+
+
+def rows(name: str, options: Options) -> list[dict[str, Any]]:
+    """Rows of results.json, measured in a fresh process."""
+    before, start = load(), time.perf_counter()
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        results = pool.submit(measure, name, options).result()
+    shared = {
+        "command": command(name, options),
+        "quick": options.quick,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "revision": code_revision(),
+        "machine": machine(),
+        "load_before": before,
+        "load_after": load(),
+        "seconds": round(time.perf_counter() - start, 1),
+    }
+    return [{**result.row(), **shared} for result in results]
+
+
+def measure(name: str, options: Options) -> list[Result]:
+    """Measure one benchmark in this process."""
+    module = import_module(BENCHMARKS[name])
+    chosen = module.measure_demo if name == "demo" and options.demo else module.measure
+    found: list[Result] = chosen(options.quick)
+    return found
