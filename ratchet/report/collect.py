@@ -42,6 +42,15 @@ TITLES: Mapping[str, tuple[str, str]] = {
     ),
 }
 
+PHRASES: Mapping[str, str] = {
+    "better": "proved better, and every guard holds",
+    "not-better": "not proved better",
+    "guard-failed": "better on the whole, but a guard failed",
+    "below-min-gain": "the gain is below the least that counts",
+    "too-few-items": "too few items to prove anything",
+    "too-many-unscored": "too many items without a verdict",
+}
+
 
 def collect(store: Store, loop: str, *, pictures: int = 240, started: datetime | None = None) -> LoopView:
     """The whole loop as it stands, with at most `pictures` gallery items."""
@@ -81,7 +90,7 @@ def round_view(store: Store, loop: str, number: int) -> RoundView:
     return RoundView(
         number=number,
         state=end.state if end else "RUNNING",
-        reason=end.reason if end else "the round has not ended",
+        reason=PHRASES.get(end.reason, end.reason) if end else "the round has not ended",
         seed_version=opened.seed.version,
         stages=tuple(_stage(done[name]) for name in STEPS if name in done),
         seconds=(end.ended - opened.opened).total_seconds() if end else None,
