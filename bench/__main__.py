@@ -2,7 +2,8 @@
 
     python -m bench [--only NAME ...] [--quick] [--demo]
 
-What was measured before and is not measured now stays in results.json, with its own date, revision and load.
+What was measured before and is not measured now stays in results.json, with its own date, revision and load; quick
+results stand beside the full ones.
 """
 
 from __future__ import annotations
@@ -35,11 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in given.only:
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
-            keep(RESULTS, name, rows(name, Options(given.quick, given.demo)))
+            measured = rows(name, Options(given.quick, given.demo))
+            keep(RESULTS, measured)
+            if not measured:
+                print(f"{name}: nothing to measure yet, see bench/README.md", file=sys.stderr)
         except Exception as error:
             failed.append(name)
             print(f"{name} failed: {type(error).__name__}: {error}", file=sys.stderr)
-    print(table([row for row in kept(RESULTS) if benchmark(row) in given.only]))
+    print(table([row for row in kept(RESULTS) if benchmark(row) in given.only and row["quick"] == given.quick]))
     return 1 if failed else 0
 
 
@@ -54,9 +58,10 @@ def kept(file: Path) -> list[dict[str, Any]]:
     return sorted(found, key=lambda row: list(BENCHMARKS).index(benchmark(row)))
 
 
-def keep(file: Path, name: str, measured: list[dict[str, Any]]) -> None:
-    """Replace the rows of one benchmark."""
-    others = [row for row in kept(file) if benchmark(row) != name]
+def keep(file: Path, measured: list[dict[str, Any]]) -> None:
+    """Replace the rows of what was measured; quick ones replace only quick ones."""
+    again = {(benchmark(row), row["quick"]) for row in measured}
+    others = [row for row in kept(file) if (benchmark(row), row["quick"]) not in again]
     file.write_text(json.dumps({"schema": 1, "results": [*others, *measured]}, indent=1) + "\n", encoding="utf-8")
 
 

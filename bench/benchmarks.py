@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -39,8 +42,13 @@ def command(name: str, options: Options) -> str:
 def rows(name: str, options: Options) -> list[dict[str, Any]]:
     """Rows of results.json, measured in a fresh process."""
     before, start = load(), time.perf_counter()
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        results = pool.submit(measure, name, options).result()
+    spawn = multiprocessing.get_context("spawn")
+    with tempfile.NamedTemporaryFile("r", errors="replace") as log:
+        with ProcessPoolExecutor(1, mp_context=spawn, initializer=_speak_to, initargs=(log.name,)) as pool:
+            future = pool.submit(measure, name, options)
+            if future.exception() is not None:
+                sys.stderr.write("".join(log.readlines()[-20:]))
+        results = future.result()
     shared = {
         "command": command(name, options),
         "quick": options.quick,
@@ -52,6 +60,13 @@ def rows(name: str, options: Options) -> list[dict[str, Any]]:
         "seconds": round(time.perf_counter() - start, 1),
     }
     return [{**result.row(), **shared} for result in results]
+
+
+def _speak_to(log: str) -> None:
+    """Progress bars and training logs would bury the table."""
+    with open(log, "ab") as out:
+        for stream in (1, 2):
+            os.dup2(out.fileno(), stream)
 
 
 def measure(name: str, options: Options) -> list[Result]:

@@ -25,7 +25,6 @@ MARK = "RATCHET_BENCH_MARK"
 def measure(_quick: bool) -> list[Result]:
     """What the last demo says of itself; nothing if there was none."""
     if not SUMMARY.exists():
-        print(f"no {SUMMARY.parent.name}/{SUMMARY.name}: run `make demo`, or `python -m bench --only demo --demo`")
         return []
     found = json.loads(SUMMARY.read_text(encoding="utf-8"))
     detail = {"read": "demo/summary.json", "finished": time.ctime(SUMMARY.stat().st_mtime)}

@@ -93,7 +93,10 @@ def run_stage(settings: Settings, loop: str, name: str, job: str | None = None) 
     store = open_store(settings.root)
     ticket = ticket_of(settings, loop, job)
     lease = take_lease(store, loop, ticket.job)
-    ticket = ticket.model_copy(update={"epoch": lease.epoch})
+    if lease.epoch != ticket.epoch:
+        ticket = ticket.model_copy(update={"epoch": lease.epoch})
+        # finish reads the ticket, and must know the run for the loop's holder again.
+        rounds.write_run(store, ticket)
     done = rounds.manifests(store, loop, ticket.number)
     missing = [p for p in STEPS[name].parents if p not in done]
     if missing:

@@ -9,19 +9,21 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import ratchet
 from ratchet import canonical, recipe, rounds
 from ratchet.artifacts.manifest import ModelRef
 from ratchet.begin import prompts
-from ratchet.errors import LeaseHeld, RoundError
+from ratchet.errors import LeaseHeld, RoundError, StoreError
+from ratchet.finish.stage import end_of
 from ratchet.profile import Profile
 from ratchet.progress import for_stage
 from ratchet.provenance import code_revision
 from ratchet.registry import Registry, lease, open_registry
 from ratchet.registry.base import CHAMPION, ModelVersion
-from ratchet.registry.promotion import mend, record_foreign_moves
+from ratchet.registry.promotion import Move, history, mend, record_foreign_moves
 from ratchet.rounds import Round, RoundEnd, Ticket
 from ratchet.settings import Settings
 from ratchet.stage import lease_seconds
@@ -52,18 +54,30 @@ def begin(job: str, options: BeginOptions, settings: Settings) -> Ticket:
     wanted = recipe.load(options.recipe)
     Profile.load(options.profile).check(wanted)
     store = open_store(settings.root)
-    registry = open_registry(settings, store)
     held = take_lease(store, options.loop, job)
-    with lease.renewing(held, held.seconds / 3):
-        mend(registry, store, options.loop)
-        record_foreign_moves(registry, store, options.loop)
-        seed = as_ref(_seed_version(registry, options))
-        number = _open(store, options, wanted, seed, job)
-        ticket = Ticket(root=settings.root, loop=options.loop, number=number, job=job, epoch=held.epoch)
-        rounds.write_run(store, ticket)
-        held.check()
-        opened = rounds.read_round(store, options.loop, number)
-        prompts.draw(store, opened, for_stage("begin", number))
+    try:
+        with lease.renewing(held, held.seconds / 3):
+            return _begin(job, options, settings, wanted, held)
+    except Exception:
+        # Nothing works on the loop now. The same run may begin again and takes the lease back.
+        with suppress(StoreError):
+            held.release()
+        raise
+
+
+def _begin(job: str, options: BeginOptions, settings: Settings, wanted: recipe.Recipe, held: lease.Lease) -> Ticket:
+    """The part of `begin` that holds the lease."""
+    store = open_store(settings.root)
+    registry = open_registry(settings, store)
+    mend(registry, store, options.loop)
+    record_foreign_moves(registry, store, options.loop)
+    seed = as_ref(_seed_version(registry, options))
+    number = _open(store, options, wanted, seed, job)
+    ticket = Ticket(root=settings.root, loop=options.loop, number=number, job=job, epoch=held.epoch)
+    rounds.write_run(store, ticket)
+    held.check()
+    opened = rounds.read_round(store, options.loop, number)
+    prompts.draw(store, opened, for_stage("begin", number))
     return ticket
 
 
@@ -129,15 +143,40 @@ def _open(store: Store, options: BeginOptions, wanted: recipe.Recipe, seed: Mode
         if end is not None and not (options.resume and last and end.state == "FAILED"):
             continue
         unfinished = rounds.read_round(store, options.loop, number)
-        if last and unfinished.seed == seed and unfinished.recipe.digest == wanted.digest:
+        promoted = _promotion_of(store, unfinished)
+        # A round whose own promotion moved the alias is still the same round, though the champion is not its seed now.
+        fits = unfinished.seed == seed or promoted is not None
+        if last and fits and unfinished.recipe.digest == wanted.digest:
             rounds.reopen(store, options.loop, number)
             return number
         if end is None:
-            reason = "closed by the next begin: it was unfinished, and its seed or recipe is not the one asked for now"
-            rounds.write_end(store, options.loop, number, RoundEnd(state="FAILED", reason=reason, job=unfinished.job))
+            rounds.write_end(store, options.loop, number, _closed(store, unfinished, promoted))
     number = known[-1] + 1 if known else 1
     rounds.write_round(store, _new_round(store, options, wanted, seed, job, number))
     return number
+
+
+def _promotion_of(store: Store, unfinished: Round) -> Move | None:
+    """The move of the alias that this round made, if it came so far before it was stopped."""
+    moves = history(store, unfinished.loop)
+    return next(
+        (m for m in moves if m.moved and m.intent.kind == "promotion" and m.intent.round == unfinished.number), None
+    )
+
+
+def _closed(store: Store, unfinished: Round, promoted: Move | None) -> RoundEnd:
+    """How a round ended that only finish is missing of, or that nobody goes on with."""
+    ticket = Ticket(root=store.root, loop=unfinished.loop, number=unfinished.number, job=unfinished.job, epoch=0)
+    end = end_of(store, ticket)
+    if end.state != "FAILED":
+        return end
+    if promoted is not None:
+        version = promoted.intent.target
+        return RoundEnd(
+            state="PROMOTED", reason=promoted.intent.reason, job=unfinished.job, champion=version, candidate=version
+        )
+    reason = "closed by the next begin: it was unfinished, and its seed or recipe is not the one asked for now"
+    return RoundEnd(state="FAILED", reason=reason, job=unfinished.job)
 
 
 def _new_round(

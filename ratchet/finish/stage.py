@@ -7,7 +7,7 @@ anything else is FAILED, with the first stage that has no manifest and what it s
 from __future__ import annotations
 
 from ratchet import canonical, rounds
-from ratchet.errors import RatchetError
+from ratchet.errors import LeaseLost, RatchetError
 from ratchet.rounds import RoundEnd, Ticket
 from ratchet.settings import Settings
 from ratchet.stage import STEPS, lease_of
@@ -15,15 +15,24 @@ from ratchet.store import Store, open_store
 
 
 def finish(job: str, loop: str, settings: Settings) -> RoundEnd:
-    """End the round that run `job` worked on, release the lease, write its report. Never raises for a failed round."""
+    """End the round that run `job` worked on, release the lease, write its report. Never raises for a failed round.
+
+    A run that lost the loop ends nothing: its round may be in the work of another run, or ended by it.
+    """
     store = open_store(settings.root)
     ticket = rounds.read_run(store, loop, job)
     if ticket is None:
         return RoundEnd(
             state="FAILED", reason=f"run {job} opened no round: begin failed, and its log says why", job=job
         )
+    lease = lease_of(store, ticket)
+    try:
+        lease.check()
+    except LeaseLost as error:
+        said = rounds.read_end(store, loop, ticket.number)
+        return said or RoundEnd(state="FAILED", reason=f"LeaseLost: {error}", job=job)
     end = rounds.write_end(store, loop, ticket.number, end_of(store, ticket))
-    lease_of(store, ticket).release()
+    lease.release()
     _write_report(store, ticket)
     return end
 
