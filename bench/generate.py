@@ -37,7 +37,7 @@ UNIT = "samples/s"
 
 def measure(quick: bool) -> list[Result]:
     """The sampler alone and the whole stage, against the bare loop."""
-    prompts, turns = (90, 2) if quick else (1350, 5)
+    prompts, turns = (90, 2) if quick else (1350, 3)
     rates = compare(SEED_FOLDER, prompts=prompts, turns=turns)
     whats = {
         "sampler": "TransformersSampler over a bare generate loop",

@@ -73,7 +73,7 @@ def measure(quick: bool) -> list[Result]:
     """Both methods: the loop alone, and from model folder to model folder."""
     results = []
     for method in ("sft", "dpo"):
-        rows, turns = (128, 2) if quick else (2048 if method == "sft" else 1024, 5)
+        rows, turns = (128, 2) if quick else (2048 if method == "sft" else 512, 3)
         rates = compare(SEED_FOLDER, method=method, rows=rows, turns=turns)
         for part, what in (("loop", "in the training loop"), ("whole", "from model folder to model folder")):
             said = f"steps {what} over a bare TRL script, {rows} rows"
