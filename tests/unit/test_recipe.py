@@ -1,0 +1,77 @@
+"""Recipes: what is wrong is named with its value, its rule and the next step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ratchet import recipe
+from ratchet.errors import RecipeError
+from ratchet.recipe import Recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{name: a, generate: {k: 0}}", ["generate.k", "greater than or equal to 1", "given: 0"]),
+        ("{name: a, genrate: {k: 2}}", ["genrate", "unknown key (value {'k': 2})", "mend its spelling"]),
+        ("{name: a, train: {method: ppo}}", ["train.method", "'sft' or 'dpo'", "given: 'ppo'"]),
+        ("{name: a, train: {method: dpo}}", ["filter.pairs is null", "set filter.pairs"]),
+        ("{name: a, filter: {min_pass_rate: 0.9, max_pass_rate: 0.1}}", ["0.9 is above", "0.1", "swap them"]),
+        ("{name: a, train: {method: dpo}, filter: {pairs: {}}, generate: {k: 1}}", ["set generate.k to 2 or more"]),
+        ("{name: a, train: {loss_weights: [1, 2, 3]}}", ["3 values for 2 losses", "one weight a loss"]),
+        ("{name: 'No Good'}", ["name", "given: 'No Good'"]),
+        ("{generate: {k: 2}}", ["name", "Field required"]),
+        ("{name: a, generate: {temperature: warm}}", ["generate.temperature", "given: 'warm'"]),
+    ],
+)
+def test_an_invalid_recipe_names_value_rule_and_next_step(text: str, said: list[str]) -> None:
+    with pytest.raises(RecipeError) as caught:
+        recipe.load(text)
+    message = str(caught.value)
+    assert message.startswith("the inline recipe is not a valid recipe:")
+    assert message.endswith("See `ratchet recipe show rft`.")
+    for words in said:
+        assert words in message
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(RecipeError) as caught:
+        recipe.load("{name: a, generate: {k: 0, top_p: 2}, train: {epochs: 0}}")
+    assert {"generate.k", "generate.top_p", "train.epochs"} <= {w.strip(" :") for w in str(caught.value).split()}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("rtf", r"no recipe 'rtf'\. Shipped: dpo, rft; or give a path"),
+        ("gone.yaml", r"no recipe file gone\.yaml\. Shipped recipes: dpo, rft"),
+        ("{name: [", "is not YAML"),
+        ("- a\n- b\n", r"holds list, not a mapping\. Shipped recipes"),
+    ],
+)
+def test_what_is_no_recipe_is_refused_with_what_there_is(given: str, said: str) -> None:
+    with pytest.raises(RecipeError, match=said):
+        recipe.load(given)
+
+
+@pytest.mark.parametrize("name", recipe.names())
+def test_a_resolved_recipe_is_the_same_recipe(name: str, tmp_path: Path) -> None:
+    first = recipe.load(name)
+    file = tmp_path / "mine.yaml"
+    file.write_text(recipe.dump(first))
+    assert recipe.load(file) == first
+    assert recipe.load(recipe.dump(first)).digest == first.digest
+
+
+def test_the_digest_is_of_what_is_learned_only() -> None:
+    first = Recipe(name="a")
+    assert Recipe(name="b", description="other", source="paper").digest == first.digest
+    assert Recipe(name="a", seed=1).digest != first.digest
+    assert recipe.load("{name: a, generate: {k: 3}}").digest != first.digest
+
+
+def test_a_recipe_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Recipe(name="a").seed = 3  # type: ignore[misc]

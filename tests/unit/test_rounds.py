@@ -1,0 +1,73 @@
+"""The records of rounds: names, ends, failures, and what is found from the store alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ratchet import rounds
+from ratchet.errors import RoundError
+from ratchet.rounds import RoundEnd
+from ratchet.stage import STEPS
+from ratchet.store import open_store
+from tests.unit.loops import LOOP, leave, leave_all, new_loop, opened
+
+
+@pytest.mark.parametrize("name", ["", "Upper", "-dash", "a/b", "..", "a" * 64, "blank name"])
+def test_a_loop_name_that_is_no_folder_name_is_refused(name: str) -> None:
+    with pytest.raises(RoundError, match=r"loop name .* must be lower-case"):
+        rounds.check_loop_name(name)
+
+
+def test_a_failed_end_can_be_completed_and_any_other_is_final(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    failed = RoundEnd(state="FAILED", reason="train: killed", job="a")
+    assert rounds.write_end(store, LOOP, 1, failed) == failed
+    again = RoundEnd(state="FAILED", reason="other", job="b")
+    assert rounds.write_end(store, LOOP, 1, again) == failed
+    promoted = RoundEnd(state="PROMOTED", reason="better", job="a")
+    assert rounds.write_end(store, LOOP, 1, promoted) == promoted
+    refused = RoundEnd(state="REFUSED", reason="not_better", job="c")
+    assert rounds.write_end(store, LOOP, 1, refused) == promoted
+    assert rounds.read_end(store, LOOP, 1) == promoted
+
+
+def test_a_reopened_round_keeps_what_it_said(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    rounds.reopen(store, LOOP, 1)
+    end = rounds.write_end(store, LOOP, 1, RoundEnd(state="FAILED", reason="train: killed", job="a"))
+    rounds.reopen(store, LOOP, 1)
+    assert rounds.read_end(store, LOOP, 1) is None
+    assert RoundEnd.model_validate_json(store.get(f"loops/{LOOP}/rounds/0001/ends/a.json")) == end
+
+
+def test_failures_are_told_by_run(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    ticket = rounds.Ticket(root=str(tmp_path), loop=LOOP, number=1, job="a", epoch=1)
+    rounds.write_failure(store, ticket, "train", ValueError("x" * 9000))
+    rounds.write_failure(store, ticket.model_copy(update={"job": "b"}), "verify", KeyError("gone"))
+    assert rounds.read_failures(store, LOOP, 1, "a") == {"train": f"ValueError: {'x' * 4000}"}
+    assert rounds.read_failures(store, LOOP, 1, "b") == {"verify": "KeyError: 'gone'"}
+
+
+def test_the_finished_stages_are_found_and_nothing_below_them(tmp_path: Path) -> None:
+    settings = new_loop(tmp_path)
+    store = open_store(settings.root)
+    ticket = opened(settings)
+    assert rounds.manifests(store, LOOP, 1) == {}
+    made = leave(store, ticket, "filter")
+    data = store.get(f"{store.key(made.uri)}/manifest.json")
+    store.put(f"{store.key(made.uri)}/excluded/manifest.json", data)
+    assert rounds.manifests(store, LOOP, 1) == {"filter": made}
+    leave_all(store, ticket, but=("filter",))
+    assert set(rounds.manifests(store, LOOP, 1)) == set(STEPS)
+
+
+def test_an_unknown_round_or_run_is_said(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    with pytest.raises(RoundError, match=r"loop mine has no round 3 .*`ratchet status --loop mine`"):
+        rounds.read_round(store, LOOP, 3)
+    assert rounds.read_run(store, LOOP, "job") is None
+    assert rounds.numbers(store, LOOP) == []
+    assert rounds.loops(store) == []
