@@ -4,6 +4,7 @@ export OMP_NUM_THREADS ?= 1
 VENV ?= .venv
 PY := $(VENV)/bin/python
 BASE_PYTHON ?= python3
+# Bytecode is compiled once here: every stage is a process of its own and imports it all again.
 # uv does not read pip's find-links; give it the same folder. Where there is none, CPU torch comes from PyTorch's index.
 FIND_LINKS ?= $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 UV_TORCH := $(if $(FIND_LINKS),,--torch-backend cpu)
@@ -18,12 +19,12 @@ $(VENV)/bin/uv:
 	$(PY) -m pip install -q --disable-pip-version-check uv
 
 $(VENV)/.env: $(VENV)/bin/uv requirements/cpu.lock pyproject.toml
-	$(UV) install -q --no-deps $(UV_TORCH) -r requirements/cpu.lock
+	$(UV) install -q --no-deps --compile-bytecode $(UV_TORCH) -r requirements/cpu.lock
 	$(UV) install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.env requirements/dev.lock
-	$(UV) install -q --no-deps $(UV_TORCH) -r requirements/dev.lock
+	$(UV) install -q --no-deps --compile-bytecode $(UV_TORCH) -r requirements/dev.lock
 	@touch $@
 
 env: $(VENV)/.env  ## create the environment (about 3 GB)

@@ -6,13 +6,14 @@ A component's output artifact is the manifest itself, a small JSON; its metadata
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ratchet import canonical, rounds
 from ratchet.artifacts.manifest import Manifest, parse_manifest
 from ratchet.begin import BeginOptions, begin
-from ratchet.errors import RatchetError
+from ratchet.errors import RatchetError, StoreError
 from ratchet.finish import finish
 from ratchet.rounds import Ticket
 from ratchet.settings import Settings
@@ -45,7 +46,9 @@ def run_stage(name: str, opened: Any, parents: Mapping[str, Any], out: Any, metr
     try:
         _hand_on(run_ticket(name, ticket, uris, Settings.from_environment()), out, metrics)
     except Exception as error:
-        rounds.write_failure(open_store(ticket.root), ticket, name, error)
+        # A store that is away must not hide what was raised.
+        with suppress(StoreError):
+            rounds.write_failure(open_store(ticket.root), ticket, name, error)
         raise
 
 

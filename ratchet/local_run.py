@@ -111,6 +111,8 @@ def _environment(run: LocalRun) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "HF_HUB_OFFLINE": os.environ.get("HF_HUB_OFFLINE", "1"),
         "TOKENIZERS_PARALLELISM": "false",
+        # Nine processes a round import the same modules: let the first one keep their bytecode.
+        "PYTHONDONTWRITEBYTECODE": "",
     }
     defaults = {
         "OMP_NUM_THREADS": "1",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ratchet import models, rounds, sources
@@ -16,7 +17,7 @@ from ratchet import recipe as recipes
 from ratchet.artifacts import Manifest
 from ratchet.begin import BeginOptions, begin
 from ratchet.begin.stage import no_champion, take_lease
-from ratchet.errors import RoundError
+from ratchet.errors import RoundError, StoreError
 from ratchet.finish import finish
 from ratchet.profile import Profile
 from ratchet.provenance import code_revision
@@ -161,5 +162,7 @@ def _run(name: str, ticket: Ticket, parents: dict[str, str], settings: Settings)
     try:
         return run_ticket(name, ticket, parents, settings)
     except Exception as error:
-        rounds.write_failure(open_store(ticket.root), ticket, name, error)
+        # A store that is away must not hide what was raised.
+        with suppress(StoreError):
+            rounds.write_failure(open_store(ticket.root), ticket, name, error)
         raise

@@ -58,22 +58,18 @@ class Cycle:
     stretches: tuple[Stretch, ...]
 
 
-_SEEN = ("caption", "read", "exist", "locate", "count", "relation")
-_MIX = Labels(1000 * len(SKILLS), 0)
-# Reading handwriting is what takes the most rows.
+_MIX = Labels(500 * len(SKILLS), 0)
+_EASY = Labels(6000, 1, ("caption", "read"), 1)
+_SMALL = Labels(12_000, 2, ("caption", "read", "add", "exist", "locate", "count"), 2)
+# Reading handwriting comes late and all at once, and needs most of the visits until it does.
 _DIGITS = Labels(8000, 3, ("read", "add"), 2)
 CYCLES = (
-    Cycle(
-        1.2e-3,
-        0,
-        (
-            Stretch(8000, (Labels(6000, 1, ("caption", "read"), 1),)),
-            Stretch(60_000, (Labels(18_000, 2, _SEEN, 4),)),
-            Stretch(200_000, (_MIX,)),
-        ),
-    ),
-    Cycle(1.2e-3, 1, (Stretch(180_000, (_MIX, _DIGITS)),)),
-    Cycle(1e-3, 2, (Stretch(70_000, (_MIX, _DIGITS)),)),
+    Cycle(1.2e-3, 0, (Stretch(8000, (_EASY,)), Stretch(60_000, (_SMALL,)), Stretch(120_000, (_MIX, _SMALL)))),
+    Cycle(1.2e-3, 1, (Stretch(100_000, (_MIX, _SMALL)),)),
+    Cycle(1.2e-3, 2, (Stretch(120_000, (_MIX, _DIGITS)),)),
+    # What more visits at the learning rate of a round can find, the seed has found.
+    Cycle(1e-3, 3, (Stretch(60_000, (_MIX, _DIGITS)),)),
+    Cycle(1e-3, 4, (Stretch(50_000, (_MIX, _DIGITS)),)),
 )
 
 

@@ -1,6 +1,6 @@
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ratchet.filter.pairs import Candidate, make_pairs
@@ -50,6 +50,7 @@ def test_equal_texts_count_once_and_a_text_that_passed_is_never_rejected() -> No
 _given = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from([0.0, 0.3, 0.7, 1.0]), st.integers(0, 9)), max_size=6)
 
 
+@settings(deadline=None)
 @given(_given, _given, st.integers(1, 4), st.sampled_from([None, 1.5, 3.0]))
 def test_pairs_keep_every_rule(good: list[tuple[str, float, int]], bad: list[tuple[str, float, int]], most: int, ratio: float | None) -> None:
     passed, failed = candidates(0, *good), candidates(100, *bad)

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ratchet.filter.settle import Settled, settle
@@ -91,6 +91,7 @@ def test_uses_follow_from_what_is_there() -> None:
     assert settled("++", pairs={}).uses == ("sft",)
 
 
+@settings(deadline=None)
 @given(st.text("+-~?u", max_size=6))
 def test_without_a_policy_every_group_with_a_whole_completion_passes(marks: str) -> None:
     found = settled(marks, UNCHECKED, min_pass_rate=0.4, max_pass_rate=0.5, pairs={})
@@ -99,6 +100,7 @@ def test_without_a_policy_every_group_with_a_whole_completion_passes(marks: str)
         assert (found.uses, found.pairs, found.marks[0]) == (("sft",), (), (True, None))
 
 
+@settings(deadline=None)
 @given(st.text("+-~?u", max_size=8), st.integers(1, 3))
 def test_only_passed_completions_are_kept_and_not_too_many(marks: str, most: int) -> None:
     found = settled(marks, completions_per_prompt=most)

@@ -20,7 +20,7 @@ def counts(rows: list[tuple[int, bool, int]], codes: list[int]) -> list[int]:
     return [n for n in kept if n]
 
 
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(_rows, st.none() | st.integers(1, 9), st.none() | st.floats(1, 4))
 def test_cap_and_balance_are_respected(rows: list[tuple[int, bool, int]], per_skill: int | None, balance: float | None) -> None:
     codes = limited(rows, per_skill, balance)
@@ -33,7 +33,7 @@ def test_cap_and_balance_are_respected(rows: list[tuple[int, bool, int]], per_sk
     assert bool(kept) == any(alive for _, alive, _ in rows)
 
 
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(_rows, st.randoms(use_true_random=False))
 def test_the_choice_does_not_depend_on_the_order(rows: list[tuple[int, bool, int]], chance: object) -> None:
     shuffled = list(rows)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ratchet.errors import VerifierError
@@ -43,7 +43,7 @@ class Votes:
         return None
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(rows.groups, max_size=3))
 def test_adding_verdicts_keeps_everything_else(groups: list[Group]) -> None:
     verified = apply(groups, ["exact", "numeric"], 5.0)
@@ -57,19 +57,19 @@ def test_adding_verdicts_keeps_everything_else(groups: list[Group]) -> None:
 
 def test_prompts_name_their_verifiers_unless_the_recipe_does() -> None:
     group = rows.group(0, ("3", "4"))
-    assert [v.verifier for v in only(apply([group], None, 5)[0])] == ["numeric"] * 2
-    assert [v.verifier for v in only(apply([group], ["exact"], 5)[0])] == ["exact"] * 2
+    assert [v.verifier for v in only(apply([group], None, 60)[0])] == ["numeric"] * 2
+    assert [v.verifier for v in only(apply([group], ["exact"], 60)[0])] == ["exact"] * 2
 
 
 def test_an_unknown_verifier_is_an_error_that_lists_the_known_ones() -> None:
     with pytest.raises(VerifierError, match=r"'magic'; known: choice, exact, numeric, objects, set_f1, yes_no"):
-        apply([rows.group()], ["magic"], 5)
+        apply([rows.group()], ["magic"], 60)
 
 
 def test_without_a_reference_completions_are_unscored() -> None:
     group = rows.group()
     group = group.model_copy(update={"prompt": group.prompt.model_copy(update={"reference": None})})
-    assert [(v.score, v.passed, v.reason, v.error) for v in only(apply([group], None, 5)[0])] == [(None, None, "no_reference", None)] * 2
+    assert [(v.score, v.passed, v.reason, v.error) for v in only(apply([group], None, 60)[0])] == [(None, None, "no_reference", None)] * 2
 
 
 def test_a_crash_unscores_one_completion_and_the_rest_goes_on() -> None:
@@ -79,7 +79,7 @@ def test_a_crash_unscores_one_completion_and_the_rest_goes_on() -> None:
         return 1.0
 
     groups = [rows.group(i, ("3", "boom" if i == 7 else "4", "5")) for i in range(100)]
-    verified = apply(groups, ["own"], 5, {"own": rule(check)})
+    verified = apply(groups, ["own"], 60, {"own": rule(check)})
     unscored = [v for g in verified for v in only(g) if v.score is None]
     assert sum(v.score == 1 for g in verified for v in only(g)) == 299
     assert [(v.passed, v.reason) for v in unscored] == [(None, "crash")]
@@ -88,7 +88,7 @@ def test_a_crash_unscores_one_completion_and_the_rest_goes_on() -> None:
 
 @pytest.mark.parametrize("score", [float("nan"), float("inf"), 2.0, -0.5])
 def test_a_score_outside_of_0_to_1_is_a_crash_and_no_score(score: float) -> None:
-    (verdict, *_) = only(apply([rows.group()], ["own"], 5, {"own": rule(lambda _: score)})[0])
+    (verdict, *_) = only(apply([rows.group()], ["own"], 60, {"own": rule(lambda _: score)})[0])
     assert (verdict.score, verdict.reason) == (None, "crash")
 
 
@@ -99,9 +99,9 @@ def test_a_late_completion_is_unscored_and_the_rest_goes_on() -> None:
         return 1.0
 
     groups = [rows.group(i, ("late" if i == 3 else "3", "4")) for i in range(10)]
-    verified = apply(groups, ["own"], 0.1, {"own": rule(check)})
+    verified = apply(groups, ["own"], 0.5, {"own": rule(check)})
     late = [v for g in verified for v in only(g) if v.score is None]
-    assert [(v.passed, v.reason, v.error) for v in late] == [(None, "timeout", "not done within 0.1 s")]
+    assert [(v.passed, v.reason, v.error) for v in late] == [(None, "timeout", "not done within 0.5 s")]
     assert sum(v.score == 1 for g in verified for v in only(g)) == 19
 
 
@@ -112,13 +112,13 @@ def test_a_dead_verifier_is_given_up() -> None:
 
     start = time.monotonic()
     verified = apply([rows.group(i) for i in range(200)], ["own", "numeric"], 0.05, {**VERIFIERS, "own": rule(check)})
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
     assert all(v.score is None and v.error for g in verified for v in only(g) if v.verifier == "own")
     assert all(v.score is not None for g in verified for v in only(g) if v.verifier == "numeric")
 
 
 def test_whole_groups_reach_a_verifier_that_needs_them() -> None:
-    verified = apply([rows.group(0, ("3", "4", "3"))], ["votes"], 5, {"votes": Votes()})
+    verified = apply([rows.group(0, ("3", "4", "3"))], ["votes"], 60, {"votes": Votes()})
     assert [v.score for v in only(verified[0])] == [1, 0, 1]
 
 
@@ -127,7 +127,7 @@ def test_a_verifier_that_skips_completions_is_unscored() -> None:
         def verify(self, groups: Sequence[Group]) -> list[list[Verdict]]:
             return [one[:1] for one in super().verify(groups)]
 
-    verdicts = only(apply([rows.group()], ["votes"], 5, {"votes": Short()})[0])
+    verdicts = only(apply([rows.group()], ["votes"], 60, {"votes": Short()})[0])
     assert [v.score for v in verdicts] == [None, None]
     assert "gave 1 verdicts for 2 completions" in (verdicts[0].error or "")
 
@@ -135,15 +135,15 @@ def test_a_verifier_that_skips_completions_is_unscored() -> None:
 def test_completions_that_the_engine_failed_to_make_are_unscored() -> None:
     group = rows.group(0, ("3", ""))
     failed = group.completions[1].model_copy(update={"finish_reason": "error"})
-    verdicts = only(apply([group.model_copy(update={"completions": (group.completions[0], failed)})], None, 5)[0])
+    verdicts = only(apply([group.model_copy(update={"completions": (group.completions[0], failed)})], None, 60)[0])
     assert [(v.score, v.reason) for v in verdicts] == [(1, "match"), (None, "not_generated")]
 
 
 def test_groups_without_completions_and_no_groups_are_fine() -> None:
     empty = rows.group(0, ())
-    assert apply([empty], None, 5) == [empty]
-    assert apply([], None, 5) == []
-    assert apply([rows.group()], [], 5) == [rows.group()]
+    assert apply([empty], None, 60) == [empty]
+    assert apply([], None, 60) == []
+    assert apply([rows.group()], [], 60) == [rows.group()]
 
 
 def test_limits_hold_in_other_threads_too() -> None:
@@ -192,6 +192,6 @@ def test_overtime_is_not_swallowed_by_a_verifier_that_catches_exceptions() -> No
 
 def test_a_small_batch_size_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     groups = [rows.group(i, ("3", str(i % 5))) for i in range(20)]
-    whole = apply(groups, None, 5)
+    whole = apply(groups, None, 60)
     monkeypatch.setattr(applying, "BATCH", 3)
-    assert apply(groups, None, 5) == whole
+    assert apply(groups, None, 60) == whole

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ratchet.verify.extract import answers, extract
@@ -39,6 +39,7 @@ def test_two_different_answers_are_ambiguous_and_the_same_twice_is_one() -> None
     assert extract(r"<answer>3</answer> \boxed{3.0}", numbers).value == 3
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=5), max_size=30).map("".join))
 def test_extraction_never_crashes(text: str) -> None:
     found = extract(text, lambda part: [normalise(part)])

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ratchet.recipe import VerifyConfig
@@ -42,11 +42,13 @@ def test_the_mean_must_reach_the_threshold(verdicts: list[Verdict], threshold: f
     assert judge(verdicts, VerifyConfig(policy="mean", threshold=threshold))[:2] == (passed, score)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([RIGHT, WRONG, HALF, CRASH, SCORER])))
 def test_without_a_policy_everything_passes(verdicts: list[Verdict]) -> None:
     assert judge(verdicts, VerifyConfig(policy="none")).passed is True
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([RIGHT, WRONG, HALF, CRASH, SCORER])), st.sampled_from(["all", "mean"]))
 def test_no_completion_passes_on_an_unscored_verdict(verdicts: list[Verdict], policy: str) -> None:
     judged = judge([*verdicts, CRASH], VerifyConfig.model_validate({"policy": policy, "threshold": 0.1}))

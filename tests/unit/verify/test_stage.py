@@ -21,15 +21,15 @@ def test_the_stage_adds_the_verdicts_that_apply_gives(tmp_path: Path) -> None:
     store = staging.store_at(tmp_path)
     made = groups(11)
     manifest = staging.run(store, staging.round_at(store), "verify", generate=staging.parent(store, "generate", made))
-    assert staging.rows_of(store, manifest) == apply(made, None, 5)
+    assert staging.rows_of(store, manifest) == apply(made, None, 60)
     assert [s.rows for s in manifest.shards] == [4, 4, 3]
 
 
 def test_verdicts_that_are_there_already_stay_first(tmp_path: Path) -> None:
     store = staging.store_at(tmp_path)
-    made = apply(groups(5), ["exact"], 5)
+    made = apply(groups(5), ["exact"], 60)
     manifest = staging.run(store, staging.round_at(store), "verify", generate=staging.parent(store, "generate", made))
-    assert staging.rows_of(store, manifest) == apply(made, None, 5)
+    assert staging.rows_of(store, manifest) == apply(made, None, 60)
 
 
 def test_the_recorded_hash_is_that_of_the_rows_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from ratchet.verify.text import items, normalise, numbers, yes_no
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_normalising_twice_is_normalising_once(text: str) -> None:
     assert normalise(normalise(text)) == normalise(text)
@@ -67,7 +68,7 @@ def test_items_of_a_list_are_normalised_and_empty_ones_dropped() -> None:
     assert items(" Red circle , blue  square ,, .") == ["red circle", "blue square"]
 
 
-@settings(max_examples=50)
+@settings(deadline=None, max_examples=50)
 @given(st.text(max_size=200))
 def test_readers_never_crash(text: str) -> None:
     numbers(text), yes_no(text), items(text)
