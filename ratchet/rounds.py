@@ -155,7 +155,16 @@ def reopen(store: Store, loop: str, number: int) -> None:
 def write_failure(store: Store, ticket: Ticket, stage: str, error: BaseException) -> None:
     """Keep why a stage failed, for finish and for people."""
     body = {"stage": stage, "job": ticket.job, "error": type(error).__name__, "message": str(error)[:4000]}
-    store.put(f"{round_prefix(ticket.loop, ticket.number)}/failures/{stage}-{ticket.job}.json", canonical.pretty(body))
+    store.put(_failure_key(ticket, stage), canonical.pretty(body))
+
+
+def forget_failure(store: Store, ticket: Ticket, stage: str) -> None:
+    """A stage that went well at last did not fail."""
+    store.delete(_failure_key(ticket, stage))
+
+
+def _failure_key(ticket: Ticket, stage: str) -> str:
+    return f"{round_prefix(ticket.loop, ticket.number)}/failures/{stage}-{ticket.job}.json"
 
 
 def read_failures(store: Store, loop: str, number: int, job: str) -> dict[str, str]:

@@ -33,6 +33,7 @@ def plan(store: Store, config: PromptsConfig, loop: str, salt: str) -> PromptPla
     if config.source == TINYWORLD:
         from ratchet.importing import tinyworld
 
+        tinyworld.check_skills(config)
         return PromptPlan(
             prompts=tinyworld.set_digest(salt, config, ROUND_SPLITS),
             report=tinyworld.set_digest(report_salt(loop), report_config(config), ("report",)),

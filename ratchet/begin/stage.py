@@ -77,7 +77,13 @@ def _begin(job: str, options: BeginOptions, settings: Settings, wanted: recipe.R
     rounds.write_run(store, ticket)
     held.check()
     opened = rounds.read_round(store, options.loop, number)
-    prompts.draw(store, opened, for_stage("begin", number))
+    try:
+        prompts.draw(store, opened, for_stage("begin", number))
+    except Exception as error:
+        with suppress(StoreError):
+            rounds.write_failure(store, ticket, "begin", error)
+        raise
+    rounds.forget_failure(store, ticket, "begin")
     return ticket
 
 

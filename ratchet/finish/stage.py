@@ -43,7 +43,7 @@ def end_of(store: Store, ticket: Ticket) -> RoundEnd:
     failures = rounds.read_failures(store, ticket.loop, ticket.number, ticket.job)
     missing = [name for name in STEPS if name not in done]
     if missing:
-        first = next((name for name in missing if name in failures), missing[0])
+        first = next((name for name in ("begin", *missing) if name in failures), missing[0])
         said = failures.get(first, "it left no manifest and no message: its process was killed, or never started")
         return RoundEnd(state="FAILED", reason=f"{first}: {said}", job=ticket.job)
     results = done["promote"].results

@@ -78,6 +78,13 @@ def prompts_of(
     return prompts, [write_pack(store, key, pictures.items())]
 
 
+def check_skills(config: PromptsConfig) -> None:
+    """Raise PromptSetError for a skill that the tiny world does not have."""
+    unknown = [skill for skill in config.skills or () if skill not in SKILLS]
+    if unknown:
+        raise PromptSetError(f"skill {unknown[0]!r} is not one of the tiny world's: use {', '.join(SKILLS)}")
+
+
 def _size(config: PromptsConfig, split: str) -> int:
     sizes = {"pool": config.pool, "validation": config.validation, "holdout": config.holdout, "report": config.report}
     if split not in sizes:
