@@ -9,7 +9,7 @@ import pytest
 import ratchet
 from ratchet import rounds
 from ratchet.begin import BeginOptions, begin
-from ratchet.errors import LeaseHeld, RecipeError, RegistryError, RegistryUnavailable, RoundError
+from ratchet.errors import LeaseHeld, PromptSetError, RecipeError, RegistryError, RegistryUnavailable, RoundError
 from ratchet.finish import finish
 from ratchet.promptset import find
 from ratchet.registry import lease as leases
@@ -207,3 +207,24 @@ def test_a_begin_that_was_killed_early_is_completed(settings: Settings, store: S
     assert opened(settings) == ticket
     assert find(store, first.prompts) == prompts
     leave(store, ticket, "generate")
+
+
+def test_a_begin_that_fails_after_it_opened_the_round_says_so_until_it_goes_well(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("ratchet.begin.stage.prompts.draw", fail)
+        with pytest.raises(OSError, match="no space left"):
+            opened(settings)
+    assert finish("job-1", LOOP, settings).reason == "begin: OSError: no space left"
+    opened(settings, resume=True)
+    assert finish("job-1", LOOP, settings).reason.startswith("generate: it left no manifest")
+
+
+def test_a_skill_that_the_world_does_not_have_opens_no_round(settings: Settings, store: Store) -> None:
+    with pytest.raises(PromptSetError, match="skill 'existence' is not one of the tiny world's: use count, exist"):
+        opened(settings, recipe="{name: a, prompts: {skills: [existence]}}")
+    assert rounds.numbers(store, LOOP) == []

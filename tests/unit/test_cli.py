@@ -1,0 +1,181 @@
+"""The command line: exit codes, JSON for machines, and what a newcomer's mistakes are answered with."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import ratchet
+from ratchet import errors as tree
+from ratchet.cli import app as cli
+from ratchet.errors import RatchetError
+from ratchet.finish import finish
+from ratchet.settings import Settings
+from ratchet.stage import STAGES
+from ratchet.store import open_store
+from tests.unit.loops import LOOP, RECIPE, leave_all, new_loop, opened
+
+ERRORS = [e for e in vars(tree).values() if isinstance(e, type) and issubclass(e, RatchetError)]
+Ratchet = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def ratchet_(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ratchet:
+    """The program as a shell starts it: exit code, output, errors."""
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["ratchet", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        code = ended.value.code
+        return (code if isinstance(code, int) else 0), out, " ".join(err.split())
+
+    return run
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    made = new_loop(tmp_path)
+    for name, value in made.environment().items():
+        monkeypatch.setenv(name, value)
+    return made
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda e: e.__name__)
+def test_an_error_ends_with_its_name_its_words_and_its_code(
+    error: type[RatchetError], ratchet_: Ratchet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error("what it is [3/3], and what to do")
+
+    monkeypatch.setattr(cli, "app", fail)
+    code, out, err = ratchet_()
+    assert (code, out) == (error.exit_code, "")
+    assert err == f"{error.__name__} what it is [3/3], and what to do"
+
+
+def test_the_codes_are_those_that_the_help_names() -> None:
+    result = CliRunner().invoke(cli.app, ["--help"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0
+    for code in {e.exit_code for e in ERRORS} - {1}:
+        assert f"{code} " in result.output
+
+
+def test_an_interrupt_says_how_to_go_on(ratchet_: Ratchet, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", stop)
+    code, _, err = ratchet_()
+    assert code == 130
+    assert "`ratchet resume` goes on" in err
+
+
+def test_without_a_root_a_newcomer_is_told_what_to_set(ratchet_: Ratchet, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RATCHET_ROOT", "RATCHET_REGISTRY", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    code, _, err = ratchet_("status")
+    assert code == 1
+    assert "RATCHET_ROOT is not set" in err
+    assert "`ratchet demo`" in err
+
+
+def test_an_unknown_recipe_is_answered_with_those_there_are(ratchet_: Ratchet, settings: Settings) -> None:
+    code, _, err = ratchet_("run", "--loop", LOOP, "--recipe", "rtf")
+    assert code == 2
+    assert "no recipe 'rtf'. Shipped: dpo, rft; or give a path to a YAML file." in err
+
+
+def test_a_loop_without_champion_is_answered_with_the_command_that_gives_one(
+    ratchet_: Ratchet, settings: Settings
+) -> None:
+    for command in ("run", "begin"):
+        code, _, err = ratchet_(command, "--loop", "other")
+        assert code == 9
+        assert "loop other has no champion to start from" in err
+        assert "`ratchet init --loop other --seed MODEL`" in err
+
+
+@pytest.mark.parametrize("command", [["resume"], ["generate"], ["cancel"], ["train", "--json"]])
+def test_a_loop_without_rounds_is_an_error_of_the_round(
+    ratchet_: Ratchet, settings: Settings, command: list[str]
+) -> None:
+    code, _, err = ratchet_(*command, "--loop", LOOP)
+    assert code == 9
+    assert "`ratchet" in err
+
+
+def test_usage_errors_end_with_two(ratchet_: Ratchet) -> None:
+    assert ratchet_("run", "--rounds", "0")[0] == 2
+    assert ratchet_("no-such-command")[0] == 2
+
+
+def test_every_stage_is_a_command_with_an_example() -> None:
+    for stage in STAGES:
+        result = CliRunner().invoke(cli.app, [stage, "--help"], env={"COLUMNS": "200"})
+        assert result.exit_code == 0
+        assert f"Example: ratchet {stage}" in result.output
+
+
+def test_the_version_is_printed(ratchet_: Ratchet) -> None:
+    assert ratchet_("--version")[1].strip() == f"ratchet {ratchet.__version__}"
+
+
+def test_what_is_asked_for_as_json_is_json(ratchet_: Ratchet, settings: Settings) -> None:
+    code, out, _ = ratchet_("begin", "--loop", LOOP, "--recipe", RECIPE, "--job", "job-1")
+    ticket = json.loads(out)
+    assert (code, ticket["number"], ticket["job"]) == (0, 1, "job-1")
+    leave_all(open_store(settings.root), opened(settings))
+    code, out, _ = ratchet_("finish", "--loop", LOOP, "--job", "job-1")
+    assert (code, json.loads(out)["state"]) == (0, "REFUSED")
+    one = json.loads(ratchet_("status", "--loop", LOOP, "--json")[1])
+    assert (one["loop"], one["rounds"][0]["state"]) == (LOOP, "REFUSED")
+    assert json.loads(ratchet_("status", "--json")[1]) == [one]
+    assert [r["name"] for r in json.loads(ratchet_("recipe", "list", "--json")[1])] == ["dpo", "rft"]
+    assert json.loads(ratchet_("recipe", "show", "rft", "--json")[1])["name"] == "rft"
+
+
+def test_status_shows_a_table(ratchet_: Ratchet, settings: Settings) -> None:
+    leave_all(open_store(settings.root), opened(settings))
+    running = ratchet_("status")[1]
+    assert "champion: version 1" in running
+    assert "RUNNING" in running
+    assert "held by run job-1 until" in running
+    finish("job-1", LOOP, settings)
+    ended = ratchet_("status", "--loop", LOOP)[1]
+    assert "REFUSED" in ended
+    assert "held by" not in ended
+
+
+def test_a_place_without_loops_says_how_to_make_one(
+    ratchet_: Ratchet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RATCHET_ROOT", str(tmp_path))
+    monkeypatch.setenv("RATCHET_REGISTRY", "store")
+    assert "no loop here yet; `ratchet init --loop NAME --seed MODEL`" in ratchet_("status")[1]
+
+
+def test_recipes_are_checked_against_a_profile(ratchet_: Ratchet, tmp_path: Path) -> None:
+    assert ratchet_("recipe", "check", "rft")[0] == 0
+    file = tmp_path / "cluster.yaml"
+    file.write_text("{name: cluster, methods: [dpo]}")
+    code, _, err = ratchet_("recipe", "check", "rft", "--profile", str(file))
+    assert code == 2
+    assert "profile cluster allows dpo" in err
+    shown = ratchet_("recipe", "show", "rft")[1]
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(shown)
+    assert ratchet_("recipe", "check", str(mine))[0] == 0
+
+
+def test_a_cancelled_round_is_said(ratchet_: Ratchet, settings: Settings) -> None:
+    opened(settings)
+    code, out, _ = ratchet_("cancel", "--loop", LOOP, "--why", "wrong recipe")
+    assert (code, out.strip()) == (0, "FAILED: cancelled: wrong recipe")
