@@ -92,7 +92,10 @@ class Live:
             for event in file.new():
                 self._take(source, event)
 
-    def say(self, text: str) -> None:
+    def ended(self, source: str, text: str) -> None:
+        """The source has nothing more to do for now: close its line and say how it ended."""
+        self.look()
+        self._end(source)
         self.console.print(text, highlight=False)
 
     def _take(self, source: str, event: dict[str, Any]) -> None:

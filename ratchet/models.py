@@ -92,7 +92,7 @@ def load(folder: str | Path, dtype: Dtype = "float32") -> tuple[Any, Any]:
         )
     local: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
     try:
-        with _no_progress_bars():
+        with _quietly():
             processor = AutoProcessor.from_pretrained(path, **local)
             model, report = AutoModelForImageTextToText.from_pretrained(
                 path, dtype=getattr(torch, dtype), use_safetensors=True, output_loading_info=True, **local
@@ -212,15 +212,17 @@ def _sweep(home: Path) -> None:
 
 
 @contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    """A bar for each load would fill the logs of a stage."""
+def _quietly() -> Iterator[None]:
+    """No bar for each load, and no warning about defaults that the checkpoint's own config replaces a moment later."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()
 

@@ -111,7 +111,7 @@ def _run(
                 count,
                 resume=resume,
                 look=live.look,
-                said=lambda end: live.say(f"[bold]{end.state}[/bold] {end.reason}"),
+                said=lambda end: live.ended("round", f"[bold]{end.state}[/bold] {end.reason}"),
             )
         _print_status(settings, loop)
 

@@ -91,7 +91,8 @@ def export(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the data set.")],
     form: Annotated[
-        Literal["sft", "pairs", "messages", "groups"], typer.Option("--as", help="Rows for SFT, preference pairs, chat messages, or whole groups.")
+        Literal["sft", "pairs", "messages", "groups"],
+        typer.Option("--as", help="Rows for SFT, preference pairs, chat messages, or whole groups."),
     ] = "sft",
     file_format: Annotated[
         Literal["parquet", "jsonl"], typer.Option("--format", help="Parquet with pictures inside, or JSON lines.")

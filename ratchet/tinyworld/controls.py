@@ -56,6 +56,7 @@ class Controls:
     loop: str
     seed: ModelRef
     arms: dict[str, Arm] = field(default_factory=dict)
+    judged: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.arms = {name: Arm(name, self.seed) for name in ARMS}
@@ -66,6 +67,7 @@ class Controls:
             opened = self._wait(number, lambda n=number: self._opened(n))  # type: ignore[misc]
             if number == 1:
                 self._keep(self._train("no_verifier", opened, no_verifier(opened.recipe), opened.prompts))
+                self._judge("no_verifier")
             gold = self._train("gold", opened, gold_labels(opened.recipe), opened.prompts)
             steps = self._wait(number, lambda n=number: self._steps(n))  # type: ignore[misc]
             again = None
@@ -79,30 +81,28 @@ class Controls:
 
     def decide(self) -> dict[str, Any]:
         """Let the gate judge each arm against the seed, on the holdout of the last round that the arm learned beside."""
-        judged = {}
         for name, arm in self.arms.items():
-            if arm.trained is None or arm.base is None:
-                continue
-            start = time.perf_counter()
-            opened = self._arm_round(name, arm.base, arm.base.recipe, arm.base.prompts, self.seed)
-            parents = {"train": arm.trained}
-            for stage in ("evaluate", "promote"):
-                context = context_of(
-                    stage,
-                    self.store,
-                    opened,
-                    parents,
-                    settings=self.settings,
-                    progress=for_stage(f"{name}: {stage}", opened.number),
-                )
-                parents[stage] = run_step(context)
-            judged[name] = {
-                "decision": parents["promote"].results["decision"],
-                "model": arm.model.model_dump(),
-                "visits": arm.visits,
-                "seconds": arm.seconds + time.perf_counter() - start,
-            }
-        return judged
+            if arm.trained is not None and name not in self.judged:
+                self._judge(name)
+        return self.judged
+
+    def _judge(self, name: str) -> None:
+        arm = self.arms[name]
+        if arm.trained is None or arm.base is None:
+            return
+        start = time.perf_counter()
+        opened = self._arm_round(name, arm.base, arm.base.recipe, arm.base.prompts, self.seed)
+        parents = {"train": arm.trained}
+        for stage in ("evaluate", "promote"):
+            progress = for_stage(f"{name}: {stage}", opened.number)
+            context = context_of(stage, self.store, opened, parents, settings=self.settings, progress=progress)
+            parents[stage] = run_step(context)
+        self.judged[name] = {
+            "decision": parents["promote"].results["decision"],
+            "model": arm.model.model_dump(),
+            "visits": arm.visits,
+            "seconds": arm.seconds + time.perf_counter() - start,
+        }
 
     def _train(self, name: str, base: Round, recipe: Recipe, prompts: str) -> Arm:
         start = time.perf_counter()

@@ -86,7 +86,7 @@ def _rounds_and_controls(options: DemoOptions, environment: Mapping[str, str], c
     arms = _start_controls(options, environment, beside) if options.controls else None
     try:
         with Live(console, {"round": run.progress, "controls": beside}) as live:
-            run_rounds(run, options.rounds, look=live.look, said=lambda end: live.say(_sentence(end)))
+            run_rounds(run, options.rounds, look=live.look, said=lambda end: live.ended("round", _sentence(end)))
             if arms is not None:
                 _await(arms, live, options.out / "logs" / "controls.log")
     finally:
