@@ -81,7 +81,7 @@ def test_each_stage_leaves_one_line(tmp_path: Path, terminal: bool) -> None:
             for done in range(3):
                 progress(done + 1, 3, "rows")
             live.look()
-        live.say("PROMOTED better")
+        live.ended("round", "PROMOTED better")
     lines = out.getvalue().splitlines()
     for words in ("round 3  generate", "round 3  verify"):
         assert len([line for line in lines if words in line and line.rstrip().endswith(" s")]) >= 1
