@@ -105,7 +105,9 @@ def yes_no(outcomes: Iterable[Outcome]) -> YesNo | None:
 
 def chair(outcomes: Iterable[Outcome]) -> Chair | None:
     """The captions; None where there are none."""
-    counts = [(o.mentioned, o.hallucinated or 0, o.covered or 0, o.truth or 0) for o in outcomes if o.mentioned is not None]
+    counts = [
+        (o.mentioned, o.hallucinated or 0, o.covered or 0, o.truth or 0) for o in outcomes if o.mentioned is not None
+    ]
     if not counts:
         return None
     mentioned, hallucinated, covered, truth = (sum(column) for column in zip(*counts, strict=True))
@@ -229,7 +231,11 @@ def by_skill(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
 
 
 def _delta(pairs: Pairs, value: Callable[[Outcome], float | None]) -> Delta | None:
-    found = [(a, b, ours.split_key) for ours, theirs in pairs if (a := value(ours)) is not None and (b := value(theirs)) is not None]
+    found = [
+        (a, b, ours.split_key)
+        for ours, theirs in pairs
+        if (a := value(ours)) is not None and (b := value(theirs)) is not None
+    ]
     if not found:
         return None
     candidate, champion, clusters = zip(*found, strict=True)
@@ -255,4 +261,6 @@ def _dumped(record: Record | None) -> dict[str, Any] | None:
 def _rounded(delta: Delta | None) -> Mapping[str, Any] | None:
     if delta is None:
         return None
-    return {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in delta.model_dump().items()}
+    return {
+        name: round(value, DIGITS) if isinstance(value, float) else value for name, value in delta.model_dump().items()
+    }

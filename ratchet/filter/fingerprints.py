@@ -67,13 +67,19 @@ def key_of(sha256: str, more: int = 0) -> int:
 
 def fence_of(store: Store, opened: Round, near_bits: int | None) -> Fence:
     """The fence around what the round holds out: the fingerprints of its prompt set, and of the one it reports on."""
-    return Fence((one for digest in dict.fromkeys((opened.prompts, opened.report)) for one in _read(store, digest)), near_bits)
+    return Fence(
+        (one for digest in dict.fromkeys((opened.prompts, opened.report)) for one in _read(store, digest)), near_bits
+    )
 
 
 def _read(store: Store, digest: str) -> Iterator[Fingerprint]:
     found = find(store, digest)
     if found is None:
-        raise RoundError(f"prompt set {digest[:12]} is not complete under {store.root}; `ratchet resume` runs begin again, which finishes it.")
+        raise RoundError(
+            f"prompt set {digest[:12]} is not complete under {store.root}; `ratchet resume` runs begin again, which finishes it."
+        )
     if found.fingerprints is None:
-        raise PromptSetError(f"prompt set {found.name} has no fingerprints to decontaminate against; import it again, or set filter.decontaminate: false.")
+        raise PromptSetError(
+            f"prompt set {found.name} has no fingerprints to decontaminate against; import it again, or set filter.decontaminate: false."
+        )
     yield from Artifact.open(store, found.fingerprints, FINGERPRINTS).rows()

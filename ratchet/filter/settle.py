@@ -110,7 +110,9 @@ def _pairs(judged: Judged, config: FilterConfig) -> tuple[Pair, ...]:
     if config.pairs is None:
         return ()
     whole = [(c, j) for c, j in judged if c.finish_reason == "stop" and j.passed is not None]
-    all_candidates = [(c, j, Candidate(c, j.score if j.score is not None else float(bool(j.passed)), j.reason)) for c, j in whole]
+    all_candidates = [
+        (c, j, Candidate(c, j.score if j.score is not None else float(bool(j.passed)), j.reason)) for c, j in whole
+    ]
     passed = [one for c, j, one in all_candidates if j.passed and c.negative is None]
     failed = [one for _, j, one in all_candidates if not j.passed]
     return make_pairs(passed, failed, config.pairs)

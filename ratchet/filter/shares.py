@@ -19,7 +19,11 @@ def draw_key(prompt_id: str, salt: str) -> int:
 
 
 def limit_shares(
-    codes: Codes, skills: npt.NDArray[np.uint32], keys: npt.NDArray[np.uint64], per_skill: int | None, balance: float | None
+    codes: Codes,
+    skills: npt.NDArray[np.uint32],
+    keys: npt.NDArray[np.uint64],
+    per_skill: int | None,
+    balance: float | None,
 ) -> Codes:
     """Reason codes with the groups dropped that exceed `per_skill`, then `balance` times the rarest skill that is left."""
     codes = codes.copy()
@@ -33,7 +37,9 @@ def limit_shares(
     return codes
 
 
-def _drop_over(codes: Codes, skills: npt.NDArray[np.uint32], keys: npt.NDArray[np.uint64], most: int, reason: str) -> None:
+def _drop_over(
+    codes: Codes, skills: npt.NDArray[np.uint32], keys: npt.NDArray[np.uint64], most: int, reason: str
+) -> None:
     """Per skill keep the `most` lowest keys of the groups not dropped so far."""
     alive = np.flatnonzero(codes == 0)
     order = alive[np.lexsort((keys[alive], skills[alive]))]

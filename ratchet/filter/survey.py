@@ -31,7 +31,9 @@ _UNKNOWN_RATE = -1.0
 class Survey:
     """About 30 bytes a group, and 100 more where exact duplicates are looked for."""
 
-    def __init__(self, config: FilterConfig, verify: VerifyConfig, salt: str, fence: Fence | None, hashes: Hashes | None) -> None:
+    def __init__(
+        self, config: FilterConfig, verify: VerifyConfig, salt: str, fence: Fence | None, hashes: Hashes | None
+    ) -> None:
         self._config, self._verify, self._salt = config, verify, salt
         self._fence, self._hashes = fence, hashes
         self._seen: set[bytes] = set()
@@ -57,7 +59,9 @@ class Survey:
         skills = np.frombuffer(self._skills, dtype=np.uint32)
         keys = np.frombuffer(self._keys, dtype=np.uint64)
         final = limit_shares(codes, skills, keys, self._config.per_skill, self._config.balance) if codes.size else codes
-        return Decisions(final, skills, np.frombuffer(self._bands, dtype=np.uint8), self._rates, list(self._skill_codes))
+        return Decisions(
+            final, skills, np.frombuffer(self._bands, dtype=np.uint8), self._rates, list(self._skill_codes)
+        )
 
     def _known_reason(self, prompt: Prompt) -> str | None:
         """Duplicates of earlier rows first, then what is held out."""
@@ -111,7 +115,8 @@ class Decisions:
         table = np.zeros((len(names), len(reasons.NAMES)), dtype=np.int64)
         np.add.at(table, (column, self.codes), 1)
         return {
-            names[i]: {"rows": int(table[i].sum())} | {n: int(table[i, c]) for c, n in enumerate(reasons.NAMES) if c == 0 or table[i, c]}
+            names[i]: {"rows": int(table[i].sum())}
+            | {n: int(table[i, c]) for c, n in enumerate(reasons.NAMES) if c == 0 or table[i, c]}
             for i in sorted(range(len(names)), key=lambda i: names[i])
             if table[i].any()
         }

@@ -16,9 +16,7 @@ SHARING = frozenset({"idefics3"})
 """Architectures for which this was tested to change no completion. Those with positions of their own are no candidates."""
 
 
-def completions(
-    model: Any, inputs: Mapping[str, torch.Tensor], n: int, generation: Any, processors: list[Any]
-) -> Any:
+def completions(model: Any, inputs: Mapping[str, torch.Tensor], n: int, generation: Any, processors: list[Any]) -> Any:
     """Token ids (prompts x n, prompt and completion): `n` completions of each left-padded row of `inputs`."""
     if n == 1 or model.config.model_type not in SHARING:
         generation.num_return_sequences = n

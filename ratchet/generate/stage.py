@@ -29,7 +29,9 @@ def run(context: StageContext) -> Manifest:
     pool = open_part(context.store, context.prompt_set(), "pool")
     ids = chosen(pool, context.round.recipe.prompts.pool, context.round.salt)
     if not ids:
-        raise SamplingError(f"the pool at {pool.manifest.uri} is empty; there is nothing to sample. Import more prompts.")
+        raise SamplingError(
+            f"the pool at {pool.manifest.uri} is empty; there is nothing to sample. Import more prompts."
+        )
     tally = Counter[tuple[str, str]]()
     sampled = _Sampled(context, config, ImageBank(context.store, pool.manifest.packs), len(ids))
     for index, prompts in enumerate(chunks((p for p in pool.rows() if p.id in ids), config.shard_size)):

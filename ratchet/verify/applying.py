@@ -48,7 +48,9 @@ def verdicts_of(
         runner = _Runner(known(name, verifiers), timeout_seconds)
         found[name] = dict(zip(places, runner.run([groups[i] for i in places]), strict=True))
     return [
-        list(zip(*(found[name][i] for name in dict.fromkeys(one)), strict=True)) if one else [() for _ in groups[i].completions]
+        list(zip(*(found[name][i] for name in dict.fromkeys(one)), strict=True))
+        if one
+        else [() for _ in groups[i].completions]
         for i, one in enumerate(wanted)
     ]
 
@@ -57,13 +59,16 @@ def known(name: str, verifiers: Mapping[str, Verifier] = VERIFIERS) -> Verifier:
     """The verifier of that name; raises VerifierError that lists those there are."""
     found = verifiers.get(name)
     if found is None:
-        raise VerifierError(f"no verifier {name!r}; known: {', '.join(sorted(verifiers))}. Mend verify.verifiers or the prompts' verifiers.")
+        raise VerifierError(
+            f"no verifier {name!r}; known: {', '.join(sorted(verifiers))}. Mend verify.verifiers or the prompts' verifiers."
+        )
     return found
 
 
 def _with_verdicts(group: Group, lists: Sequence[tuple[Verdict, ...]]) -> Group:
     completions: list[Completion] = [
-        c.model_copy(update={"verdicts": c.verdicts + new}) if new else c for c, new in zip(group.completions, lists, strict=True)
+        c.model_copy(update={"verdicts": c.verdicts + new}) if new else c
+        for c, new in zip(group.completions, lists, strict=True)
     ]
     return group.model_copy(update={"completions": tuple(completions)})
 
@@ -108,7 +113,9 @@ class _Runner:
         verdicts = self.verifier.verify(groups)
         shape, wanted = [len(one) for one in verdicts], [len(g.completions) for g in groups]
         if shape != wanted:
-            raise VerifierError(f"verifier {self.verifier.name} gave {sum(shape)} verdicts for {sum(wanted)} completions; it must give one each")
+            raise VerifierError(
+                f"verifier {self.verifier.name} gave {sum(shape)} verdicts for {sum(wanted)} completions; it must give one each"
+            )
         return verdicts
 
     def _unscored(self, groups: Sequence[Group], reason: str, error: str) -> list[list[Verdict]]:

@@ -16,7 +16,9 @@ R = TypeVar("R", bound=Record)
 
 def record_array(model: type[R], records: Sequence[R]) -> pa.StructArray:
     """Records as one struct column; tuples of records become lists of structs."""
-    arrays = [_array(field.annotation, [getattr(r, name) for r in records]) for name, field in model.model_fields.items()]
+    arrays = [
+        _array(field.annotation, [getattr(r, name) for r in records]) for name, field in model.model_fields.items()
+    ]
     return pa.StructArray.from_arrays(arrays, fields=list(arrow_type(model)))
 
 
@@ -35,7 +37,9 @@ def with_completion_fields(table: pa.Table, fields: Mapping[str, pa.Array]) -> p
     # list sizes, not offsets: those of a slice do not begin at zero.
     sizes = column.value_lengths().to_numpy(zero_copy_only=False)
     offsets = pa.array(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32))
-    lists = pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(arrays, fields=list(kind)), type=pa.list_(kind))
+    lists = pa.ListArray.from_arrays(
+        offsets, pa.StructArray.from_arrays(arrays, fields=list(kind)), type=pa.list_(kind)
+    )
     return with_column(table, "completions", lists)
 
 

@@ -60,7 +60,11 @@ class Rule:
 
     def self_check(self, prompt: Prompt) -> str | None:
         if prompt.reference is None:
-            return f"verifier {self.name} needs a reference, and the prompt has none; add one." if self.needs_reference else None
+            return (
+                f"verifier {self.name} needs a reference, and the prompt has none; add one."
+                if self.needs_reference
+                else None
+            )
         found = self.check(prompt, prompt.reference)
         if not found.passed:
             shown = prompt.reference[:_SHOWN]

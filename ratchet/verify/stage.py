@@ -97,7 +97,9 @@ def _verify(context: StageContext, table: pa.Table, tally: Tally) -> tuple[pa.Ta
         for group, lists in zip(dicts, added, strict=True):
             for completion, new in zip(group["completions"], lists, strict=True):
                 completion["verdicts"] = [*completion["verdicts"], *map(dumped, new)]
-        return with_completion_fields(table, {"verdicts": lists_array(Verdict, all_verdicts)}), canonical.rows_hash(dicts)
+        return with_completion_fields(table, {"verdicts": lists_array(Verdict, all_verdicts)}), canonical.rows_hash(
+            dicts
+        )
 
 
 class _Dumps:

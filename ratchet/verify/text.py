@@ -22,11 +22,24 @@ _SHORT = 1000
 _NO_NUMBER = re.compile("[²³¹⁰-₟¼-¾⅐-↉]")
 _TOKEN = re.compile(r"[\w.,+-]+")
 # At most 30 digits and three of exponent: what matches is cheap to compute with.
-_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]{1,3}(?:,[0-9]{3}){1,9}|[0-9]{1,30})(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:e[+-]?[0-9]{1,3})?")
+_NUMBER = re.compile(
+    r"[+-]?(?:(?:[0-9]{1,3}(?:,[0-9]{3}){1,9}|[0-9]{1,30})(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:e[+-]?[0-9]{1,3})?"
+)
 _DIGIT = re.compile(r"[0-9]")
 _WORD = re.compile(r"[^\W\d_]+")
 _UNITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_TEENS = ("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty")
+_TEENS = (
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+)
 NUMBER_WORDS: dict[str, Decimal] = {word: Decimal(value) for value, word in enumerate(_UNITS + _TEENS)}
 _CLAUSE = re.compile(r"[.,;:!?\n]+")
 _YES_NO = frozenset({"yes", "no"})
@@ -44,7 +57,9 @@ def normalise(text: str) -> str:
         text = _stream_safe(text)
     for _ in range(_PASSES):
         # Folding case can undo NFKC and the other way round; a few passes reach the fixed point.
-        folded = _trim(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).casefold()))
+        folded = _trim(
+            unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).casefold())
+        )
         if folded == text:
             break
         text = folded

@@ -38,7 +38,9 @@ def pretend(monkeypatch: pytest.MonkeyPatch, settings: Settings, *states: str, c
         asked.append("--resume" in command)
         ticket = opened(settings, f"job-{len(asked)}", resume=asked[-1])
         state = left.pop(0)
-        leave_all(open_store(settings.root), ticket, state, but=("train", "evaluate", "promote") if state == "FAILED" else ())
+        leave_all(
+            open_store(settings.root), ticket, state, but=("train", "evaluate", "promote") if state == "FAILED" else ()
+        )
         finish(ticket.job, LOOP, settings)
         return code
 

@@ -65,10 +65,7 @@ def test_a_model_that_never_says_yes_has_no_precision_and_recall_zero():
 def test_chair_divides_hallucinated_by_mentioned_over_all_captions():
     captions = [(3, 1, 2, 4), (2, 0, 2, 2), (0, 0, 0, 1)]
     found = metrics.chair(
-        [
-            outcome(i, mentioned=m, hallucinated=h, covered=c, truth=t)
-            for i, (m, h, c, t) in enumerate(captions)
-        ]
+        [outcome(i, mentioned=m, hallucinated=h, covered=c, truth=t) for i, (m, h, c, t) in enumerate(captions)]
     )
     assert found is not None
     assert (found.captions, found.mentioned, found.hallucinated) == (3, 5, 1)
@@ -92,9 +89,7 @@ def test_metrics_of_other_kinds_of_items_are_absent():
 
 def test_pass_at_k_is_the_share_of_prompts_with_any_right_sample():
     drawn = [(4, 0, 2), (4, 1, 4), (4, 4, 1), (3, 3, 1)]
-    found = metrics.sampled(
-        [outcome(i, samples=n, samples_correct=c, distinct=d) for i, (n, c, d) in enumerate(drawn)]
-    )
+    found = metrics.sampled([outcome(i, samples=n, samples_correct=c, distinct=d) for i, (n, c, d) in enumerate(drawn)])
     assert found is not None
     assert (found.k, found.prompts) == (4, 3), "a prompt with an unscored sample is left out"
     assert found.pass_at_k == pytest.approx(2 / 3, abs=1e-6)
@@ -103,7 +98,9 @@ def test_pass_at_k_is_the_share_of_prompts_with_any_right_sample():
 
 
 def test_rates_of_clipped_and_unparsed_answers():
-    found = metrics.of_model([outcome(0, clipped=True, unparsed=True), outcome(1, clipped=True), outcome(2), outcome(3)])
+    found = metrics.of_model(
+        [outcome(0, clipped=True, unparsed=True), outcome(1, clipped=True), outcome(2), outcome(3)]
+    )
     assert (found["clipped"], found["unparsed"]) == (0.5, 0.25)
 
 

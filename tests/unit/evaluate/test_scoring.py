@@ -55,7 +55,13 @@ def test_yes_no_questions_carry_answer_and_truth():
 
 
 def test_captions_carry_object_counts_as_multisets():
-    found = scored(group("red circle , red circle , blue square", ("objects",), "red circle , red circle , red circle , blue triangle"))
+    found = scored(
+        group(
+            "red circle , red circle , blue square",
+            ("objects",),
+            "red circle , red circle , red circle , blue triangle",
+        )
+    )
     assert (found.mentioned, found.hallucinated, found.covered, found.truth) == (4, 2, 2, 3)
 
 

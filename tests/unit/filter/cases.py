@@ -15,7 +15,9 @@ def ref(name: object) -> ImageRef:
     return ImageRef(sha256=hashlib.sha256(str(name).encode()).hexdigest(), media_type="image/png", width=8, height=8)
 
 
-def prompt(number: int = 0, question: str = "how many ?", images: Sequence[ImageRef] | None = None, **fields: Any) -> Prompt:
+def prompt(
+    number: int = 0, question: str = "how many ?", images: Sequence[ImageRef] | None = None, **fields: Any
+) -> Prompt:
     given = {"skill": "count", "source": "test", "reference": "3", **fields}
     return Prompt.make(messages=[Message(role="user", content=question)], images=images or [ref(number)], **given)
 
@@ -35,4 +37,6 @@ def completion(index: int, mark: str, text: str | None = None, **fields: Any) ->
 
 
 def group(marks: str = "+-", number: int = 0, **fields: Any) -> Group:
-    return Group(prompt=prompt(number, **fields), completions=tuple(completion(i, mark) for i, mark in enumerate(marks)))
+    return Group(
+        prompt=prompt(number, **fields), completions=tuple(completion(i, mark) for i, mark in enumerate(marks))
+    )

@@ -9,7 +9,10 @@ from tests.unit.filter.cases import completion
 
 
 def candidates(first: int, *given: tuple[str, float, int]) -> list[Candidate]:
-    return [Candidate(completion(first + i, "+", text, n_tokens=n), score, "match" if score == 1 else "wrong") for i, (text, score, n) in enumerate(given)]
+    return [
+        Candidate(completion(first + i, "+", text, n_tokens=n), score, "match" if score == 1 else "wrong")
+        for i, (text, score, n) in enumerate(given)
+    ]
 
 
 def made(passed: list[Candidate], failed: list[Candidate], **config: Any) -> list[tuple[int, int]]:
@@ -47,12 +50,16 @@ def test_equal_texts_count_once_and_a_text_that_passed_is_never_rejected() -> No
     assert made(passed, failed, max_per_prompt=9) == [(0, 6)]
 
 
-_given = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from([0.0, 0.3, 0.7, 1.0]), st.integers(0, 9)), max_size=6)
+_given = st.lists(
+    st.tuples(st.sampled_from("abcdefgh"), st.sampled_from([0.0, 0.3, 0.7, 1.0]), st.integers(0, 9)), max_size=6
+)
 
 
 @settings(deadline=None)
 @given(_given, _given, st.integers(1, 4), st.sampled_from([None, 1.5, 3.0]))
-def test_pairs_keep_every_rule(good: list[tuple[str, float, int]], bad: list[tuple[str, float, int]], most: int, ratio: float | None) -> None:
+def test_pairs_keep_every_rule(
+    good: list[tuple[str, float, int]], bad: list[tuple[str, float, int]], most: int, ratio: float | None
+) -> None:
     passed, failed = candidates(0, *good), candidates(100, *bad)
     by_index = {c.completion.index: c for c in [*passed, *failed]}
     pairs = make_pairs(passed, failed, PairsConfig(max_per_prompt=most, min_margin=0.5, max_length_ratio=ratio))

@@ -37,7 +37,9 @@ def settled(given: Group | str | list[Completion], verify: VerifyConfig = CHECKE
         ("+++", {}, None),
     ],
 )
-def test_groups_are_dropped_with_the_first_reason_that_holds(marks: str, config: dict[str, Any], reason: str | None) -> None:
+def test_groups_are_dropped_with_the_first_reason_that_holds(
+    marks: str, config: dict[str, Any], reason: str | None
+) -> None:
     assert settled(marks, **config).reason == reason
 
 
@@ -52,7 +54,9 @@ def test_unscored_completions_do_not_count_in_the_rate() -> None:
 
 
 def test_negatives_do_not_count_in_the_rate_and_are_never_kept() -> None:
-    found = settled([completion(0, "+"), completion(1, "+", negative=NEGATIVE), completion(2, "-", negative=NEGATIVE)], pairs={})
+    found = settled(
+        [completion(0, "+"), completion(1, "+", negative=NEGATIVE), completion(2, "-", negative=NEGATIVE)], pairs={}
+    )
     assert found.pass_rate == 1
     assert [why for _, why in found.marks] == [None, "negative", "negative"]
     assert [(p.chosen, p.rejected) for p in found.pairs] == [(0, 2)]

@@ -5,7 +5,12 @@ from hypothesis import strategies as st
 from ratchet.filter import reasons
 from ratchet.filter.shares import draw_key, limit_shares
 
-_rows = st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.integers(0, 2**64 - 1)), min_size=1, max_size=60, unique_by=lambda r: r[2])
+_rows = st.lists(
+    st.tuples(st.integers(0, 3), st.booleans(), st.integers(0, 2**64 - 1)),
+    min_size=1,
+    max_size=60,
+    unique_by=lambda r: r[2],
+)
 
 
 def limited(rows: list[tuple[int, bool, int]], per_skill: int | None, balance: float | None) -> list[int]:
@@ -22,7 +27,9 @@ def counts(rows: list[tuple[int, bool, int]], codes: list[int]) -> list[int]:
 
 @settings(deadline=None, max_examples=40)
 @given(_rows, st.none() | st.integers(1, 9), st.none() | st.floats(1, 4))
-def test_cap_and_balance_are_respected(rows: list[tuple[int, bool, int]], per_skill: int | None, balance: float | None) -> None:
+def test_cap_and_balance_are_respected(
+    rows: list[tuple[int, bool, int]], per_skill: int | None, balance: float | None
+) -> None:
     codes = limited(rows, per_skill, balance)
     kept = counts(rows, codes)
     assert per_skill is None or all(n <= per_skill for n in kept)

@@ -24,10 +24,15 @@ SKILLS = ("count", "count", "exist", "count", "read", "count", "exist")
 
 
 def mixed(n: int) -> list[Group]:
-    return [group(MARKS[i % 7], i // 2 * 2 if i % 5 == 0 else i, skill=SKILLS[i % 7], difficulty=i % 10 / 10) for i in range(n)]
+    return [
+        group(MARKS[i % 7], i // 2 * 2 if i % 5 == 0 else i, skill=SKILLS[i % 7], difficulty=i % 10 / 10)
+        for i in range(n)
+    ]
 
 
-def filtered(store: Store, groups: list[Group], shard_size: int = 4, held_out: Any = (), verify: Any = None, **config: Any) -> Manifest:
+def filtered(
+    store: Store, groups: list[Group], shard_size: int = 4, held_out: Any = (), verify: Any = None, **config: Any
+) -> Manifest:
     opened = staging.round_at(store, {"filter": config, "verify": verify or {}}, held_out)
     return staging.run(store, opened, "filter", verify=staging.parent(store, "verify", groups, shard_size))
 
@@ -42,7 +47,13 @@ def reasons(store: Store, manifest: Manifest) -> list[str]:
 
 @pytest.mark.parametrize(
     "config",
-    [{}, {"min_pass_rate": 0.4, "max_pass_rate": 0.6}, {"per_skill": 3, "balance": 1.5}, {"pairs": {}, "balance": 1}, {"dedup_exact": False}],
+    [
+        {},
+        {"min_pass_rate": 0.4, "max_pass_rate": 0.6},
+        {"per_skill": 3, "balance": 1.5},
+        {"pairs": {}, "balance": 1},
+        {"dedup_exact": False},
+    ],
 )
 def test_kept_and_dropped_add_up_to_the_rows(tmp_path: Path, config: dict[str, Any]) -> None:
     store = staging.store_at(tmp_path)
@@ -56,7 +67,9 @@ def test_kept_and_dropped_add_up_to_the_rows(tmp_path: Path, config: dict[str, A
         for counts in table.values():
             assert counts["rows"] == sum(number for name, number in counts.items() if name != "rows")
         assert sum(counts["rows"] for counts in table.values()) == 40
-    assert manifest.counts["rows"] == manifest.counts["kept"] + sum(n for name, n in manifest.counts.items() if name.startswith("dropped_"))
+    assert manifest.counts["rows"] == manifest.counts["kept"] + sum(
+        n for name, n in manifest.counts.items() if name.startswith("dropped_")
+    )
 
 
 def test_filtering_adds_and_changes_nothing_else(tmp_path: Path) -> None:
@@ -75,21 +88,35 @@ def test_filtering_adds_and_changes_nothing_else(tmp_path: Path) -> None:
 def test_excluded_rows_say_what_they_were(tmp_path: Path) -> None:
     store = staging.store_at(tmp_path)
     (row,) = excluded(store, filtered(store, [group("---", 3, difficulty=0.5), group("+-", 4)]))
-    assert (row.reason, row.pass_rate, row.question, row.skill, row.difficulty) == ("too_hard", 0.0, "how many ?", "count", 0.5)
+    assert (row.reason, row.pass_rate, row.question, row.skill, row.difficulty) == (
+        "too_hard",
+        0.0,
+        "how many ?",
+        "count",
+        0.5,
+    )
     assert (row.prompt_id, row.images) == (prompt(3).id, (ref(3).sha256,))
 
 
 def test_the_recorded_hash_is_that_of_the_rows_written(tmp_path: Path) -> None:
     store = staging.store_at(tmp_path)
     manifest = filtered(store, mixed(20), pairs={})
-    assert [GROUPS.rows_hash(t) for t in Artifact.open(store, manifest.uri, GROUPS).tables()] == [s.rows_hash for s in manifest.shards]
+    assert [GROUPS.rows_hash(t) for t in Artifact.open(store, manifest.uri, GROUPS).tables()] == [
+        s.rows_hash for s in manifest.shards
+    ]
 
 
-def test_the_content_does_not_depend_on_the_size_of_shards_and_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_content_does_not_depend_on_the_size_of_shards_and_slices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = set()
     for number, (shard_size, slice_size) in enumerate([(3, 1024), (40, 1024), (40, 7)]):
         monkeypatch.setattr(verify_stage, "SLICE", slice_size)
-        found.add(filtered(staging.store_at(tmp_path / str(number)), mixed(40), shard_size, per_skill=6, pairs={}).content_digest)
+        found.add(
+            filtered(
+                staging.store_at(tmp_path / str(number)), mixed(40), shard_size, per_skill=6, pairs={}
+            ).content_digest
+        )
     assert len(found) == 1
 
 
@@ -180,7 +207,9 @@ def test_fingerprints_are_all_it_opens_of_a_prompt_set(tmp_path: Path, monkeypat
     get = FolderStore.get
     monkeypatch.setattr(FolderStore, "get", lambda self, key: read.append(key) or get(self, key))
     filtered(staging.store_at(tmp_path), mixed(10))
-    opened = {key.removeprefix(f"prompts/{staging.DIGEST[:32]}/").split("/")[0] for key in read if key.startswith("prompts/")}
+    opened = {
+        key.removeprefix(f"prompts/{staging.DIGEST[:32]}/").split("/")[0] for key in read if key.startswith("prompts/")
+    }
     assert opened == {"set.json", "fingerprints"}
 
 

@@ -182,4 +182,6 @@ def test_reading_each_prompt_once_changes_no_completion(sampler, asked, monkeypa
     plain = list(sampler.sample(prompts, SAMPLED))
     assert _texts(shared) == _texts(plain)
     for ours, theirs in zip(shared, plain, strict=True):
-        assert [c.logprob_sum for c in ours.completions] == pytest.approx([c.logprob_sum for c in theirs.completions], abs=1e-3)
+        assert [c.logprob_sum for c in ours.completions] == pytest.approx(
+            [c.logprob_sum for c in theirs.completions], abs=1e-3
+        )

@@ -39,7 +39,9 @@ def round_at(store: Store, recipe: Mapping[str, Any] | None = None, held_out: It
     )
 
 
-def parent(store: Store, stage: str, groups: Sequence[Group], shard_size: int = 4, packs: Iterable[Pack] = ()) -> Manifest:
+def parent(
+    store: Store, stage: str, groups: Sequence[Group], shard_size: int = 4, packs: Iterable[Pack] = ()
+) -> Manifest:
     """An artifact of groups as the given stage would leave it."""
     writer = ArtifactWriter(store, f"parents/{stage}-{shard_size}", GROUPS, Header(stage=stage, key="k"))
     for index, start in enumerate(range(0, len(groups), shard_size)):

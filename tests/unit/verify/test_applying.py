@@ -36,7 +36,12 @@ class Votes:
         for group in groups:
             texts = [c.text for c in group.completions]
             best = max(texts, key=texts.count)
-            out.append([Verdict(verifier="votes", version="1", score=float(t == best), passed=t == best, reason="vote") for t in texts])
+            out.append(
+                [
+                    Verdict(verifier="votes", version="1", score=float(t == best), passed=t == best, reason="vote")
+                    for t in texts
+                ]
+            )
         return out
 
     def self_check(self, prompt: Prompt) -> str | None:
@@ -69,7 +74,9 @@ def test_an_unknown_verifier_is_an_error_that_lists_the_known_ones() -> None:
 def test_without_a_reference_completions_are_unscored() -> None:
     group = rows.group()
     group = group.model_copy(update={"prompt": group.prompt.model_copy(update={"reference": None})})
-    assert [(v.score, v.passed, v.reason, v.error) for v in only(apply([group], None, 60)[0])] == [(None, None, "no_reference", None)] * 2
+    assert [(v.score, v.passed, v.reason, v.error) for v in only(apply([group], None, 60)[0])] == [
+        (None, None, "no_reference", None)
+    ] * 2
 
 
 def test_a_crash_unscores_one_completion_and_the_rest_goes_on() -> None:

@@ -36,9 +36,16 @@ def test_all_must_pass(verdicts: list[Verdict], passed: bool | None, score: floa
 
 @pytest.mark.parametrize(
     ("verdicts", "threshold", "passed", "score"),
-    [([RIGHT, HALF], 0.75, True, 0.75), ([RIGHT, HALF], 0.8, False, 0.75), ([RIGHT, CRASH], 0.1, None, None), ([], 0.1, None, None)],
+    [
+        ([RIGHT, HALF], 0.75, True, 0.75),
+        ([RIGHT, HALF], 0.8, False, 0.75),
+        ([RIGHT, CRASH], 0.1, None, None),
+        ([], 0.1, None, None),
+    ],
 )
-def test_the_mean_must_reach_the_threshold(verdicts: list[Verdict], threshold: float, passed: bool | None, score: float | None) -> None:
+def test_the_mean_must_reach_the_threshold(
+    verdicts: list[Verdict], threshold: float, passed: bool | None, score: float | None
+) -> None:
     assert judge(verdicts, VerifyConfig(policy="mean", threshold=threshold))[:2] == (passed, score)
 
 

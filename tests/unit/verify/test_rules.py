@@ -9,7 +9,14 @@ from ratchet.verify import VERIFIERS, parse_objects, self_check, yes_no_answer
 from ratchet.verify.rules import options
 from tests import rows
 
-REFERENCES = {"exact": "top left", "numeric": "3", "choice": "circles", "yes_no": "yes", "set_f1": "a , b", "objects": "red circle , red circle"}
+REFERENCES = {
+    "exact": "top left",
+    "numeric": "3",
+    "choice": "circles",
+    "yes_no": "yes",
+    "set_f1": "a , b",
+    "objects": "red circle , red circle",
+}
 
 
 def asked(question: str, reference: str | None, *verifiers: str) -> Prompt:
@@ -93,7 +100,10 @@ def test_an_option_is_its_letter_or_its_text(text: str) -> None:
     assert found("choice", "blue", text, LETTERED) == (1.0, True, "match")
 
 
-@pytest.mark.parametrize(("text", "reason"), [("C", "wrong"), ("B. red", "ambiguous"), ("purple", "unparsed"), ("answer: A or answer: B", "ambiguous")])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("C", "wrong"), ("B. red", "ambiguous"), ("purple", "unparsed"), ("answer: A or answer: B", "ambiguous")],
+)
 def test_other_options_fail(text: str, reason: str) -> None:
     assert found("choice", "B", text, LETTERED) == (0.0, False, reason)
 

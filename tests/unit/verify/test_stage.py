@@ -35,7 +35,9 @@ def test_verdicts_that_are_there_already_stay_first(tmp_path: Path) -> None:
 def test_the_recorded_hash_is_that_of_the_rows_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "SLICE", 3)
     store = staging.store_at(tmp_path)
-    manifest = staging.run(store, staging.round_at(store), "verify", generate=staging.parent(store, "generate", groups(11), 7))
+    manifest = staging.run(
+        store, staging.round_at(store), "verify", generate=staging.parent(store, "generate", groups(11), 7)
+    )
     artifact = Artifact.open(store, manifest.uri, GROUPS)
     assert [GROUPS.rows_hash(t) for t in artifact.tables()] == [s.rows_hash for s in manifest.shards]
 
@@ -43,7 +45,9 @@ def test_the_recorded_hash_is_that_of_the_rows_written(tmp_path: Path, monkeypat
 def test_packs_are_carried_over_and_reasons_counted(tmp_path: Path) -> None:
     store = staging.store_at(tmp_path)
     pack = Pack(uri=store.uri("images/p"), size=1, sha256="0" * 64, images=1)
-    manifest = staging.run(store, staging.round_at(store), "verify", generate=staging.parent(store, "generate", groups(5), packs=[pack]))
+    manifest = staging.run(
+        store, staging.round_at(store), "verify", generate=staging.parent(store, "generate", groups(5), packs=[pack])
+    )
     assert manifest.packs == (pack,)
     assert manifest.counts == {
         "groups": 5, "completions": 11, "passed": 8, "failed": 3, "unscored": 0, "solved": 4, "verdicts": 11,
@@ -54,12 +58,21 @@ def test_packs_are_carried_over_and_reasons_counted(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_the_content_does_not_depend_on_the_size_of_shards_and_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_content_does_not_depend_on_the_size_of_shards_and_slices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     digests = set()
     for number, (shard_size, slice_size) in enumerate([(3, 1024), (11, 1024), (11, 2)]):
         monkeypatch.setattr(stage, "SLICE", slice_size)
         store = staging.store_at(tmp_path / str(number))
-        digests.add(staging.run(store, staging.round_at(store), "verify", generate=staging.parent(store, "generate", groups(11), shard_size)).content_digest)
+        digests.add(
+            staging.run(
+                store,
+                staging.round_at(store),
+                "verify",
+                generate=staging.parent(store, "generate", groups(11), shard_size),
+            ).content_digest
+        )
     assert len(digests) == 1
 
 
@@ -98,7 +111,9 @@ def test_a_crash_is_counted_and_not_fatal(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setitem(VERIFIERS, "numeric", per_completion(boom, name="numeric"))
     store = staging.store_at(tmp_path)
-    manifest = staging.run(store, staging.round_at(store), "verify", generate=staging.parent(store, "generate", groups(5)))
+    manifest = staging.run(
+        store, staging.round_at(store), "verify", generate=staging.parent(store, "generate", groups(5))
+    )
     assert (manifest.counts["unscored"], manifest.counts["reason_crash"]) == (11, 11)
     assert manifest.results["all"]["accuracy"] is None
 
