@@ -83,7 +83,7 @@ def test_a_round_on_s3_and_mlflow_leaves_manifests_to_kfp_and_a_champion_with_it
     loop.init_loop(settings, name, str(tiny_seed))
     command = [sys.executable, "-c", KEEP_ROOT, PROFILE, name, LEARNING, str(tmp_path / "kfp")]
     environment = {**os.environ, **settings.environment()}
-    code, log = finished(command, environment, tmp_path / "log")
+    code, log = completed(command, environment, tmp_path / "log")
     assert code == 0, log[-5000:]
     store = open_store(s3_root)
     made = rounds.manifests(store, name, 1)
@@ -182,7 +182,7 @@ def test_a_stage_that_raises_fails_the_round_with_its_message_and_resume_complet
     store = open_store(settings.root)
     run = local_run(settings, tmp_path / "runs")
     with card_hidden(store):
-        code, log = finished(command_of(run), environment_of(run), tmp_path / "log")
+        code, log = completed(command_of(run), environment_of(run), tmp_path / "log")
     assert code == 1
     assert "train" in log.splitlines()[-1]
     end = rounds.read_end(store, LOOP, 1)
@@ -282,7 +282,7 @@ def environment_of(run: LocalRun) -> dict[str, str]:
     return {**os.environ, **run.environment, "RATCHET_PROGRESS": str(run.progress)}
 
 
-def finished(command: list[str], environment: dict[str, str], log: Path) -> tuple[int, str]:
+def completed(command: list[str], environment: dict[str, str], log: Path) -> tuple[int, str]:
     """Run to the end in a process group of its own, which goes whole if it takes too long. Exit code and log."""
     with log.open("wb") as sink:
         child = subprocess.Popen(
