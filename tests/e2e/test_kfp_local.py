@@ -196,9 +196,9 @@ def test_a_stage_that_raises_fails_the_round_with_its_message_and_resume_complet
     assert [(e.state, e.champion) for e in ends] == [("PROMOTED", "2")]
     check_once(settings, store)
     after = objects(store, f"{rounds.round_prefix(LOOP, 1)}/")
-    finished = {k: v for k, v in before.items() if re.search(r"/(generate|verify|filter)-", k)}
-    assert len(finished) > 9
-    assert finished.items() <= after.items()
+    kept = {k: v for k, v in before.items() if re.search(r"/(generate|verify|filter)-", k)}
+    assert len(kept) > 9
+    assert kept.items() <= after.items()
     # What the failed run said stays on record, by its job.
     said = rounds.read_failures(store, LOOP, 1, end.job)
     assert said["train"] == end.reason.removeprefix("train: ")
