@@ -12,7 +12,7 @@ import sys
 import typer
 
 import ratchet
-from ratchet.cli import loops, recipes, sets, stages, worlds
+from ratchet.cli import loops, recipes, servers, sets, stages, worlds
 from ratchet.cli.output import errors
 from ratchet.errors import RatchetError
 
@@ -31,6 +31,7 @@ loops.register(app)
 sets.register(app)
 stages.register(app)
 app.add_typer(recipes.app, name="recipe")
+app.add_typer(servers.app, name="services")
 app.add_typer(worlds.app, name="tinyworld")
 
 

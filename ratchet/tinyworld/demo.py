@@ -6,13 +6,14 @@ does, in the rounds; this file starts processes, waits, and shows.
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -59,13 +60,14 @@ def run_demo(options: DemoOptions, console: Console) -> LoopView:
         environment = running.environment()
         os.environ.update(environment)
         settings = Settings.from_environment()
+        options, left = _plan(settings, options)
         version = init_loop(settings, options.loop, "tinyworld")
         console.print(
             f"champion of loop {options.loop}: version {version.version} ({version.uri})",
             highlight=False,
             soft_wrap=True,
         )
-        _rounds_and_controls(options, environment, console)
+        _rounds_and_controls(options, left, environment, console)
         models = _models(settings, options.loop)
         _last_read(settings, options.loop, models, console)
         view = _show(settings, options, started, console)
@@ -78,7 +80,19 @@ def run_demo(options: DemoOptions, console: Console) -> LoopView:
     return view
 
 
-def _rounds_and_controls(options: DemoOptions, environment: Mapping[str, str], console: Console) -> None:
+def _plan(settings: Settings, options: DemoOptions) -> tuple[DemoOptions, int]:
+    """The loop to work on and how many rounds are left: an unfinished demo goes on, after a finished one a new loop begins."""
+    store = open_store(settings.root)
+    for number in itertools.count(1):
+        loop = options.loop if number == 1 else f"{options.loop}-{number}"
+        ends = [rounds.read_end(store, loop, n) for n in rounds.numbers(store, loop)]
+        done = sum(end is not None and end.state != "FAILED" for end in ends)
+        if done < options.rounds:
+            return replace(options, loop=loop), options.rounds - done
+    raise AssertionError("count never ends")
+
+
+def _rounds_and_controls(options: DemoOptions, left: int, environment: Mapping[str, str], console: Console) -> None:
     run = LocalRun(options.loop, options.recipe, options.out, environment)
     beside = options.out / "controls.jsonl"
     for old in (run.progress, beside):
@@ -86,7 +100,7 @@ def _rounds_and_controls(options: DemoOptions, environment: Mapping[str, str], c
     arms = _start_controls(options, environment, beside) if options.controls else None
     try:
         with Live(console, {"round": run.progress, "controls": beside}) as live:
-            run_rounds(run, options.rounds, look=live.look, said=lambda end: live.ended("round", _sentence(end)))
+            run_rounds(run, left, resume=True, look=live.look, said=lambda end: live.ended("round", _sentence(end)))
             if arms is not None:
                 _await(arms, live, options.out / "logs" / "controls.log")
     finally:
