@@ -57,7 +57,7 @@ def _round(store: Store, loop: str, number: int) -> dict[str, Any]:
         "candidate_version": done["promote"].results["candidate"] if "promote" in done else None,
         "delta": decision.get("delta", {}).get("delta"),
         "delta_ci": [decision["delta"]["low"], decision["delta"]["high"]] if decision else None,
-        "stages": sorted(done, key=lambda name: done[name].created),
+        "artifacts": {name: done[name].uri for name in sorted(done, key=lambda name: done[name].created)},
         "kept": done["filter"].counts["kept"] if "filter" in done else None,
         "stage_seconds": round(sum(sum(m.seconds.values()) for m in done.values()), 1),
         "seconds": round((end.ended - opened.opened).total_seconds(), 1) if end else None,

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from pydantic import ValidationError
 
+from ratchet import rounds
 from ratchet.cli.output import EmbeddedOption, JsonOption, console, print_json, workplace
-from ratchet.errors import ImportRefused
+from ratchet.errors import ImportRefused, RoundError
+from ratchet.store import Store
 
 if TYPE_CHECKING:
     from ratchet.importing.options import ImportOptions
@@ -22,7 +24,7 @@ def register(app: typer.Typer) -> None:
     )(import_)
     app.command(
         rich_help_panel=panel,
-        epilog="Example: ratchet export s3://ratchet/loops/demo/rounds/0001/filter-... --as sft --out rows",
+        epilog="Example: ratchet export demo/1 --as sft --out rows",
     )(export)
 
 
@@ -87,7 +89,7 @@ def import_(
 
 def export(
     artifact: Annotated[
-        str, typer.Argument(help="URI of a stage's artifact, as `ratchet status --json` and the report name it.")
+        str, typer.Argument(help="LOOP, LOOP/ROUND or LOOP/ROUND/STAGE (default: the last round's filter), or a URI.")
     ],
     out: Annotated[Path, typer.Option(help="Folder for the data set.")],
     form: Annotated[
@@ -104,8 +106,28 @@ def export(
     from ratchet.store import open_store
 
     with workplace(embedded) as settings:
-        report = write(open_store(settings.root), artifact, form, out, file_format)
+        store = open_store(settings.root)
+        report = write(store, artifact_uri(store, artifact), form, out, file_format)
     print_json(report.model_dump(mode="json"))
+
+
+def artifact_uri(store: Store, given: str) -> str:
+    """Address of what `ratchet export` was asked for. Raises RoundError naming what there is."""
+    if "://" in given or given.startswith("/"):
+        return given
+    loop, number, stage = [*given.split("/"), "", ""][:3]
+    known = rounds.numbers(store, loop)
+    if not known:
+        there = ", ".join(rounds.loops(store)) or "none"
+        raise RoundError(f"no loop {loop!r} with rounds under {store.root}; loops there: {there}.")
+    if number and not number.isdigit():
+        raise RoundError(f"{number!r} is no round number; write LOOP/ROUND/STAGE, such as {loop}/{known[-1]}/filter.")
+    done = rounds.manifests(store, loop, int(number) if number else known[-1])
+    wanted = stage or "filter"
+    if wanted not in done:
+        there = ", ".join(done) or "none"
+        raise RoundError(f"round {number or known[-1]} of loop {loop} has no {wanted} artifact; it has: {there}.")
+    return done[wanted].uri
 
 
 def options_of(**given: Any) -> ImportOptions:

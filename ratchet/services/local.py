@@ -91,7 +91,7 @@ def attach(folder: str | os.PathLike[str]) -> Services:
     place = Path(folder).resolve()
     settings = load(place)
     if settings is None or not processes.members(settings.token):
-        raise ServiceError(f"no servers run from {place}: start them with `ratchet demo --keep`, or name their folder")
+        raise ServiceError(f"no servers run from {place}: `ratchet services start` starts them")
     checks = [f"{settings.url('s3')}/healthz"] + [f"{settings.url('mlflow')}/health"] * settings.mlflow
     silent = [url for url in checks if not answers(url)]
     if silent:

@@ -140,8 +140,8 @@ def test_status_tells_champion_rounds_moves_and_who_holds_the_loop(settings: Set
         "2",
     )
     assert (first["delta"], first["delta_ci"], first["kept"]) == (0.01, [-0.02, 0.04], 1)
-    assert (first["stage_seconds"], set(first["stages"])) == (9.0, set(STEPS))
-    assert (second["state"], second["seconds"], second["kept"], second["stages"]) == ("RUNNING", None, None, [])
+    assert (first["stage_seconds"], set(first["artifacts"])) == (9.0, set(STEPS))
+    assert (second["state"], second["seconds"], second["kept"], second["artifacts"]) == ("RUNNING", None, None, {})
     assert [(m["kind"], m["from"], m["to"], m["moved"]) for m in found["moves"]] == [
         ("seed", None, "1", True),
         ("promotion", "1", "2", True),
