@@ -82,8 +82,8 @@ def batch_of(rows: Rows, numbers: Sequence[int], pad: int) -> dict[str, torch.Te
 def batches(rows: Rows, size: int, generator: torch.Generator) -> Iterator[list[int]]:
     """Row numbers in batches for ever, each epoch shuffled anew.
 
-    Sorting by length would save a fifth of the time, and was measured to keep the model from learning: rows of one
-    length are mostly of one skill.
+    Rows are not sorted by length: that saves padding, but rows of one length are mostly of one skill, and in the one
+    try of it the model learned more slowly (19.8% against 29.9% after 900 steps).
     """
     import torch
 
