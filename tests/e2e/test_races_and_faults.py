@@ -250,7 +250,12 @@ def test_cancel_fences_a_running_round_off(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("fault", ["503", "reset", "lost", "truncate", "corrupt", "stall"])
-def test_a_stage_survives_faults_of_s3(faulty_s3: FaultyS3, tiny_seed: Path, fault: Fault) -> None:
+def test_a_stage_survives_faults_of_s3(
+    faulty_s3: FaultyS3, tiny_seed: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Only the planned silence may take longer than our patience, not a busy machine.
+    monkeypatch.setenv("RATCHET_S3_ATTEMPTS", "8")
+    monkeypatch.setenv("RATCHET_S3_TIMEOUT", "1" if fault == "stall" else "20")
     name = f"faulty-{fault}"
     settings = Settings(root=faulty_s3.root, registry="store")
     loop.init_loop(settings, name, str(tiny_seed))
