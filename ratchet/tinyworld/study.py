@@ -29,18 +29,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """Sizes of the study. Gains are measured on each of `splits`: tune on validation, quote another."""
+    """Sizes of the study: those of the recipe rft. Gains are measured on each of `splits`: tune on validation, quote another."""
 
     splits: tuple[str, ...] = ("validation",)
     split_seed: int = 0
     asked: int = 500 * len(SKILLS)
-    pool: int = 4000
+    pool: int = 7200
     pool_seed: int = 0
     k: int = 8
-    rft_epochs: int = 3
+    rft_epochs: int = 2
     rounds: int = 1
     label_epochs: tuple[int, ...] = (4, 8)
-    lr: float = 1e-3
+    lr: float = 5e-4
     batch: int = 32
     seed: int = 0
 
@@ -156,6 +156,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--pool", type=int, default=StudyConfig.pool, help="fresh prompts per round")
     parser.add_argument("--rounds", type=int, default=StudyConfig.rounds)
     parser.add_argument("--label-epochs", type=int, nargs="*", default=list(StudyConfig.label_epochs))
+    parser.add_argument("--lr", type=float, default=StudyConfig.lr, help="learning rate of both arms")
+    parser.add_argument("--rft-epochs", type=int, default=StudyConfig.rft_epochs)
     parser.add_argument("--seed", type=int, default=StudyConfig.seed, help="of sampling and shuffling")
     given = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -165,6 +167,8 @@ def main(argv: list[str] | None = None) -> None:
         pool=given.pool,
         rounds=given.rounds,
         label_epochs=tuple(given.label_epochs),
+        lr=given.lr,
+        rft_epochs=given.rft_epochs,
         seed=given.seed,
     )
     started = time.monotonic()
