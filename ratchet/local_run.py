@@ -68,13 +68,15 @@ def run_rounds(
 def _run_one(run: LocalRun, resume: bool, look: Look) -> RoundEnd:
     store = open_store(run.environment["RATCHET_ROOT"])
     before = rounds.numbers(store, run.loop)
+    last_end = rounds.read_end(store, run.loop, before[-1]) if before else None
     expected = _next_number(store, run.loop, before, resume)
     log = run.log(expected)
     log.parent.mkdir(parents=True, exist_ok=True)
     code = _watched(_command(run, resume), _environment(run), log, look)
     known = rounds.numbers(store, run.loop)
     end = rounds.read_end(store, run.loop, known[-1]) if known else None
-    if end is None or (known == before and expected not in before):
+    # An end that stood there before is not this run's: begin failed, and reopened nothing.
+    if end is None or (known == before and end == last_end):
         return RoundEnd(state="FAILED", reason=f"begin: {_last_error(log)} (exit code {code})", job="none")
     return end
 

@@ -84,6 +84,16 @@ def test_a_round_that_never_opened_is_told_by_the_last_error_in_its_log(
     assert run.log(1).read_text().splitlines()[0] == "starting"
 
 
+def test_a_resume_that_never_began_is_not_told_by_the_end_that_stood_there(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, run: LocalRun
+) -> None:
+    finish(opened(settings).job, LOOP, settings)
+    code = "print('ratchet.errors.LeaseHeld: held by run-7'); raise SystemExit(1)"
+    monkeypatch.setattr(local_run, "_command", lambda *_: [sys.executable, "-c", code])
+    with pytest.raises(RoundError, match=r"failed at begin: ratchet\.errors\.LeaseHeld: held by run-7"):
+        run_rounds(run, 1, resume=True)
+
+
 def test_the_command_names_loop_recipe_seed_profile_and_resume(run: LocalRun, tmp_path: Path) -> None:
     command = local_run._command(run, resume=False)
     assert command[:3] == [sys.executable, "-m", "ratchet.pipelines.local"]
