@@ -54,11 +54,13 @@ format: $(VENV)/.dev  ## let ruff format everything
 bench: $(VENV)/.dev  ## ratios against bare scripts, to bench/results.json
 	$(PY) -m bench
 
+# dev holds all the others: it is solved first and binds them, so that every set has the same versions.
 lock: $(VENV)/bin/uv  ## compile the requirement locks again
-	for set in core cpu dev; do rm -f requirements/$$set.lock; \
+	rm -f requirements/*.lock
+	for set in dev inference cpu core; do \
 	  $(UV) compile -q --no-header --no-annotate --python-version 3.11 --overrides requirements/overrides.txt \
-	    requirements/$$set.in -o requirements/$$set.lock && sed -i 's/^\(torch==[0-9.]*\)+cpu$$/\1/' requirements/$$set.lock; \
-	done
+	    $$([ $$set = dev ] || echo -c requirements/dev.lock) requirements/$$set.in -o requirements/$$set.lock || exit 1; \
+	done; sed -i 's/^\(torch==[0-9.]*\)+cpu$$/\1/' requirements/*.lock
 
 clean:  ## remove the demo and the caches; the environment stays
 	rm -rf demo .pytest_cache .mypy_cache .ruff_cache build *.egg-info
