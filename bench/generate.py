@@ -40,7 +40,7 @@ def measure(quick: bool) -> list[Result]:
     prompts, turns = (90, 2) if quick else (1350, 3)
     rates = compare(SEED_FOLDER, prompts=prompts, turns=turns)
     whats = {
-        "sampler": "TransformersSampler over a bare generate loop",
+        "sampler": "TransformersEngine over a bare generate loop",
         "stage": "the whole stage over a bare generate loop",
     }
     return [
@@ -71,12 +71,12 @@ def compare(
 
 def _runs(folder: Path, store: FolderStore, drawn: list[Item], k: int, batch: int) -> dict[str, Callable[[], Any]]:
     from bench.bare_generate import BareLoop
-    from ratchet.generate.local import TransformersSampler
+    from ratchet.generate.engines.local import TransformersEngine
 
     made = [prompt_of(item) for item in drawn]
     asked = [prompt for prompt, _ in made]
     pack = write_pack(store, "pack.parquet", {sha: data for _, shown in made for sha, data in shown.items()}.items())
-    sampler = TransformersSampler(folder, ImageBank(store, [pack]), "bench", batch)
+    sampler = TransformersEngine(folder, ImageBank(store, [pack]), "bench", batch)
     questions = [(item.skill, item.question, list(item.pictures)) for item in drawn]
     loop = BareLoop(folder, batch)
     params = SamplingParams(k=k, max_new_tokens=LONGEST, seed=1)

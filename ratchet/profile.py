@@ -51,7 +51,7 @@ class Profile(Record):
     retries: int = Field(1, ge=0)
     secrets: dict[str, dict[str, str]] = {}
     environment: dict[str, str] = {}
-    engines: tuple[str, ...] = ("transformers",)
+    engines: tuple[str, ...] = ("transformers", "vllm", "endpoint")
     methods: tuple[str, ...] = ("sft", "dpo")
 
     @classmethod
@@ -72,9 +72,9 @@ class Profile(Record):
 
     def check(self, recipe: Recipe) -> None:
         """Raise RecipeError when the recipe needs more than this profile has."""
-        if recipe.generate.engine not in self.engines:
+        if recipe.generate.engine.kind not in self.engines:
             raise RecipeError(
-                f"recipe {recipe.name} generates with engine {recipe.generate.engine}; profile {self.name} has {', '.join(self.engines)}. "
+                f"recipe {recipe.name} generates with engine {recipe.generate.engine.kind}; profile {self.name} has {', '.join(self.engines)}. "
                 "Change generate.engine, or compile with a profile that has it."
             )
         if recipe.train.method not in self.methods:

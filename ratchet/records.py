@@ -44,8 +44,9 @@ class Prompt(Record):
     """A question about one or more pictures.
 
     `id` is a hash of messages and picture hashes only, so the same question about the same picture is the same prompt
-    wherever it comes from. `verifiers` name what checks an answer against `reference`. Prompts that share `split_key`
-    always fall into the same split, and the gate counts them as one cluster.
+    wherever it comes from. `origin` is the id of the prompt that a generated question was made from. `verifiers` name
+    what checks an answer against `reference`. Prompts that share `split_key` always fall into the same split, and the
+    gate counts them as one cluster.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Prompt(Record):
     source: str
     licence: str | None = None
     split_key: str
+    origin: str | None = None
 
     @classmethod
     def make(
@@ -94,7 +96,7 @@ def prompt_id(messages: Sequence[Message], images: Sequence[ImageRef]) -> str:
 
 
 class Sampling(Record):
-    """How one completion was drawn. `top_k` 0 means no cut; temperature 0 means greedy."""
+    """How one completion was drawn. `top_k` 0 means no cut; temperature 0 means greedy; `stop` are texts that end it."""
 
     strategy: str = "random"
     seed: int
@@ -102,20 +104,31 @@ class Sampling(Record):
     top_p: float = 1.0
     top_k: int = 0
     max_new_tokens: int = Field(gt=0)
+    stop: tuple[str, ...] = ()
 
 
 class Shown(Record):
-    """What the model really saw, where it differs from the prompt that is stored."""
+    """What the model really saw, where it differs from the prompt that is stored.
+
+    `begun` is the part of the answer that was given to it to go on from; the completion's text includes it.
+    """
 
     messages: tuple[Message, ...]
     images: tuple[ImageRef, ...]
+    begun: str = ""
 
 
 class Negative(Record):
-    """How a deliberately bad completion came about; enough to make it again."""
+    """How a deliberately bad completion came about; enough to make it again, bit for bit.
+
+    `parent` is what was made worse: `picture:<sha256>`, `completion:<index>` of the group, `reference` or `question`.
+    `use` input: the text is the parent's own, only what is shown with it is bad (for image preference).
+    """
 
     kind: str
+    use: Literal["answer", "input"] = "answer"
     params: dict[str, float] = {}
+    words: dict[str, str] = {}
     seed: int
     parent: str
 
@@ -147,7 +160,12 @@ class Verdict(Record):
 
 
 class Completion(Record):
-    """One answer of a model, and what became of it."""
+    """One answer of a model, and what became of it.
+
+    `parent` is the index of the completion that this one was revised from. `notes` are what the strategy measured while
+    it made it (agreement, rank, ...): metrics, never rewards. `error` says why there is no answer where finish_reason is
+    "error": a slug, a colon, words.
+    """
 
     index: int = Field(ge=0)
     text: str
@@ -158,6 +176,9 @@ class Completion(Record):
     model: str
     input: Shown | None = None
     negative: Negative | None = None
+    parent: int | None = None
+    notes: tuple[Part, ...] = ()
+    error: str | None = None
     verdicts: tuple[Verdict, ...] = ()
     kept: bool | None = None
     reason: str | None = None

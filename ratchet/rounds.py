@@ -39,7 +39,8 @@ class Ticket(Record):
 
 
 class Round(Record):
-    """One pass of the loop, opened. `prompts` and `report` are digests of prompt sets; `control` marks a control arm."""
+    """One pass of the loop, opened. `prompts`, `report` and `pictures` (whose pool stands in for that of `prompts`) are
+    digests of prompt sets; `control` marks a control arm."""
 
     loop: str
     number: int = Field(ge=0)
@@ -49,6 +50,7 @@ class Round(Record):
     recipe: Recipe
     prompts: str
     report: str
+    pictures: str | None = None
     family: str
     control: str | None = None
     opened: datetime = Field(default_factory=lambda: datetime.now(UTC))

@@ -41,7 +41,7 @@ class Step:
 
 
 STEPS: Mapping[str, Step] = {
-    "generate": Step("ratchet.generate.stage", 1, (), ("pool",)),
+    "generate": Step("ratchet.generate.stage", 2, (), ("pool", "validation")),
     "verify": Step("ratchet.verify.stage", 1, ("generate",)),
     "filter": Step("ratchet.filter.stage", 1, ("verify",)),
     "train": Step("ratchet.train.stage", 1, ("filter",)),
@@ -75,6 +75,10 @@ class StageContext:
 
     def prompt_set(self) -> PromptSet:
         return _prompt_set(self.store, self.round.prompts)
+
+    def pool_set(self) -> PromptSet:
+        """The set whose pool is learned from: the round's own, or the pictures that its recipe names in its place."""
+        return _prompt_set(self.store, self.round.pictures or self.round.prompts)
 
     def writer(self, schema: RowSchema[R]) -> ArtifactWriter[R]:
         header = Header(
@@ -140,7 +144,7 @@ def context_of(
             f"stage {name} needs the manifests of {', '.join(step.parents)}; missing: {', '.join(missing)}."
         )
     needed = {p: parents[p] for p in step.parents}
-    splits = {s: _prompt_set(store, opened.prompts).parts[s] for s in step.splits}
+    splits = {s: uri for s in step.splits if (uri := _part_of(store, opened, s)) is not None}
     digests = {s: read_manifest(store, store.key(uri)).content_digest for s, uri in splits.items()}
     key = stage_key(name, opened, needed, digests)
     return StageContext(name, store, opened, needed, key, settings, lease, progress)
@@ -186,6 +190,12 @@ def _open_parent(store: Store, name: str, parent: str, uri: str) -> Manifest:
         return read_manifest(store, store.key(uri))
     except ManifestMissing as error:
         raise ManifestMissing(f"stage {name} cannot start: its parent {parent} has no manifest. {error}") from error
+
+
+def _part_of(store: Store, opened: Round, split: str) -> str | None:
+    """Where a split lies that a stage reads; None where the set has none, which the stage may do without."""
+    digest = opened.pictures if split == "pool" and opened.pictures else opened.prompts
+    return _prompt_set(store, digest).parts.get(split)
 
 
 def _prompt_set(store: Store, digest: str) -> PromptSet:

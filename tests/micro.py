@@ -15,7 +15,7 @@ MICRO = """
 name: micro
 seed: 7
 prompts: {pool: 27, validation: 9, holdout: 45, report: 18}
-generate: {k: 2, max_new_tokens: 12, shard_size: 9, batch_size: 64}
+generate: {k: 2, max_new_tokens: 12, rows_per_file: 9, batch_size: 64}
 filter: {min_pass_rate: 0.0}
 verify: {policy: none}
 train: {max_steps: 3, batch_size: 8}

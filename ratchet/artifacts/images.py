@@ -110,9 +110,24 @@ class ImageBank:
         self._footers: dict[int, Any] = {}
         self._groups: OrderedDict[tuple[int, int], dict[str, bytes]] = OrderedDict()
         self._index: dict[str, tuple[int, int]] | None = None
+        self._added: dict[str, Encoded] = {}
+
+    def add(self, data: Encoded) -> ImageRef:
+        """Take in a picture that is in no pack yet, and describe it. Raises PromptSetError for what is no picture."""
+        ref = ref_of(data)
+        if ref.sha256 not in self._places():
+            self._added[ref.sha256] = data
+        return ref
+
+    def take_added(self) -> dict[str, Encoded]:
+        """The pictures that were added, by hash; the bank forgets them."""
+        taken, self._added = self._added, {}
+        return taken
 
     def bytes(self, sha256: str) -> bytes:
         """Encoded bytes of a picture, checked against their hash."""
+        if sha256 in self._added:
+            return self._added[sha256]
         place = self._places().get(sha256)
         if place is None:
             names = ", ".join(p.uri for p in self._packs) or "none"
@@ -136,7 +151,7 @@ class ImageBank:
         return [self.image(ref.sha256) for ref in refs]
 
     def __contains__(self, sha256: object) -> bool:
-        return sha256 in self._places()
+        return sha256 in self._added or sha256 in self._places()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places())

@@ -91,6 +91,12 @@ class ArtifactWriter(Generic[R]):
         self._shards[name] = shard
         return shard
 
+    def adopt(self, folder: str, part: Manifest) -> None:
+        """List the files of `part`, an artifact at `folder` below this one, as this artifact's own. Nothing is copied."""
+        for shard in part.shards:
+            name = f"{folder}/{shard.name}"
+            self._shards[name] = shard.model_copy(update={"name": name})
+
     def commit(
         self,
         *,

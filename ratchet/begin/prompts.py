@@ -5,7 +5,7 @@ The tiny world draws pool, validation and holdout anew for each round (from its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ratchet import canonical
 from ratchet.errors import PromptSetError
@@ -26,10 +26,27 @@ class PromptPlan:
     prompts: str
     report: str
     family: str
+    pictures: str | None = None
 
 
 def plan(store: Store, config: PromptsConfig, loop: str, salt: str) -> PromptPlan:
     """Decide the round's prompt sets without drawing them. Raises PromptSetError for a set that is not there or too small."""
+    planned = _plan(store, config, loop, salt)
+    return planned if config.pictures is None else replace(planned, pictures=_pictures(store, config.pictures))
+
+
+def _pictures(store: Store, name: str) -> str:
+    """Digest of the set that the recipe takes its pool from."""
+    found = open_set(store, name)
+    if not found.rows.get("pool"):
+        raise PromptSetError(
+            f"prompt set {found.name} has no pool, so there is nothing to ask about (prompts.pictures). "
+            "Import pictures with `ratchet import SOURCE --pictures`."
+        )
+    return found.digest
+
+
+def _plan(store: Store, config: PromptsConfig, loop: str, salt: str) -> PromptPlan:
     if config.source == TINYWORLD:
         from ratchet.importing import tinyworld
 

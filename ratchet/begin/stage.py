@@ -201,6 +201,7 @@ def _new_round(
         code_revision=code_revision(),
         prompts=plan.prompts,
         report=plan.report,
+        pictures=plan.pictures,
         family=plan.family,
     )
 

@@ -50,11 +50,11 @@ def sampler_of(
     store: Store, model: ModelRef | Path, bank: ImageBank, config: EvaluateConfig, on_batch: BatchHook | None = None
 ) -> Sampler:
     """The sampler of a model, fetched where it is a reference."""
-    from ratchet.generate.local import TransformersSampler
+    from ratchet.generate.engines.local import TransformersEngine
 
     folder = model if isinstance(model, Path) else models.fetch(store, model)
     label = model.name if isinstance(model, Path) else model.label
-    return TransformersSampler(folder, bank, label, config.batch_size, config.dtype, on_batch=on_batch)
+    return TransformersEngine(folder, bank, label, config.batch_size, config.dtype, on_batch=on_batch)
 
 
 def answers(

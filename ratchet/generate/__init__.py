@@ -1,5 +1,15 @@
-"""Completions for prompts: what a sampler is, and the stage that runs one over the pool."""
+"""Completions for prompts: engines that run a model, strategies that ask it, and the stage that runs them over the pool."""
 
-from ratchet.generate.sampling import BatchHook, ReferenceSampler, Sampler, SamplingParams, derived_seed
+from ratchet.generate.engine import Answer, BatchHook, Engine, Request
+from ratchet.generate.sampling import ReferenceSampler, Sampler, SamplingParams, derived_seed
 
-__all__ = ["BatchHook", "ReferenceSampler", "Sampler", "SamplingParams", "derived_seed"]
+__all__ = [
+    "Answer",
+    "BatchHook",
+    "Engine",
+    "ReferenceSampler",
+    "Request",
+    "Sampler",
+    "SamplingParams",
+    "derived_seed",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from pydantic import Field
@@ -11,12 +11,12 @@ from pydantic import Field
 from ratchet.errors import SamplingError
 from ratchet.records import Completion, Group, Prompt, Record, Sampling
 
-BatchHook = Callable[[int], None]
-"""Called after each batch with the number of completions that it made."""
-
 
 class SamplingParams(Record):
-    """How completions are drawn: `k` a prompt; temperature 0 is greedy (k must be 1); `top_k` 0 means no cut."""
+    """How completions are drawn: `k` a prompt; temperature 0 is greedy (k must be 1); `top_k` 0 means no cut.
+
+    An answer ends after any of the texts in `stop`, and includes it.
+    """
 
     strategy: str = "random"
     k: int = Field(1, ge=1)
@@ -25,6 +25,7 @@ class SamplingParams(Record):
     top_k: int = Field(0, ge=0)
     max_new_tokens: int = Field(32, gt=0)
     seed: int = Field(0, ge=0)
+    stop: tuple[str, ...] = ()
 
     def checked(self) -> SamplingParams:
         """These parameters. Raises SamplingError for greedy decoding more than once: all answers would be the same."""

@@ -24,6 +24,7 @@ from ratchet.errors import RoundError
 from ratchet.progress import for_stage
 from ratchet.promptset import PromptSet, PromptSetWriter, find
 from ratchet.recipe import FilterConfig, GenerateConfig, Recipe, VerifyConfig
+from ratchet.recipe.strategies import ReferenceConfig
 from ratchet.rounds import Round
 from ratchet.settings import Settings
 from ratchet.stage import context_of, run_step
@@ -172,7 +173,7 @@ def labels_again(recipe: Recipe, steps: int) -> Recipe:
 
 
 def _reference(recipe: Recipe) -> GenerateConfig:
-    return recipe.generate.model_copy(update={"strategy": "reference", "k": 1})
+    return recipe.generate.model_copy(update={"strategy": (ReferenceConfig(),), "k": 1})
 
 
 def _variant(recipe: Recipe, generate: GenerateConfig, verify: VerifyConfig, train: Mapping[str, Any]) -> Recipe:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from ratchet.artifacts import ImageBank
 from ratchet.errors import SamplingError
 from ratchet.generate import SamplingParams
-from ratchet.generate.local import TransformersSampler
+from ratchet.generate.engines.local import TransformersEngine
 from ratchet.records import Group, Message, Prompt
 from ratchet.store import FolderStore
 from tests import tiny
@@ -23,8 +24,8 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Prompt], Image
 
 
 @pytest.fixture(scope="session")
-def sampler(model_folder: Path, asked: tuple[list[Prompt], ImageBank]) -> TransformersSampler:
-    return TransformersSampler(model_folder, asked[1], "tiny", batch_size=24)
+def sampler(model_folder: Path, asked: tuple[list[Prompt], ImageBank]) -> TransformersEngine:
+    return TransformersEngine(model_folder, asked[1], "tiny", batch_size=24)
 
 
 def _texts(groups: list[Group]) -> list[list[str]]:
@@ -69,13 +70,13 @@ def test_sampling_leaves_the_process_random_numbers_alone(sampler, asked):
 @pytest.mark.parametrize("batch_size", [1, 7, 256])
 def test_greedy_answers_do_not_depend_on_the_batch_size(sampler, asked, model_folder, batch_size):
     prompts, bank = asked
-    other = TransformersSampler(model_folder, bank, "tiny", batch_size)
+    other = TransformersEngine(model_folder, bank, "tiny", batch_size)
     assert _texts(list(other.sample(prompts, GREEDY))) == _texts(list(sampler.sample(prompts, GREEDY)))
 
 
 def test_more_completions_than_fit_a_batch_are_made_in_several_calls(sampler, asked, model_folder):
     prompts, bank = asked
-    small = TransformersSampler(model_folder, bank, "tiny", batch_size=2)
+    small = TransformersEngine(model_folder, bank, "tiny", batch_size=2)
     groups = list(small.sample(prompts[:2], SamplingParams(k=5, max_new_tokens=6)))
     assert [len(g.completions) for g in groups] == [5, 5]
     assert len({c.text for c in groups[0].completions}) > 1
@@ -131,15 +132,19 @@ def test_an_answer_ends_at_the_first_end_token(sampler):
 def test_the_batch_hook_counts_all_completions(model_folder, asked):
     prompts, bank = asked
     made: list[int] = []
-    sampler = TransformersSampler(model_folder, bank, "tiny", batch_size=10, on_batch=made.append)
+    sampler = TransformersEngine(model_folder, bank, "tiny", batch_size=10, on_batch=made.append)
     list(sampler.sample(prompts[:9], SAMPLED))
     assert sum(made) == 27
     assert len(made) == 3
 
 
-def test_prompts_that_do_not_fit_the_model_are_refused_with_their_count(sampler, asked):
-    with pytest.raises(SamplingError, match=r"2 of 2 prompts .* max_new_tokens 240 exceed the model's 256 positions"):
-        list(sampler.sample(asked[0][:2], SamplingParams(max_new_tokens=240)))
+def test_a_prompt_that_does_not_fit_the_model_is_an_error_with_its_count_and_is_not_cut(sampler, asked):
+    groups = list(sampler.sample(asked[0][:2], SamplingParams(max_new_tokens=240)))
+    for completion in (c for g in groups for c in g.completions):
+        assert (completion.finish_reason, completion.text) == ("error", "")
+        assert re.match(
+            r"too_long: \d+ tokens .* max_new_tokens 240 exceed the model's 256 positions", completion.error
+        )
 
 
 def test_greedy_decoding_refuses_more_than_one_completion(sampler, asked):
@@ -171,14 +176,14 @@ def test_a_checkpoints_own_generation_settings_do_not_leak_in(sampler, asked, mo
     settings = tmp_path / "model" / "generation_config.json"
     changed = json.loads(settings.read_text()) | {"repetition_penalty": 5.0, "top_k": 1, "do_sample": True}
     settings.write_text(json.dumps(changed))
-    other = TransformersSampler(tmp_path / "model", bank, "tiny", batch_size=24)
+    other = TransformersEngine(tmp_path / "model", bank, "tiny", batch_size=24)
     assert list(other.sample(prompts[:6], SAMPLED)) == list(sampler.sample(prompts[:6], SAMPLED))
 
 
 def test_reading_each_prompt_once_changes_no_completion(sampler, asked, monkeypatch):
     prompts, _ = asked
     shared = list(sampler.sample(prompts, SAMPLED))
-    monkeypatch.setattr("ratchet.generate.prefill.SHARING", frozenset())
+    monkeypatch.setattr("ratchet.generate.engines.prefill.SHARING", frozenset())
     plain = list(sampler.sample(prompts, SAMPLED))
     assert _texts(shared) == _texts(plain)
     for ours, theirs in zip(shared, plain, strict=True):

@@ -16,11 +16,15 @@ SHARING = frozenset({"idefics3"})
 """Architectures for which this was tested to change no completion. Those with positions of their own are no candidates."""
 
 
-def completions(model: Any, inputs: Mapping[str, torch.Tensor], n: int, generation: Any, processors: list[Any]) -> Any:
+def completions(
+    model: Any, inputs: Mapping[str, torch.Tensor], n: int, generation: Any, processors: list[Any], stopping: Any = None
+) -> Any:
     """Token ids (prompts x n, prompt and completion): `n` completions of each left-padded row of `inputs`."""
     if n == 1 or model.config.model_type not in SHARING:
         generation.num_return_sequences = n
-        return model.generate(**inputs, generation_config=generation, logits_processor=processors)
+        return model.generate(
+            **inputs, generation_config=generation, logits_processor=processors, stopping_criteria=stopping
+        )
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
     pictures = {name: value for name, value in inputs.items() if name not in ("input_ids", "attention_mask")}
     # The last token stays for generate, which needs its logits. Padding must not shift positions.
@@ -40,4 +44,5 @@ def completions(model: Any, inputs: Mapping[str, torch.Tensor], n: int, generati
         past_key_values=cache,
         generation_config=generation,
         logits_processor=processors,
+        stopping_criteria=stopping,
     )

@@ -1,0 +1,116 @@
+"""The seam between strategies and engines: what is asked of a model, what it says, and how that becomes a completion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ratchet.artifacts import ImageBank
+from ratchet.generate.sampling import SamplingParams
+from ratchet.records import Completion, FinishReason, Group, ImageRef, Message, Prompt, Shown
+
+BatchHook = Callable[[int], None]
+"""Called after each batch with the number of completions that it made."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to a model. `id` names the draw: the same id, parameters and content give the same answers.
+
+    `begun` is what the answer begins with; the model goes on from there, and its answer's text does not repeat it.
+    `skill` only says which requests have answers of about the same length.
+    """
+
+    id: str
+    messages: tuple[Message, ...]
+    images: tuple[ImageRef, ...]
+    begun: str = ""
+    skill: str = ""
+
+    @classmethod
+    def of(cls, prompt: Prompt) -> Request:
+        """The prompt as it is."""
+        return cls(prompt.id, prompt.messages, prompt.images, skill=prompt.skill)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said. `n_tokens` counts the end token; `logprob_sum` is under the model at temperature 1, in nats.
+
+    A request that could not be answered has finish_reason "error", no text, and `error`: a slug, a colon, words.
+    Slugs: too_long, picture, refused, timeout, server, reply. A text that a stop string ended includes it.
+    """
+
+    text: str
+    n_tokens: int
+    finish_reason: FinishReason
+    logprob_sum: float | None = None
+    error: str | None = None
+
+    @classmethod
+    def failed(cls, slug: str, words: str) -> Answer:
+        """The answer of a request that could not be answered."""
+        return cls("", 0, "error", error=f"{slug}: {words}")
+
+
+class Engine(Protocol):
+    """Runs one model. Completions name `label` as theirs; pictures are looked up in `bank`.
+
+    `answer` gives `params.k` answers for each request, in the order of the requests. A request that fails gets k failed
+    answers; what makes all of them fail is raised as SamplingError. `close` frees the model and stops what was started.
+    """
+
+    label: str
+    bank: ImageBank
+
+    def answer(self, requests: Sequence[Request], params: SamplingParams) -> list[tuple[Answer, ...]]: ...
+
+    def sample(self, prompts: Sequence[Prompt], params: SamplingParams) -> Iterator[Group]:
+        """Groups in the order of `prompts`; engines take this from `sample` below."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def sample(engine: Engine, prompts: Sequence[Prompt], params: SamplingParams) -> Iterator[Group]:
+    """Plain sampling: `params.k` answers to each prompt as it is. All are made before the first group comes."""
+    params.checked()
+    answers = engine.answer([Request.of(prompt) for prompt in prompts], params)
+    for prompt, given in zip(prompts, answers, strict=True):
+        yield Group(prompt=prompt, completions=completions(given, params, engine.label))
+
+
+def completions(
+    answers: Iterable[Answer], params: SamplingParams, label: str, first: int = 0
+) -> tuple[Completion, ...]:
+    """Answers as completions, numbered from `first`."""
+    return tuple(completion(first + number, answer, params, label) for number, answer in enumerate(answers))
+
+
+def completion(
+    index: int, answer: Answer, params: SamplingParams, label: str, shown: Request | None = None, **fields: Any
+) -> Completion:
+    """The one place where an answer becomes a completion, so that all engines give the same record for the same answer.
+
+    `shown` is the request where it differs from the prompt that is stored.
+    """
+    return Completion(
+        index=index,
+        text=answer.text if shown is None else joined(shown.begun, answer.text),
+        finish_reason=answer.finish_reason,
+        sampling=params.record(),
+        logprob_sum=answer.logprob_sum,
+        n_tokens=answer.n_tokens,
+        model=label,
+        input=None if shown is None else Shown(messages=shown.messages, images=shown.images, begun=shown.begun),
+        error=answer.error,
+        **fields,
+    )
+
+
+def joined(begun: str, text: str) -> str:
+    """An answer and what it went on from. Answers are cut between words, so a blank joins them where nothing else does."""
+    if not begun or not text:
+        return begun + text
+    return begun + text if begun[-1].isspace() else f"{begun} {text}"

@@ -1,0 +1,270 @@
+"""Sampling with transformers in this process: batched, sorted for little padding, and the same for the same seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ratchet import models
+from ratchet.artifacts import ImageBank
+from ratchet.errors import DigestMismatch, NotFound, PromptSetError, SamplingError
+from ratchet.generate.chat import chat_text, encode
+from ratchet.generate.engine import Answer, BatchHook, Request, sample
+from ratchet.generate.engines.likelihood import Likelihood
+from ratchet.generate.engines.prefill import completions
+from ratchet.generate.sampling import SamplingParams, derived_seed
+from ratchet.records import Group, Prompt
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One call of the model: rows of `requests` (by number), `n` answers each, the first of them being `first`."""
+
+    requests: tuple[int, ...]
+    first: int
+    n: int
+
+
+class TransformersEngine:
+    """Runs the model in `folder`; pictures come from `bank`, completions name `label` as their model.
+
+    `batch_size` counts completions. `on_batch` is told how many were made. Raises ModelError when the model does not
+    load, and SamplingError when memory runs out. A request that does not fit the model, or whose picture cannot be
+    read, gets failed answers.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        bank: ImageBank,
+        label: str,
+        batch_size: int,
+        dtype: models.Dtype = "float32",
+        *,
+        device: str | None = None,
+        on_batch: BatchHook | None = None,
+    ) -> None:
+        import torch
+
+        self.label = label
+        self.bank = bank
+        self.batch_size = batch_size
+        self.on_batch = on_batch
+        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.model, self.processor = models.load(folder, dtype)
+        self.model.to(self.device)
+        self.positions = max_positions(self.model.config)
+        self.ends = end_tokens(self.model, self.processor.tokenizer)
+        self.model.generation_config = _plain_generation()
+
+    def sample(self, prompts: Sequence[Prompt], params: SamplingParams) -> Iterator[Group]:
+        return sample(self, prompts, params)
+
+    def close(self) -> None:
+        """Free the model's memory."""
+        import torch
+
+        self.model = None
+        if self.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+
+    def answer(self, requests: Sequence[Request], params: SamplingParams) -> list[tuple[Answer, ...]]:
+        """`params.k` answers to each request, in their order."""
+        params.checked()
+        answers: list[list[Answer]] = [[] for _ in requests]
+        texts = [chat_text(self.processor, r.messages, len(r.images)) + r.begun for r in requests]
+        for call in self._calls(requests, texts, params.k):
+            made = self._run(call, requests, texts, params)
+            for number, place in enumerate(call.requests):
+                answers[place].extend(made[number * call.n : (number + 1) * call.n])
+            if self.on_batch is not None:
+                self.on_batch(len(made))
+        return [tuple(one) for one in answers]
+
+    def _calls(self, requests: Sequence[Request], texts: Sequence[str], k: int) -> Iterator[_Call]:
+        """Requests alike go together: by number of pictures, then skill (answers of a skill are about as long), then
+        length. The id comes last, so that batches depend on which requests there are and not on their order."""
+        order = sorted(
+            range(len(requests)),
+            key=lambda i: (len(requests[i].images), requests[i].skill, len(texts[i]), requests[i].id),
+        )
+        step = max(1, self.batch_size // k)
+        for start in range(0, len(order), step):
+            rows = tuple(order[start : start + step])
+            for first in range(0, k, self.batch_size):
+                yield _Call(rows, first, min(k - first, self.batch_size))
+
+    def _run(
+        self, call: _Call, requests: Sequence[Request], texts: Sequence[str], params: SamplingParams
+    ) -> list[Answer]:
+        """Answers of one call, request by request. Requests that cannot be run are taken out before."""
+        asked = [requests[i] for i in call.requests]
+        pictures, failed = self._pictures(asked)
+        inputs, too_long = self._encoded([texts[i] for i in call.requests], pictures, failed, params.max_new_tokens)
+        failed |= too_long
+        made = iter(self._generated(inputs, call, asked, params) if len(failed) < len(asked) else ())
+        return [failed[i] if i in failed else next(made) for i in range(len(asked)) for _ in range(call.n)]
+
+    def _pictures(self, asked: Sequence[Request]) -> tuple[list[list[Any]], dict[int, Answer]]:
+        pictures: list[list[Any]] = []
+        failed: dict[int, Answer] = {}
+        for place, request in enumerate(asked):
+            try:
+                pictures.append(self.bank.images(request.images))
+            except (NotFound, DigestMismatch, PromptSetError) as error:
+                pictures.append([])
+                failed[place] = Answer.failed("picture", str(error))
+        return pictures, failed
+
+    def _encoded(
+        self, texts: Sequence[str], pictures: Sequence[Sequence[Any]], failed: dict[int, Answer], new: int
+    ) -> tuple[Any, dict[int, Answer]]:
+        """The batch's tensors without what failed, what the processor refuses, and what is too long."""
+        rows = [i for i in range(len(texts)) if i not in failed]
+        refused: dict[int, Answer] = {}
+        inputs = None
+        if rows:
+            try:
+                inputs = encode(self.processor, [texts[i] for i in rows], [pictures[i] for i in rows])
+            except Exception:
+                # One picture is enough to fail a batch: find which, and go on without it.
+                refused = {i: why for i in rows if (why := self._refusal(texts[i], pictures[i]))}
+                if not refused:
+                    raise
+        if inputs is not None:
+            lengths = inputs["attention_mask"].sum(dim=1).tolist()
+            refused = {
+                i: self._too_long(n, new) for i, n in zip(rows, lengths, strict=True) if n + new > self.positions
+            }
+        if not refused:
+            return inputs, {}
+        inputs, more = self._encoded(texts, pictures, failed | refused, new)
+        return inputs, refused | more
+
+    def _refusal(self, text: str, pictures: Sequence[Any]) -> Answer | None:
+        try:
+            encode(self.processor, [text], [pictures])
+        except Exception as error:
+            sizes = ", ".join(f"{p.width}x{p.height}" for p in pictures)
+            return Answer.failed("refused", f"the processor refuses pictures of {sizes}: {error}")
+        return None
+
+    def _too_long(self, tokens: int, new: int) -> Answer:
+        return Answer.failed(
+            "too_long",
+            f"{tokens} tokens with pictures and max_new_tokens {new} exceed the model's {self.positions} positions",
+        )
+
+    def _generated(self, inputs: Any, call: _Call, asked: Sequence[Request], params: SamplingParams) -> list[Answer]:
+        import torch
+
+        inputs = inputs.to(self.device)
+        seed = derived_seed(params.seed, call.first, *(request.id for request in asked))
+        likelihood = Likelihood()
+        with torch.inference_mode(), torch.random.fork_rng(devices=self._devices()):
+            torch.manual_seed(seed)
+            try:
+                sequences = completions(
+                    self.model, inputs, call.n, self._generation(params), [likelihood], self._stops(params)
+                )
+            except torch.OutOfMemoryError as error:
+                raise SamplingError(
+                    f"out of memory with {len(asked)} prompts x {call.n} completions at once; "
+                    f"lower generate.batch_size (it is {self.batch_size}) or max_new_tokens ({params.max_new_tokens})."
+                ) from error
+        tokens = sequences[:, inputs["input_ids"].shape[1] :]
+        return self._answers(tokens.cpu(), likelihood.of(tokens).cpu(), params.stop)
+
+    def _stops(self, params: SamplingParams) -> Any:
+        """Stopping criteria for the stop strings, or None."""
+        if not params.stop:
+            return None
+        from transformers import StoppingCriteriaList, StopStringCriteria
+
+        return StoppingCriteriaList([StopStringCriteria(self.processor.tokenizer, list(params.stop))])
+
+    def _answers(self, tokens: torch.Tensor, logprobs: torch.Tensor, stop: Sequence[str] = ()) -> list[Answer]:
+        """Answers from sampled tokens and their log-probabilities (rows x steps, both)."""
+        import torch
+
+        ended = torch.isin(tokens, torch.tensor(self.ends))
+        stopped = ended.any(dim=1)
+        lengths = torch.where(stopped, ended.int().argmax(dim=1) + 1, tokens.shape[1]).tolist()
+        rows = [row[:n] for row, n in zip(tokens.tolist(), lengths, strict=True)]
+        texts = self._decoded(rows)
+        halted = [self._halt(row, text, stop) for row, text in zip(rows, texts, strict=True)]
+        lengths = [min(n, halt) if halt else n for n, halt in zip(lengths, halted, strict=True)]
+        cut = [row[:n] for row, n in zip(rows, lengths, strict=True)]
+        inside = torch.arange(tokens.shape[1])[None, :] < torch.tensor(lengths)[:, None]
+        sums = (logprobs * inside).sum(dim=1).tolist()
+        whole = [bool(halt) or end for halt, end in zip(halted, stopped.tolist(), strict=True)]
+        return [
+            Answer(text.strip(), n, "stop" if end else "length", total)
+            for text, n, total, end in zip(self._decoded(cut), lengths, sums, whole, strict=True)
+        ]
+
+    def _decoded(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        texts: list[str] = self.processor.tokenizer.batch_decode(rows, skip_special_tokens=True)
+        return texts
+
+    def _halt(self, row: Sequence[int], text: str, stop: Sequence[str]) -> int:
+        """Number of tokens after which the first stop string is complete; 0 where none is in the text."""
+        if not any(one in text for one in stop):
+            return 0
+        for n in range(1, len(row) + 1):
+            if any(one in self._decoded([row[:n]])[0] for one in stop):
+                return n
+        return 0
+
+    def _generation(self, params: SamplingParams) -> Any:
+        from transformers import GenerationConfig
+
+        drawn = {"temperature": params.temperature, "top_p": params.top_p, "top_k": params.top_k}
+        return GenerationConfig(
+            max_new_tokens=params.max_new_tokens,
+            do_sample=params.temperature > 0,
+            eos_token_id=self.ends,
+            pad_token_id=self._pad(),
+            **(drawn if params.temperature > 0 else {}),
+        )
+
+    def _pad(self) -> int:
+        pad: int | None = self.processor.tokenizer.pad_token_id
+        return self.ends[0] if pad is None else pad
+
+    def _devices(self) -> list[int]:
+        import torch
+
+        return [torch.cuda.current_device()] if self.device.startswith("cuda") else []
+
+
+def _plain_generation() -> Any:
+    """In place of the checkpoint's own, which would fill in what a call leaves open, and be in no record."""
+    from transformers import GenerationConfig
+
+    return GenerationConfig()
+
+
+def max_positions(config: Any) -> int:
+    """Most tokens that the model's text part can take; no limit where it names none."""
+    text = config.get_text_config()
+    found: int | None = getattr(text, "max_position_embeddings", None)
+    return found or 1 << 30
+
+
+def end_tokens(model: Any, tokenizer: Any) -> list[int]:
+    """Tokens that end an answer: the checkpoint's generation_config, else the tokenizer's. Raises SamplingError."""
+    found = model.generation_config.eos_token_id
+    if found is None:
+        found = tokenizer.eos_token_id
+    if found is None:
+        raise SamplingError(
+            "the model names no end token, so every answer would run to max_new_tokens; "
+            "set eos_token_id in its generation_config.json."
+        )
+    return [found] if isinstance(found, int) else [int(token) for token in found]

@@ -1,0 +1,106 @@
+"""The engine of a running generate stage: opened when the first prompts need it, closed with the stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from ratchet import canonical, models
+from ratchet.artifacts import ArtifactWriter, ImageBank, Pack, write_pack
+from ratchet.generate.engine import Engine
+from ratchet.generate.engines import open_engine
+from ratchet.generate.plan import Plan
+from ratchet.generate.sampling import derived_seed
+from ratchet.generate.strategies import Tools, collect
+from ratchet.recipe import EndpointConfig, GenerateConfig
+from ratchet.records import Group, Prompt
+from ratchet.stage import StageContext
+
+
+class Running:
+    """Makes groups for chunks of prompts, says how far it has come, and keeps the pictures that were made on the way."""
+
+    def __init__(self, context: StageContext) -> None:
+        self._context = context
+        self._config: GenerateConfig = context.config
+        self._engine: Engine | None = None
+        self._bank: ImageBank | None = None
+        self._plan = Plan()
+        self._total = self._done = self._made = 0
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._engine is not None:
+            self._engine.close()
+
+    def start(self, plan: Plan, bank: ImageBank, prompts: int) -> None:
+        """What the next chunks are made with; `prompts` is how many there will be, about."""
+        self._plan, self._bank, self._total = plan, bank, prompts
+
+    def tools(self, bank: ImageBank) -> Tools:
+        """What strategies and probes work with. The engine starts when it is first asked."""
+        settings = self._context.round
+        seed = derived_seed(settings.salt, "generate")
+        config = self._plan.applied(self._config)
+        return Tools(lambda: self._opened(bank), config, seed, settings.recipe.verify.timeout_seconds)
+
+    def groups(self, prompts: list[Prompt]) -> list[Group]:
+        """What the recipe's strategies make of the prompts."""
+        assert self._bank is not None, "start comes first"
+        self._context.check_lease()
+        with self._context.clock("sample"):
+            made = collect(prompts, self._config.strategy, self.tools(self._bank))
+        self.skip(len(prompts))
+        return made
+
+    def skip(self, prompts: int) -> None:
+        """These are made."""
+        self._done += prompts
+        self._made = 0
+        self._tell()
+
+    def write_pictures(self, writer: ArtifactWriter[Group], index: int) -> None:
+        """Keep the pictures that were made for chunk `index`; called before its rows are written."""
+        made = self._bank.take_added() if self._bank is not None else {}
+        if made:
+            key = f"{writer.prefix}/pictures-{index:05d}.parquet"
+            pack = write_pack(writer.store, key, sorted(made.items()))
+            writer.store.put(f"{key}.json", canonical.dumps(pack.model_dump()))
+
+    @staticmethod
+    def packs(writer: ArtifactWriter[Group]) -> Iterator[Pack]:
+        """The packs of pictures made for this artifact, by this try or an earlier one."""
+        for stat in writer.store.list(f"{writer.prefix}/pictures-"):
+            key = writer.store.key(stat.uri)
+            if key.endswith(".json"):
+                yield Pack.model_validate_json(writer.store.get(key))
+
+    def _opened(self, bank: ImageBank) -> Engine:
+        if self._engine is None:
+            with self._context.clock("load"):
+                label = self._context.round.seed.label
+                self._engine = open_engine(self._config, self._folder(), bank, label, self._advance)
+        self._engine.bank = bank
+        return self._engine
+
+    def _folder(self) -> Path | None:
+        if isinstance(self._config.engine, EndpointConfig):
+            return None
+        return models.fetch(self._context.store, self._context.round.seed)
+
+    def _advance(self, completions: int) -> None:
+        self._made += completions
+        self._tell()
+
+    def _tell(self) -> None:
+        """Completions where it is known how many there will be, else prompts."""
+        k = self._config.plain_k
+        if k is None:
+            self._context.progress(min(self._done, self._total), self._total, "prompts")
+        else:
+            self._context.progress(min(self._done * k + self._made, self._total * k), self._total * k, "completions")

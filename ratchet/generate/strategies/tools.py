@@ -1,0 +1,61 @@
+"""What a strategy works with, and what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ratchet.generate.engine import Answer, Engine, Request
+from ratchet.generate.sampling import SamplingParams, derived_seed
+from ratchet.recipe import GenerateConfig
+from ratchet.recipe.strategies import StrategyBase
+from ratchet.records import Group, Prompt
+from ratchet.verify.applying import verdicts_of
+
+Strategy = Callable[[Sequence[Prompt], Any, "Tools"], list[Group]]
+"""`collect(prompts, config, tools)`: groups for the prompts, in their order, or for prompts made from them.
+
+A prompt of which nothing came is a group without completions whose `reason` says why: nothing is dropped silently.
+"""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The engine (opened when it is first needed), this round's seed for all draws, and the stage's configuration."""
+
+    opened: Callable[[], Engine]
+    config: GenerateConfig
+    seed: int
+    timeout_seconds: float = 10.0
+
+    @property
+    def engine(self) -> Engine:
+        return self.opened()
+
+    def params(self, strategy: StrategyBase, **changes: Any) -> SamplingParams:
+        """The stage's sampling parameters with the strategy's own and `changes` over them."""
+        names = set(SamplingParams.model_fields)
+        base = self.config.model_dump(include=names - {"strategy", "seed"})
+        own = {k: v for k, v in strategy.model_dump(include=names).items() if v is not None}
+        given = {**base, **own, "strategy": getattr(strategy, "name", "random"), "seed": self.seed, **changes}
+        return SamplingParams(**given)
+
+    def ask(self, requests: Sequence[Request], params: SamplingParams) -> list[tuple[Answer, ...]]:
+        """`params.k` answers to each request. An empty list costs nothing."""
+        return self.engine.answer(requests, params) if requests else []
+
+    def rights(self, groups: Sequence[Group]) -> list[list[bool | None]]:
+        """For each completion whether the verifiers that its prompt names all pass it; None where they cannot tell."""
+        judged = verdicts_of(groups, None, self.timeout_seconds)
+        return [[_passed([v.passed for v in verdicts]) for verdicts in group] for group in judged]
+
+    def drawn(self, *parts: str | int) -> int:
+        """A number of 48 bits that depends on this round's seed and `parts`."""
+        return derived_seed(self.seed, *parts)
+
+
+def _passed(verdicts: Sequence[bool | None]) -> bool | None:
+    if not verdicts or None in verdicts:
+        return None
+    return all(verdicts)

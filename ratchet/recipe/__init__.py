@@ -1,0 +1,39 @@
+"""The recipe: what is learned in a round, one model per stage. Unknown keys are errors; optional means null.
+
+Load one by name (shipped in pipelines/recipes), by file, or from YAML text; the resolved one is stored with the round.
+"""
+
+from ratchet.recipe.decide import EvaluateConfig, GuardsConfig, PassAtKConfig, PromoteConfig
+from ratchet.recipe.engines import EndpointConfig, EngineConfig, TransformersConfig, VllmConfig
+from ratchet.recipe.generate import GenerateConfig
+from ratchet.recipe.guide import TuneConfig, WeaknessConfig
+from ratchet.recipe.loading import dump, load, names, parse
+from ratchet.recipe.organise import FilterConfig, PairsConfig, VerifyConfig
+from ratchet.recipe.prompts import PromptsConfig
+from ratchet.recipe.recipe import Recipe
+from ratchet.recipe.train import LoraConfig, TrainConfig
+
+__all__ = [
+    "EndpointConfig",
+    "EngineConfig",
+    "EvaluateConfig",
+    "FilterConfig",
+    "GenerateConfig",
+    "GuardsConfig",
+    "LoraConfig",
+    "PairsConfig",
+    "PassAtKConfig",
+    "PromoteConfig",
+    "PromptsConfig",
+    "Recipe",
+    "TrainConfig",
+    "TransformersConfig",
+    "TuneConfig",
+    "VerifyConfig",
+    "VllmConfig",
+    "WeaknessConfig",
+    "dump",
+    "load",
+    "names",
+    "parse",
+]

@@ -1,0 +1,49 @@
+"""How seed and candidate are measured, and when a candidate becomes champion."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ratchet.records import Record
+
+
+class PassAtKConfig(Record):
+    k: int = Field(4, ge=2)
+    prompts: int = Field(900, gt=0, description="holdout prompts that are sampled")
+    temperature: float = Field(1.0, gt=0)
+
+
+class EvaluateConfig(Record):
+    """How seed and candidate are measured, on the same items."""
+
+    batch_size: int = Field(256, gt=0)
+    max_new_tokens: int = Field(32, gt=0)
+    pass_at_k: PassAtKConfig | None = PassAtKConfig()
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+
+
+class GuardsConfig(Record):
+    """Non-inferiority margins, in the unit of the metric (0..1); null switches a guard off.
+
+    A guard passes when the one-sided lower bound (level `alpha`) of candidate minus champion lies above minus the margin.
+    """
+
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    skill: float | None = Field(0.08, gt=0, lt=1, description="accuracy of each skill")
+    chair_i: float | None = Field(0.05, gt=0, lt=1, description="share of mentioned objects that are not there")
+    pass_at_k: float | None = Field(0.05, gt=0, lt=1, description="diversity: right at least once in k samples")
+    yes_ratio: float | None = Field(0.1, gt=0, lt=1, description="distance of the share of yes from its true share")
+
+
+class PromoteConfig(Record):
+    """When a candidate becomes champion. Null hypothesis: the true paired delta is <= 0."""
+
+    alpha: float = Field(0.05, gt=0, lt=0.5, description="chance of EVER promoting a model that is not better")
+    min_gain: float = Field(0.0, ge=0, lt=1, description="least measured gain in accuracy")
+    min_items: int = Field(200, gt=0, description="fewer paired items are no evidence")
+    test: Literal["exact", "bootstrap"] = Field(
+        "exact", description="exact: McNemar, or sign flips by cluster; bootstrap: by cluster"
+    )
+    guards: GuardsConfig = GuardsConfig()

@@ -1,0 +1,56 @@
+"""What runs the model that answers: in this process, by vLLM, or behind an OpenAI-compatible server."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from ratchet.records import Record
+
+
+class TransformersConfig(Record):
+    """transformers' generate, batched, in the stage's process."""
+
+    kind: Literal["transformers"] = "transformers"
+
+
+class VllmConfig(Record):
+    """vLLM offline, in the stage's process; it starts with the stage and ends with it."""
+
+    kind: Literal["vllm"] = "vllm"
+    max_model_len: int | None = Field(None, gt=0, description="most tokens of prompt and answer; null: the model's own")
+    max_num_seqs: int | None = Field(None, gt=0, description="completions in flight; null: vLLM's choice")
+    memory_share: float = Field(0.9, gt=0, le=1, description="share of the GPU's memory; without a GPU see cpu_gib")
+    cpu_gib: float = Field(1.0, gt=0, description="GiB for the key-value cache where there is no GPU")
+    eager: bool = Field(False, description="no compiled graphs: starts sooner, runs slower; always so without a GPU")
+    tensor_parallel: int = Field(1, gt=0, description="GPUs that share one model")
+    options: dict[str, Any] = Field(default_factory=dict, description="further arguments of vllm.LLM")
+
+
+class EndpointConfig(Record):
+    """Any OpenAI-compatible chat server that takes images. The API key comes from the environment only."""
+
+    kind: Literal["endpoint"] = "endpoint"
+    url: str | None = Field(None, description="base address, such as http://host:8000/v1; null: RATCHET_ENDPOINT_URL")
+    model: str | None = Field(None, description="model name at the server; null: the only one that it serves")
+    serves: Literal["seed", "teacher"] = Field(
+        "teacher", description="seed: the server runs this round's seed; teacher: another model (answers are external)"
+    )
+    key_env: str = Field("RATCHET_ENDPOINT_KEY", description="environment variable with the API key, if one is needed")
+    concurrency: int = Field(16, gt=0, description="most requests in flight")
+    timeout_seconds: float = Field(120.0, gt=0, description="limit for one request")
+    retries: int = Field(5, ge=0, description="tries after the first, with growing jittered waits")
+    break_after: int = Field(20, gt=0, description="so many requests in a row failed: stop (circuit breaker)")
+    logprobs: bool = Field(True, description="ask for log-probabilities; some gateways refuse")
+    options: dict[str, Any] = Field(default_factory=dict, description="further fields of each request's body")
+
+
+def _named(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+EngineConfig = Annotated[
+    Annotated[TransformersConfig | VllmConfig | EndpointConfig, Field(discriminator="kind")], BeforeValidator(_named)
+]
+"""An engine's name stands for its defaults."""

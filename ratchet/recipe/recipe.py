@@ -1,0 +1,53 @@
+"""All of a round's recipe."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from ratchet import canonical
+from ratchet.recipe.decide import EvaluateConfig, PromoteConfig
+from ratchet.recipe.generate import GenerateConfig
+from ratchet.recipe.organise import FilterConfig, VerifyConfig
+from ratchet.recipe.prompts import PromptsConfig
+from ratchet.recipe.train import TrainConfig
+from ratchet.records import Record
+
+
+class Recipe(Record):
+    """All of a round."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    description: str = ""
+    source: str | None = Field(None, description="the paper that the recipe follows")
+    seed: int | None = Field(None, description="makes the rounds' salts repeatable; null: random salts")
+    prompts: PromptsConfig = PromptsConfig()
+    generate: GenerateConfig = GenerateConfig()
+    verify: VerifyConfig = VerifyConfig()
+    filter: FilterConfig = FilterConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    promote: PromoteConfig = PromoteConfig()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Recipe:
+        if self.filter.min_pass_rate > self.filter.max_pass_rate:
+            raise ValueError(
+                f"filter.min_pass_rate {self.filter.min_pass_rate} is above filter.max_pass_rate {self.filter.max_pass_rate}; swap them"
+            )
+        if self.train.method == "dpo" and self.filter.pairs is None:
+            raise ValueError("train.method dpo learns from pairs, but filter.pairs is null; set filter.pairs")
+        weights = self.train.loss_weights
+        if weights is not None and len(weights) != len(self.train.loss):
+            raise ValueError(
+                f"train.loss_weights has {len(weights)} values for {len(self.train.loss)} losses; give one weight a loss"
+            )
+        if self.train.method == "dpo" and not self.generate.negatives and self.generate.plain_k == 1:
+            raise ValueError(
+                "train.method dpo needs at least two completions a prompt; set generate.k to 2 or more, or add negatives"
+            )
+        return self
+
+    @property
+    def digest(self) -> str:
+        """Identity of what is learned: everything but name, description and source."""
+        return canonical.digest(self.model_dump(mode="json", exclude={"name", "description", "source"}))

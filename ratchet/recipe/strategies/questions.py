@@ -1,0 +1,3 @@
+"""Question generation: the model also asks."""
+
+from __future__ import annotations
