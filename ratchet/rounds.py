@@ -19,6 +19,7 @@ from pydantic import Field
 
 from ratchet import canonical
 from ratchet.artifacts.manifest import MANIFEST, Manifest, ModelRef, parse_manifest
+from ratchet.autonomy import RoundAutonomy
 from ratchet.errors import Conflict, NotFound, RoundError
 from ratchet.recipe import Recipe
 from ratchet.records import Record
@@ -40,7 +41,7 @@ class Ticket(Record):
 
 class Round(Record):
     """One pass of the loop, opened. `prompts`, `report` and `pictures` (whose pool stands in for that of `prompts`) are
-    digests of prompt sets; `control` marks a control arm."""
+    digests of prompt sets; `control` marks a control arm; `autonomy` is None in rounds older than it."""
 
     loop: str
     number: int = Field(ge=0)
@@ -53,6 +54,7 @@ class Round(Record):
     pictures: str | None = None
     family: str
     control: str | None = None
+    autonomy: RoundAutonomy | None = None
     opened: datetime = Field(default_factory=lambda: datetime.now(UTC))
     code_revision: str
 

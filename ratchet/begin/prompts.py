@@ -66,6 +66,12 @@ def _plan(store: Store, config: PromptsConfig, loop: str, salt: str) -> PromptPl
     return PromptPlan(prompts=imported.digest, report=imported.digest, family=imported.family)
 
 
+def described(store: Store, plan: PromptPlan) -> str:
+    """Name and source of the imported set whose pool the round asks; empty for sets that are drawn."""
+    found = find(store, plan.pictures or plan.prompts)
+    return "" if found is None or found.source == TINYWORLD else f"{found.name} {found.source}"
+
+
 def draw(store: Store, opened: Round, progress: Progress = silent) -> None:
     """Draw what the plan names and the store does not have. Safe to run again."""
     config = opened.recipe.prompts

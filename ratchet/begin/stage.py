@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import ratchet
 from ratchet import canonical, recipe, rounds
 from ratchet.artifacts.manifest import ModelRef
+from ratchet.autonomy import autonomy_of
 from ratchet.begin import prompts
 from ratchet.errors import LeaseHeld, RoundError, StoreError
 from ratchet.finish.stage import end_of
@@ -198,6 +199,7 @@ def _new_round(
         seed=seed,
         recipe=wanted,
         control=options.control,
+        autonomy=autonomy_of(wanted, prompts.described(store, plan)),
         code_revision=code_revision(),
         prompts=plan.prompts,
         report=plan.report,
