@@ -1,6 +1,7 @@
 """One round, one file: the only place where stages are connected.
 
-    begin -> generate -> verify -> filter -> train -> evaluate -> promote          and, whatever happens, finish
+    begin -> generate (shard by shard) -> merge -> verify -> filter -> train -> evaluate -> promote
+    and, whatever happens, finish
 
 The loop over rounds is outside: a recurring run, a trigger on promotion, or `ratchet run --rounds N`.
 """
@@ -14,7 +15,7 @@ from ratchet.components.begin.component import begin
 from ratchet.components.evaluate.component import evaluate
 from ratchet.components.filter.component import filter as filter_
 from ratchet.components.finish.component import finish
-from ratchet.components.generate.component import generate
+from ratchet.components.generate.component import generate, merge
 from ratchet.components.promote.component import promote
 from ratchet.components.train.component import train
 from ratchet.components.verify.component import verify
@@ -30,7 +31,7 @@ def round_pipeline(profile: Profile) -> Any:
     def ratchet_round(recipe: str, loop: str, seed: str = "champion", resume: bool = False) -> None:
         job = dsl.PIPELINE_JOB_ID_PLACEHOLDER
         with dsl.ExitHandler(place(finish(job=job, loop=loop))):
-            round_ = place(
+            begun = place(
                 begin(
                     job=job,
                     loop=loop,
@@ -40,8 +41,11 @@ def round_pipeline(profile: Profile) -> Any:
                     version=ratchet.__version__,
                     profile=profile.model_dump_json(),
                 )
-            ).outputs["opened"]
-            groups = place(generate(opened=round_)).outputs["groups"]
+            ).outputs
+            round_ = begun["opened"]
+            with dsl.ParallelFor(begun["Output"], parallelism=profile.parallelism) as shard:
+                made = place(generate(opened=round_, shard=shard)).outputs["groups"]
+            groups = place(merge(opened=round_, shards=dsl.Collected(made))).outputs["groups"]
             checked = place(verify(opened=round_, generated=groups)).outputs["groups"]
             kept = place(filter_(opened=round_, verified=checked)).outputs["groups"]
             model = place(train(opened=round_, filtered=kept)).outputs["model"]

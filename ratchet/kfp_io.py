@@ -5,7 +5,7 @@ A component's output artifact is the manifest itself, a small JSON; its metadata
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,23 +17,27 @@ from ratchet.errors import RatchetError, StoreError
 from ratchet.finish import finish
 from ratchet.rounds import Ticket
 from ratchet.settings import Settings
-from ratchet.stage import run_ticket
+from ratchet.stage import StageContext, run_step, run_ticket
 from ratchet.store import open_store
 
 
-def open_round(job: str, options: BeginOptions, opened: Any) -> None:
-    """Body of the component begin. `opened` is the KFP output artifact that becomes the ticket."""
+def open_round(job: str, options: BeginOptions, opened: Any) -> list[int]:
+    """Body of the component begin. `opened` is the KFP output artifact that becomes the ticket.
+
+    Returns the numbers of generate's shards, one task each.
+    """
     ticket = begin(job, options, Settings.from_environment())
     _write(opened.path, canonical.pretty(ticket.model_dump(mode="json")))
     store = open_store(ticket.root)
-    seed = rounds.read_round(store, ticket.loop, ticket.number).seed
+    read = rounds.read_round(store, ticket.loop, ticket.number)
     opened.metadata.update(
         store_uri=store.uri(rounds.round_prefix(ticket.loop, ticket.number)),
         loop=ticket.loop,
         round=ticket.number,
-        seed=seed.label,
+        seed=read.seed.label,
         epoch=ticket.epoch,
     )
+    return list(range(read.recipe.generate.shards))
 
 
 def run_stage(name: str, opened: Any, parents: Mapping[str, Any], out: Any, metrics: Any) -> None:
@@ -41,10 +45,37 @@ def run_stage(name: str, opened: Any, parents: Mapping[str, Any], out: Any, metr
 
     What a stage raises is kept in the round for finish, and raised again so that KFP may retry the task.
     """
-    ticket = Ticket.model_validate_json(Path(opened.path).read_bytes())
     uris = {parent: _manifest_uri(artifact.path) for parent, artifact in parents.items()}
+    _run(name, opened, uris, out, metrics)
+
+
+def run_shard(opened: Any, number: int, out: Any, metrics: Any) -> None:
+    """Body of the component generate: one shard of the prompts."""
+    from ratchet.generate.stage import run_shard
+
+    _run("generate", opened, {}, out, metrics, lambda context: run_shard(context, number), part=f"shard {number}")
+
+
+def run_merge(opened: Any, shards: Sequence[Any], out: Any, metrics: Any) -> None:
+    """Body of the component merge: one artifact of the shards that the tasks before have handed on."""
+    from ratchet.generate.merging import merge
+
+    uris = [_manifest_uri(shard.path) for shard in shards]
+    _run("generate", opened, {}, out, metrics, lambda context: merge(context, uris), part="merge")
+
+
+def _run(
+    name: str,
+    opened: Any,
+    parents: Mapping[str, str],
+    out: Any,
+    metrics: Any,
+    work: Callable[[StageContext], Manifest] = run_step,
+    part: str = "",
+) -> None:
+    ticket = Ticket.model_validate_json(Path(opened.path).read_bytes())
     try:
-        _hand_on(run_ticket(name, ticket, uris, Settings.from_environment()), out, metrics)
+        _hand_on(run_ticket(name, ticket, parents, Settings.from_environment(), work, part), out, metrics)
     except Exception as error:
         # A store that is away must not hide what was raised.
         with suppress(StoreError):

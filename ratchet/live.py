@@ -60,6 +60,7 @@ class Live:
         self.console = console
         self._files = {name: EventFile(path) for name, path in sources.items()}
         self._current: dict[str, tuple[str, TaskID | None, float]] = {}
+        self._parts: dict[str, dict[str, tuple[float, float]]] = {}
         self._progress = Progress(
             TextColumn("{task.fields[source]:<10}"),
             TextColumn("[bold]{task.description:<22}"),
@@ -107,9 +108,13 @@ class Live:
             if self.console.is_terminal:
                 task = self._progress.add_task(title, total=event["total"], source=source, unit=event["unit"])
             self._current[source] = (title, task, time.monotonic())
+            self._parts[source] = {}
         task = self._current[source][1]
+        # Tasks that share a stage each tell of their own part: the line shows their sum.
+        self._parts[source][event.get("part", "")] = (event["done"], event["total"])
+        done, total = (sum(numbers) for numbers in zip(*self._parts[source].values(), strict=True))
         if task is not None:
-            self._progress.update(task, completed=event["done"], total=event["total"], unit=event["unit"])
+            self._progress.update(task, completed=done, total=total, unit=event["unit"])
 
     def _end(self, source: str) -> None:
         current = self._current.pop(source, None)

@@ -13,9 +13,10 @@ from ratchet.errors import RecipeError
 from ratchet.recipe import Recipe
 from ratchet.records import Record
 
-IMAGE_OF_STAGE: Mapping[str, str] = {
+IMAGE_OF_TASK: Mapping[str, str] = {
     "begin": "core",
     "generate": "inference",
+    "merge": "core",
     "verify": "core",
     "filter": "core",
     "train": "training",
@@ -49,6 +50,7 @@ class Profile(Record):
     }
     resources: dict[str, Resources] = {}
     retries: int = Field(1, ge=0)
+    parallelism: int = Field(1, ge=1, le=256, description="shards of generate that run side by side")
     secrets: dict[str, dict[str, str]] = {}
     environment: dict[str, str] = {}
     engines: tuple[str, ...] = ("transformers", "vllm", "endpoint")

@@ -24,10 +24,13 @@ def silent(done: int, total: int, unit: str, note: str = "") -> None:
 
 
 class FileProgress:
-    """Appends events {round, stage, done, total, unit, note, time}; at most five a second, the last always."""
+    """Appends events {round, stage, part, done, total, unit, note, time}; at most five a second, the last always.
 
-    def __init__(self, path: str, stage: str, number: int) -> None:
-        self._path, self._stage, self._number = path, stage, number
+    `part` names one of several tasks that work on a stage side by side, "" where there is only one.
+    """
+
+    def __init__(self, path: str, stage: str, number: int, part: str = "") -> None:
+        self._path, self._stage, self._number, self._part = path, stage, number, part
         self._last = 0.0
 
     def __call__(self, done: int, total: int, unit: str, note: str = "") -> None:
@@ -38,6 +41,7 @@ class FileProgress:
         event = {
             "round": self._number,
             "stage": self._stage,
+            "part": self._part,
             "done": done,
             "total": total,
             "unit": unit,
@@ -49,6 +53,6 @@ class FileProgress:
             file.write(canonical.dumps(event) + b"\n")
 
 
-def for_stage(stage: str, number: int) -> Progress:
+def for_stage(stage: str, number: int, part: str = "") -> Progress:
     path = os.environ.get("RATCHET_PROGRESS")
-    return FileProgress(path, stage, number) if path else silent
+    return FileProgress(path, stage, number, part) if path else silent

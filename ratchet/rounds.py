@@ -187,6 +187,8 @@ def numbers(store: Store, loop: str) -> list[int]:
     found = set()
     for stat in store.list(prefix):
         key = store.key(stat.uri)
+        if key.removeprefix(prefix).count("/") != 1:
+            continue  # what lies deeper is a part of a stage, such as a shard
         if key.endswith("/round.json"):
             found.add(int(key[len(prefix) :].split("/", 1)[0]))
     return sorted(found)

@@ -161,18 +161,28 @@ def run_step(context: StageContext) -> Manifest:
     return function(context)
 
 
-def run_ticket(name: str, ticket: Ticket, parents: Mapping[str, str], settings: Settings) -> Manifest:
-    """Run a stage as a component does: from a ticket and its parents' URIs, under the loop's lease."""
+def run_ticket(
+    name: str,
+    ticket: Ticket,
+    parents: Mapping[str, str],
+    settings: Settings,
+    work: Callable[[StageContext], Manifest] = run_step,
+    part: str = "",
+) -> Manifest:
+    """Run a stage as a component does: from a ticket and its parents' URIs, under the loop's lease.
+
+    `work` is what to do of it, where several tasks share a stage; `part` names that share where progress is shown.
+    """
     store = open_store(ticket.root)
     opened = read_round(store, ticket.loop, ticket.number)
     manifests = {parent: _open_parent(store, name, parent, uri) for parent, uri in parents.items()}
     lease = lease_of(store, ticket)
-    progress = for_stage(name, ticket.number)
+    progress = for_stage(name, ticket.number, part)
     # Said before the stage's libraries load, so that whoever watches sees where the time goes.
     progress(0, 1, "", "loading")
     context = context_of(name, store, opened, manifests, settings=settings, lease=lease, progress=progress)
     with leases.renewing(lease, lease.seconds / 3):
-        return run_step(context)
+        return work(context)
 
 
 def lease_seconds() -> float:

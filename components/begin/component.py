@@ -14,10 +14,13 @@ def begin(
     opened: Output[Artifact],
     seed: str = "champion",
     resume: bool = False,
-) -> None:
-    """Resolve the seed, open or reopen the round, take the loop's lease, check what the round needs."""
+) -> list[int]:
+    """Resolve the seed, open or reopen the round, take the loop's lease, check what the round needs.
+
+    Returns the numbers of generate's shards.
+    """
     from ratchet.begin import BeginOptions
     from ratchet.kfp_io import open_round
 
     options = BeginOptions(loop=loop, recipe=recipe, seed=seed, profile=profile, body_version=version, resume=resume)
-    open_round(job, options, opened)
+    return open_round(job, options, opened)

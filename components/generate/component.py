@@ -1,4 +1,4 @@
-"""KFP face of the stage generate; the work is in ratchet.generate."""
+"""KFP faces of the stage generate: its shards, and the one artifact that they make. The work is in ratchet.generate."""
 
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Metrics, Output
@@ -7,10 +7,24 @@ from kfp.dsl import Artifact, Dataset, Input, Metrics, Output
 @dsl.component(base_image="python:ratchet-inference", install_kfp_package=False)
 def generate(
     opened: Input[Artifact],
+    shard: int,
     groups: Output[Dataset],
     metrics: Output[Metrics],
 ) -> None:
-    """The seed model answers the pool's prompts, k times each."""
-    from ratchet.kfp_io import run_stage
+    """The seed model makes data of one shard of the pool's prompts."""
+    from ratchet.kfp_io import run_shard
 
-    run_stage("generate", opened, {}, groups, metrics)
+    run_shard(opened, shard, groups, metrics)
+
+
+@dsl.component(base_image="python:ratchet-core", install_kfp_package=False)
+def merge(
+    opened: Input[Artifact],
+    shards: Input[list[Dataset]],
+    groups: Output[Dataset],
+    metrics: Output[Metrics],
+) -> None:
+    """All shards, checked and listed as one artifact; nothing is copied."""
+    from ratchet.kfp_io import run_merge
+
+    run_merge(opened, shards, groups, metrics)

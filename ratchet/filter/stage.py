@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ratchet import canonical
-from ratchet.artifacts import GROUPS, Artifact, ArtifactWriter, Manifest, RowSchema, Shard
+from ratchet.artifacts import GROUPS, Artifact, ArtifactWriter, Manifest, RowSchema
 from ratchet.artifacts.columns import paused_gc
 from ratchet.errors import NotFound
 from ratchet.filter import reasons
@@ -22,7 +22,7 @@ from ratchet.filter.survey import Decisions, completions_counted, survey
 from ratchet.records import Group, Pair, Record
 from ratchet.stage import StageContext
 from ratchet.verify.columns import lists_array, with_column, with_completion_fields
-from ratchet.verify.stage import shard_index, slices
+from ratchet.verify.stage import slices
 
 EXCLUDED_FOLDER = "excluded"
 
@@ -51,8 +51,8 @@ def run(context: StageContext) -> Manifest:
     excluded = ArtifactWriter(context.store, excluded_prefix(context.prefix), EXCLUDED, writer.header)
     total: Counter[str] = Counter()
     start = 0
-    for shard in parent.manifest.shards:
-        total += _shard(context, parent, (writer, excluded), shard, decisions, start)
+    for index, shard in enumerate(parent.manifest.shards):
+        total += _shard(context, parent, (writer, excluded), index, decisions, start)
         start += shard.rows
         context.progress(decisions.rows + start, 2 * decisions.rows, "prompts", f"{decisions.kept} kept")
     context.check_lease()
@@ -97,11 +97,10 @@ Writers = tuple[ArtifactWriter[Group], ArtifactWriter[Excluded]]
 
 
 def _shard(
-    context: StageContext, parent: Artifact[Group], writers: Writers, shard: Shard, decisions: Decisions, start: int
+    context: StageContext, parent: Artifact[Group], writers: Writers, index: int, decisions: Decisions, start: int
 ) -> Counter[str]:
     """Write both sides of one shard, or recall what an earlier try counted. The count is written first."""
     writer, excluded = writers
-    index = shard_index(shard)
     place = f"{context.prefix}/tally-{index:05d}.json"
     if writer.finished(index) and excluded.finished(index):
         try:
@@ -109,7 +108,7 @@ def _shard(
         except NotFound:
             pass
     with context.clock("read"):
-        table = parent.table(shard)
+        table = parent.table(parent.manifest.shards[index])
     tally: Counter[str] = Counter()
     with context.clock("write"):
         kept = decisions.codes[start : start + table.num_rows] == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ratchet.artifacts import GROUPS, Header, Manifest, read_manifest
@@ -26,8 +26,11 @@ def shard_header(context: StageContext) -> Header:
     return context.writer(GROUPS).header
 
 
-def merge(context: StageContext) -> Manifest:
-    """One artifact of all shards. Raises ManifestMissing naming the shards that are not finished."""
+def merge(context: StageContext, handed: Sequence[str] | None = None) -> Manifest:
+    """One artifact of all shards. Raises ManifestMissing naming the shards that are not finished.
+
+    `handed` are the URIs of the shards that tasks have handed on, which must be those of this stage and no others.
+    """
     writer = context.writer(GROUPS)
     finished = writer.existing()
     if finished is not None:
@@ -44,6 +47,11 @@ def merge(context: StageContext) -> Manifest:
         raise ManifestMissing(
             f"{len(missing)} of {config.shards} shards of {context.store.uri(context.prefix)} are not finished: {told}. "
             f"`ratchet generate --loop {context.round.loop}` makes them; the others are kept."
+        )
+    if handed is not None and sorted(handed) != sorted(part.uri for part in parts.values()):
+        raise RoundError(
+            f"{len(handed)} shards were handed on to merge, and they are not the {len(parts)} of "
+            f"{context.store.uri(context.prefix)}. Run the round again: `ratchet resume --loop {context.round.loop}`."
         )
     for number, part in parts.items():
         if part.key != context.key:

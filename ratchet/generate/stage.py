@@ -46,6 +46,7 @@ def _run_shard(context: StageContext, number: int, running: Running) -> Manifest
     finished = writer.existing()
     if finished is not None:
         return finished
+    context.seconds.clear()
     pool = open_part(context.store, context.pool_set(), "pool")
     if not pool.manifest.rows:
         raise SamplingError(

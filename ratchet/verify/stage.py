@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from ratchet import canonical
-from ratchet.artifacts import GROUPS, Artifact, ArtifactWriter, Manifest, Shard
+from ratchet.artifacts import GROUPS, Artifact, ArtifactWriter, Manifest
 from ratchet.artifacts.columns import paused_gc
 from ratchet.errors import NotFound
 from ratchet.recipe import VerifyConfig
@@ -31,8 +31,8 @@ def run(context: StageContext) -> Manifest:
     writer = context.writer(GROUPS)
     total = Tally()
     done, rows = 0, parent.manifest.rows
-    for shard in parent.manifest.shards:
-        total += _shard(context, parent, writer, shard)
+    for index, shard in enumerate(parent.manifest.shards):
+        total += _shard(context, parent, writer, index)
         done += shard.rows
         context.progress(done, rows, "prompts", f"{total.verdicts} verdicts")
     context.check_lease()
@@ -44,13 +44,8 @@ def run(context: StageContext) -> Manifest:
     )
 
 
-def shard_index(shard: Shard) -> int:
-    return int(shard.name.removeprefix("shard-").removesuffix(".parquet"))
-
-
-def _shard(context: StageContext, parent: Artifact[Group], writer: ArtifactWriter[Group], shard: Shard) -> Tally:
+def _shard(context: StageContext, parent: Artifact[Group], writer: ArtifactWriter[Group], index: int) -> Tally:
     """Verify one shard, or recall what an earlier try counted in it. The count is written first: a shard has one."""
-    index = shard_index(shard)
     place = f"{context.prefix}/tally-{index:05d}.json"
     if writer.finished(index):
         try:
@@ -59,7 +54,7 @@ def _shard(context: StageContext, parent: Artifact[Group], writer: ArtifactWrite
             pass
     tally = Tally()
     with context.clock("read"):
-        table = parent.table(shard)
+        table = parent.table(parent.manifest.shards[index])
     tables, rows_hash = [], 0
     for part in slices(table):
         with paused_gc():

@@ -11,7 +11,7 @@ import yaml
 
 import ratchet
 from ratchet.pipelines.compile import compile_round
-from ratchet.profile import IMAGE_OF_STAGE, Profile, Resources
+from ratchet.profile import IMAGE_OF_TASK, Profile, Resources
 from ratchet.stage import STAGES, STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +28,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         },
         resources={"train": Resources(cpu="8", memory="64Gi", gpus=1)},
         secrets={"s3-credentials": {"access": "AWS_ACCESS_KEY_ID", "secret": "AWS_SECRET_ACCESS_KEY"}},
+        parallelism=4,
         environment={"RATCHET_ROOT": "s3://bucket/ratchet"},
     )
     path = compile_round(profile, tmp_path_factory.mktemp("ir") / "round.yaml")
@@ -46,13 +47,26 @@ def tasks(compiled: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_the_pipeline_has_exactly_the_eight_stages(compiled: dict[str, Any]) -> None:
-    assert sorted(executors(compiled)) == sorted(STAGES)
+TASKS = (*STAGES, "merge")
+
+
+def test_the_pipeline_has_exactly_the_eight_stages_and_the_merge_of_generates_shards(compiled: dict[str, Any]) -> None:
+    assert sorted(executors(compiled)) == sorted(TASKS)
+
+
+def test_shards_are_one_task_each_under_the_profiles_limit_and_merge_waits_for_all(compiled: dict[str, Any]) -> None:
+    loop = next(task for name, task in tasks(compiled).items() if name.startswith("for-loop"))
+    assert loop["iteratorPolicy"]["parallelismLimit"] == 4
+    assert loop["parameterIterator"]["items"]["inputParameter"] == "pipelinechannel--begin-Output"
+    shards = tasks(compiled)["merge"]["inputs"]["artifacts"]["shards"]["taskOutputArtifact"]
+    assert shards["outputArtifactKey"] == "pipelinechannel--generate-groups"
+    # A shard whose node died is run again alone: the retries are the shard's own, inside the loop.
+    assert tasks(compiled)["generate"]["retryPolicy"]["maxRetryCount"] == 1
 
 
 def test_no_task_uses_the_cache_of_kfp(compiled: dict[str, Any]) -> None:
     for name, task in tasks(compiled).items():
-        if name in STAGES:
+        if name in TASKS:
             assert not task.get("cachingOptions", {}).get("enableCache", False), name
 
 
@@ -62,7 +76,7 @@ def test_each_stage_runs_in_the_image_of_its_dependency_set(compiled: dict[str, 
         "inference": "r.example/inf@sha256:2",
         "training": "r.example/train@sha256:3",
     }
-    assert {n: c["image"] for n, c in executors(compiled).items()} == {s: images[IMAGE_OF_STAGE[s]] for s in STAGES}
+    assert {n: c["image"] for n, c in executors(compiled).items()} == {s: images[IMAGE_OF_TASK[s]] for s in TASKS}
 
 
 def test_only_the_stage_that_needs_a_gpu_asks_for_one(compiled: dict[str, Any]) -> None:
@@ -98,7 +112,7 @@ def test_a_component_is_a_thin_face(stage: str) -> None:
     source = (ROOT / "components" / stage / "component.py").read_text()
     tree = ast.parse(source)
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    assert [f.name for f in functions] == [stage]
+    assert [f.name for f in functions] == ([stage, "merge"] if stage == "generate" else [stage])
     assert len(source.splitlines()) <= 40
     imported = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)}

@@ -17,7 +17,7 @@ LEARNING = """
 name: learning
 seed: 7
 prompts: {pool: 36, validation: 9, holdout: 36, report: 18, skills: [exist]}
-generate: {k: 1, strategy: reference, max_new_tokens: 6, rows_per_file: 12, batch_size: 64}
+generate: {k: 1, strategy: reference, max_new_tokens: 6, rows_per_file: 12, shards: 2, batch_size: 64}
 train: {max_steps: 8, batch_size: 8, learning_rate: 1.0e-2}
 evaluate: {max_new_tokens: 6, pass_at_k: null}
 promote: {min_items: 9, guards: {skill: null, chair_i: null, pass_at_k: null, yes_ratio: null}}

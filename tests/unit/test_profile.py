@@ -8,14 +8,14 @@ import pytest
 
 from ratchet import recipe
 from ratchet.errors import RecipeError
-from ratchet.profile import IMAGE_OF_STAGE, Profile, Resources, threads
+from ratchet.profile import IMAGE_OF_TASK, Profile, Resources, threads
 from ratchet.recipe import Recipe
 from ratchet.stage import STAGES
 
 
 def test_every_stage_has_an_image_in_the_local_profile() -> None:
-    assert set(IMAGE_OF_STAGE) == set(STAGES)
-    assert set(IMAGE_OF_STAGE.values()) == set(Profile().images)
+    assert set(IMAGE_OF_TASK) == {*STAGES, "merge"}
+    assert set(IMAGE_OF_TASK.values()) == set(Profile().images)
 
 
 def test_a_profile_comes_from_a_file_from_text_or_is_the_local_one(tmp_path: Path) -> None:

@@ -25,7 +25,15 @@ def test_an_event_tells_round_stage_and_how_far(tmp_path: Path, monkeypatch: pyt
     for_stage("generate", 7)(3, 10, "rows", "half way")
     (event,) = EventFile(file).new()
     assert event.pop("time") > 0
-    assert event == {"round": 7, "stage": "generate", "done": 3, "total": 10, "unit": "rows", "note": "half way"}
+    assert event == {
+        "round": 7,
+        "stage": "generate",
+        "part": "",
+        "done": 3,
+        "total": 10,
+        "unit": "rows",
+        "note": "half way",
+    }
 
 
 def test_events_are_few_and_the_last_is_always_there(tmp_path: Path) -> None:
