@@ -30,13 +30,14 @@ def chat_text(processor: Any, messages: Sequence[Message], pictures: int) -> str
 def encode(processor: Any, texts: Sequence[str], pictures: Sequence[Sequence[Any]]) -> Any:
     """Tensors of a batch, padded on the left (rows x tokens, and the pixels as the model's processor lays them out).
 
+    Rows may have no picture. Processors refuse a batch of empty lists, so where no row has one, none are given.
     Special tokens are added only where the template does not begin with the tokenizer's own, as transformers does it.
     """
     begin = processor.tokenizer.bos_token
     processor.tokenizer.padding_side = "left"
     return processor(
         text=list(texts),
-        images=[list(row) for row in pictures],
+        images=[list(row) for row in pictures] if any(pictures) else None,
         padding=True,
         return_tensors="pt",
         add_special_tokens=not (begin and texts[0].startswith(begin)),
