@@ -8,11 +8,12 @@ from pydantic import BeforeValidator, Field
 
 from ratchet.recipe.strategies.base import StrategyBase
 from ratchet.recipe.strategies.guided import GuidedFamily
+from ratchet.recipe.strategies.questions import QuestionFamily
 from ratchet.recipe.strategies.random import RandomConfig, RandomFamily, ReferenceConfig
 
 __all__ = ["RandomConfig", "ReferenceConfig", "Strategies", "StrategyBase", "StrategyConfig"]
 
-StrategyConfig = Annotated[RandomFamily | GuidedFamily, Field(discriminator="name")]
+StrategyConfig = Annotated[RandomFamily | GuidedFamily | QuestionFamily, Field(discriminator="name")]
 
 
 def _listed(value: Any) -> Any:
