@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ratchet.records import Record
+
+if TYPE_CHECKING:
+    from ratchet.recipe.generate import GenerateConfig
+    from ratchet.recipe.prompts import PromptsConfig
 
 
 class TuneConfig(Record):
@@ -20,6 +24,14 @@ class TuneConfig(Record):
         "likelihood", description="what ranks a prompt's completions: mean token log-probability, or how often said"
     )
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> TuneConfig:
+        if min(self.temperatures) <= 0:
+            raise ValueError(f"temperature 0 is greedy and gives {self.k} times the same answer; leave it out")
+        if len(set(self.temperatures)) < len(self.temperatures):
+            raise ValueError("a temperature is there twice; name each once")
+        return self
+
 
 class WeaknessConfig(Record):
     """Sample more of what the seed fails at (DPE): weight = error rate ** strength, by skill and difficulty band."""
@@ -28,3 +40,38 @@ class WeaknessConfig(Record):
     bands: int = Field(3, ge=1, le=10, description="difficulty bands of equal width over 0..1")
     strength: float = Field(1.0, gt=0)
     cap: float = Field(4.0, ge=1, description="most that a cell may weigh against the lightest: nothing is starved")
+
+
+def check_guides(generate: GenerateConfig, prompts: PromptsConfig) -> None:
+    """Raise ValueError where tune or weakness cannot do anything, as far as a recipe alone shows it."""
+    if generate.weakness is not None:
+        _check_weakness(generate, prompts)
+    if generate.tune is not None and all(s.name == "reference" or s.temperature is not None for s in generate.strategy):
+        raise ValueError(
+            "generate.tune chooses generate.temperature, but every strategy names its own or samples nothing; "
+            "leave the temperature out of a strategy, or remove generate.tune"
+        )
+    guided = [name for name in ("tune", "weakness") if getattr(generate, name) is not None]
+    if guided and prompts.source == "tinyworld" and prompts.validation == 0:
+        raise ValueError(
+            f"generate.{guided[0]} asks prompts of the validation split, but prompts.validation is 0; raise it"
+        )
+
+
+def _check_weakness(generate: GenerateConfig, prompts: PromptsConfig) -> None:
+    if getattr(generate.engine, "serves", "seed") != "seed":
+        raise ValueError(
+            "generate.weakness asks what the seed fails at, but generate.engine serves a teacher; "
+            "set engine.serves to seed, or remove generate.weakness"
+        )
+    if generate.prompts is None:
+        raise ValueError(
+            "generate.weakness chooses among the pool's prompts, but generate.prompts is null, which takes all; "
+            f"set generate.prompts below the pool (prompts.pool is {prompts.pool})"
+        )
+    drawn = prompts.source == "tinyworld" and prompts.pictures is None
+    if drawn and generate.prompts >= prompts.pool:
+        raise ValueError(
+            f"generate.prompts {generate.prompts} takes the whole pool (prompts.pool {prompts.pool}), so weights choose "
+            "nothing; set generate.prompts below the pool"
+        )

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from ratchet import canonical
 from ratchet.recipe.decide import EvaluateConfig, PromoteConfig
 from ratchet.recipe.generate import GenerateConfig
+from ratchet.recipe.guide import check_guides
 from ratchet.recipe.organise import FilterConfig, VerifyConfig
 from ratchet.recipe.prompts import PromptsConfig
 from ratchet.recipe.train import TrainConfig
@@ -36,6 +37,7 @@ class Recipe(Record):
             )
         if self.train.method == "dpo" and self.filter.pairs is None:
             raise ValueError("train.method dpo learns from pairs, but filter.pairs is null; set filter.pairs")
+        check_guides(self.generate, self.prompts)
         weights = self.train.loss_weights
         if weights is not None and len(weights) != len(self.train.loss):
             raise ValueError(

@@ -6,13 +6,22 @@ from collections.abc import Mapping, Sequence
 
 from ratchet.generate.sampling import derived_seed
 from ratchet.generate.strategies import plain
+from ratchet.generate.strategies.beam import beam_tree
+from ratchet.generate.strategies.best import best_of_n
+from ratchet.generate.strategies.sima import sima
 from ratchet.generate.strategies.tools import Strategy, Tools
 from ratchet.recipe.strategies import StrategyConfig
 from ratchet.records import Group, Prompt
 
 __all__ = ["STRATEGIES", "Strategy", "Tools", "collect", "dealt"]
 
-STRATEGIES: Mapping[str, Strategy] = {"random": plain.random, "reference": plain.reference}
+STRATEGIES: Mapping[str, Strategy] = {
+    "random": plain.random,
+    "reference": plain.reference,
+    "sima": sima,
+    "beam_tree": beam_tree,
+    "best_of_n": best_of_n,
+}
 
 
 def collect(prompts: Sequence[Prompt], mix: Sequence[StrategyConfig], tools: Tools) -> list[Group]:
