@@ -27,7 +27,7 @@ from ratchet.registry.base import ROUND, Lineage, ModelVersion
 from ratchet.registry.promotion import promote
 from ratchet.rounds import RoundEnd, Ticket
 from ratchet.settings import Settings
-from ratchet.stage import STEPS, run_ticket
+from ratchet.stage import STEPS, StageContext, run_step, run_ticket
 from ratchet.store import open_store
 
 Watch = Callable[[str], None]
@@ -86,7 +86,29 @@ def run_in_process(
     return end
 
 
-def run_stage(settings: Settings, loop: str, name: str, job: str | None = None) -> Manifest:
+def collect(
+    settings: Settings, loop: str, recipe: str | None = None, shard: int | None = None, job: str | None = None
+) -> Manifest:
+    """Run generate of the loop's open round, or of a round opened (or reopened) with `recipe`; all of it, or one shard.
+
+    Raises RoundError for a shard that the recipe does not have.
+    """
+    if recipe is not None:
+        job = begin(job or new_job(), BeginOptions(loop=loop, recipe=recipe), settings).job
+    if shard is None:
+        return run_stage(settings, loop, "generate", job)
+    from ratchet.generate.stage import run_shard
+
+    return run_stage(settings, loop, "generate", job, lambda context: run_shard(context, shard))
+
+
+def run_stage(
+    settings: Settings,
+    loop: str,
+    name: str,
+    job: str | None = None,
+    work: Callable[[StageContext], Manifest] = run_step,
+) -> Manifest:
     """Run one stage of a run (default: the loop's last), from what its parents have left in the store.
 
     Takes the loop's lease for that run again if it was released, so a round that FAILED at one stage can be completed.
@@ -104,7 +126,7 @@ def run_stage(settings: Settings, loop: str, name: str, job: str | None = None) 
         raise RoundError(
             f"round {ticket.number} of loop {loop} has no {missing[0]} yet; run `ratchet {missing[0]} --loop {loop}` first."
         )
-    return _run(name, ticket, {p: done[p].uri for p in STEPS[name].parents}, settings)
+    return _run(name, ticket, {p: done[p].uri for p in STEPS[name].parents}, settings, work)
 
 
 def check_ready(settings: Settings, loop: str, recipe: str, profile: str | None) -> None:
@@ -158,9 +180,15 @@ def ticket_of(settings: Settings, loop: str, job: str | None) -> Ticket:
     return ticket
 
 
-def _run(name: str, ticket: Ticket, parents: dict[str, str], settings: Settings) -> Manifest:
+def _run(
+    name: str,
+    ticket: Ticket,
+    parents: dict[str, str],
+    settings: Settings,
+    work: Callable[[StageContext], Manifest] = run_step,
+) -> Manifest:
     try:
-        return run_ticket(name, ticket, parents, settings)
+        return run_ticket(name, ticket, parents, settings, work)
     except Exception as error:
         # A store that is away must not hide what was raised.
         with suppress(StoreError):

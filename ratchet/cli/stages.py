@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
+from ratchet.cli import generating
 from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, console, print_json, workplace
-from ratchet.stage import STEPS
 
 JobOption = Annotated[str | None, typer.Option("--job", help="The run to work for; default: the loop's last.")]
 
 _HELP = {
-    "generate": "The seed model answers the pool's prompts, k times each.",
     "verify": "Check every completion by the verifiers that its prompt names.",
     "filter": "Keep what the model should learn from; count every drop by reason.",
     "train": "Train the seed model on what is left.",
@@ -24,7 +23,8 @@ _HELP = {
 
 def register(app: typer.Typer) -> None:
     app.command("begin", rich_help_panel="Stages", epilog="Example: ratchet begin --loop mine --recipe rft")(_begin)
-    for name in STEPS:
+    app.command("generate", rich_help_panel="Stages", epilog=generating.EPILOG)(generating.generate)
+    for name in _HELP:
         example = f"Example: ratchet {name} --loop mine"
         app.command(name, help=_HELP[name], rich_help_panel="Stages", epilog=example)(_stage(name))
     app.command("finish", rich_help_panel="Stages", epilog="Example: ratchet finish --loop mine --job run-42")(_finish)

@@ -1,0 +1,72 @@
+"""What a generate artifact holds, in words for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from ratchet.artifacts import GROUPS, Artifact, Manifest
+from ratchet.records import Completion, Group
+from ratchet.store import Store
+
+LONGEST = 200
+
+
+def lines(manifest: Manifest) -> list[str]:
+    """Counts in all, by strategy, by kind of negative, and by reason for what failed or was refused."""
+    counts, results = manifest.counts, manifest.results
+    told = [
+        f"generate: {manifest.rows} rows, {counts['completions']} completions by {_listed(results.get('models', {}))}",
+        f"  strategies: {', '.join(_strategy(name, one) for name, one in results.get('strategies', {}).items())}",
+    ]
+    if results.get("negatives"):
+        told.append(f"  negatives: {_listed(results['negatives'])}")
+    if results.get("reasons"):
+        told.append(f"  failed or refused: {_listed(results['reasons'])}")
+    return [*told, f"{manifest.uri}  content {manifest.content_digest[:12]}"]
+
+
+def rows_in_words(store: Store, manifest: Manifest, most: int) -> list[str]:
+    """The first rows, a few lines each."""
+    groups = islice(Artifact.open(store, manifest.uri, GROUPS).rows(), most)
+    return [line for group in groups for line in _group(group)]
+
+
+def _group(group: Group) -> Iterator[str]:
+    prompt = group.prompt
+    pictures = " ".join(image.sha256[:8] for image in prompt.images)
+    yield f"[{prompt.skill}] {_short(prompt.question)}  (picture {pictures}; reference {prompt.reference})"
+    if group.reason is not None:
+        yield f"    refused: {group.reason}"
+    for one in group.completions:
+        yield f"    {one.index}: {_short(one.text) if one.error is None else one.error}{_made(one)}"
+
+
+def _made(one: Completion) -> str:
+    """How the completion came about, where it is not a plain answer."""
+    notes = []
+    if one.negative is not None:
+        notes.append(f"negative {one.negative.kind}")
+    if one.parent is not None:
+        notes.append(f"from {one.parent}")
+    if one.input is not None:
+        asked = next((m.content for m in reversed(one.input.messages) if m.role == "user"), "")
+        notes.append(f"shown: {_short(asked)}")
+    notes += [f"{note.name} {note.score:.3g}" for note in one.notes]
+    return f"    ({'; '.join(notes)})" if notes else ""
+
+
+def _strategy(name: str, counted: Mapping[str, Any]) -> str:
+    completions = counted["completions"]
+    clipped = counted.get("clipped", 0)
+    return f"{name} {completions}" + (f" ({100 * clipped / completions:.0f}% clipped)" if clipped else "")
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in counts.items()) or "none"
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= LONGEST else f"{flat[: LONGEST - 1]}…"
