@@ -14,6 +14,7 @@ from ratchet.generate.chat import chat_text, encode
 from ratchet.generate.engine import Answer, BatchHook, Request, sample
 from ratchet.generate.engines.likelihood import Likelihood
 from ratchet.generate.engines.prefill import completions
+from ratchet.generate.engines.stopping import SaidOneOf
 from ratchet.generate.sampling import SamplingParams, derived_seed
 from ratchet.records import Group, Prompt
 
@@ -165,28 +166,29 @@ class TransformersEngine:
 
         inputs = inputs.to(self.device)
         seed = derived_seed(params.seed, call.first, *(request.id for request in asked))
+        start = inputs["input_ids"].shape[1]
         likelihood = Likelihood()
         with torch.inference_mode(), torch.random.fork_rng(devices=self._devices()):
             torch.manual_seed(seed)
             try:
                 sequences = completions(
-                    self.model, inputs, call.n, self._generation(params), [likelihood], self._stops(params)
+                    self.model, inputs, call.n, self._generation(params), [likelihood], self._stops(params, start)
                 )
             except torch.OutOfMemoryError as error:
                 raise SamplingError(
                     f"out of memory with {len(asked)} prompts x {call.n} completions at once; "
                     f"lower generate.batch_size (it is {self.batch_size}) or max_new_tokens ({params.max_new_tokens})."
                 ) from error
-        tokens = sequences[:, inputs["input_ids"].shape[1] :]
+        tokens = sequences[:, start:]
         return self._answers(tokens.cpu(), likelihood.of(tokens).cpu(), params.stop)
 
-    def _stops(self, params: SamplingParams) -> Any:
-        """Stopping criteria for the stop strings, or None."""
+    def _stops(self, params: SamplingParams, start: int) -> Any:
+        """Stopping criteria for the stop strings in what is said from position `start` on, or None."""
         if not params.stop:
             return None
-        from transformers import StoppingCriteriaList, StopStringCriteria
+        from transformers import StoppingCriteriaList
 
-        return StoppingCriteriaList([StopStringCriteria(self.processor.tokenizer, list(params.stop))])
+        return StoppingCriteriaList([SaidOneOf(self.processor.tokenizer, params.stop, start)])
 
     def _answers(self, tokens: torch.Tensor, logprobs: torch.Tensor, stop: Sequence[str] = ()) -> list[Answer]:
         """Answers from sampled tokens and their log-probabilities (rows x steps, both)."""
