@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from ratchet.artifacts import Artifact
+from ratchet.errors import SamplingError
 from ratchet.records import Prompt
 
 Cell = tuple[str, int | None]
@@ -54,7 +57,8 @@ class Choice:
 def choose(pool: Artifact[Prompt], most: int, salt: str, weights: Weights | None = None) -> Choice:
     """At most `most` prompts: those with the smallest salted hash of each cell.
 
-    16 bytes a prompt are in memory while it chooses. What a cell cannot give goes to the others, by weight.
+    Some 24 bytes a prompt are in memory while it chooses. What a cell cannot give goes to the others, by weight. Raises
+    SamplingError where there are weights and the whole pool would be taken: they could not choose anything.
     """
     cells: dict[Cell, int] = {}
     places: list[np.ndarray] = []
@@ -67,6 +71,11 @@ def choose(pool: Artifact[Prompt], most: int, salt: str, weights: Weights | None
     if not places:
         return Choice(salt, weights, {}, {}, {})
     place, code = np.concatenate(places), np.concatenate(codes)
+    if weights is not None and most >= len(place):
+        raise SamplingError(
+            f"the pool at {pool.manifest.uri} has {len(place)} prompts and the round takes {most}, so weights choose "
+            f"nothing; set generate.prompts below {len(place)}, or remove generate.weakness."
+        )
     there = {key: int(n) for key, n in zip(cells, np.bincount(code, minlength=len(cells)), strict=True)}
     pull = {key: n * (weights.of.get(key, 1.0) if weights else 1.0) for key, n in there.items()}
     asked = shared(min(most, len(place)), pull)
@@ -86,8 +95,10 @@ def shard_of(id_: str, shards: int) -> int:
 
 
 def band_of(difficulty: float | None, bands: int) -> int | None:
-    """Band 0..bands-1 of a difficulty in 0..1; None for none."""
-    return None if difficulty is None else min(bands - 1, max(0, int(difficulty * bands)))
+    """Band 0..bands-1 of a difficulty in 0..1, what lies outside in the nearest one; None for none, and for no number."""
+    if difficulty is None or math.isnan(difficulty):
+        return None
+    return int(min(bands - 1, max(0, difficulty * bands)))
 
 
 def shared(total: int, pull: Mapping[Cell, float]) -> dict[Cell, int]:
@@ -115,10 +126,7 @@ def filled(asked: Mapping[Cell, int], there: Mapping[Cell, int], pull: Mapping[C
     return came
 
 
-def _cells(table: object, weights: Weights | None) -> Sequence[Cell]:
-    import pyarrow as pa
-
-    assert isinstance(table, pa.Table)
+def _cells(table: pa.Table, weights: Weights | None) -> Sequence[Cell]:
     if weights is None:
         return [ALL] * table.num_rows
     skills, hard = table.column("skill").to_pylist(), table.column("difficulty").to_pylist()

@@ -40,7 +40,7 @@ class Running:
 
     def start(self, plan: Plan, bank: ImageBank, prompts: int) -> None:
         """What the next chunks are made with; `prompts` is how many there will be, about."""
-        self._plan, self._bank, self._total = plan, bank, prompts
+        self._plan, self._bank, self._total, self._made = plan, bank, prompts, 0
 
     def tools(self, bank: ImageBank) -> Tools:
         """What strategies and probes work with. The engine starts when it is first asked."""
@@ -98,7 +98,9 @@ class Running:
         self._tell()
 
     def _tell(self) -> None:
-        """Completions where it is known how many there will be, else prompts."""
+        """Completions where it is known how many there will be, else prompts. A plan's probe tells for itself."""
+        if not self._total:
+            return
         k = self._config.plain_k
         if k is None:
             self._context.progress(min(self._done, self._total), self._total, "prompts")

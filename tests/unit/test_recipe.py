@@ -45,8 +45,8 @@ def test_all_mistakes_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("rtf", r"no recipe 'rtf'\. Shipped: dpo, rft; or give a path"),
-        ("gone.yaml", r"no recipe file gone\.yaml\. Shipped recipes: dpo, rft"),
+        ("rtf", r"no recipe 'rtf'\. Shipped: [a-z, -]*\bdpo, [a-z, -]*\brft\b.*; or give a path"),
+        ("gone.yaml", r"no recipe file gone\.yaml\. Shipped recipes: [a-z, -]*\bdpo, [a-z, -]*\brft\b"),
         ("{name: [", "is not YAML"),
         ("- a\n- b\n", r"holds list, not a mapping\. Shipped recipes"),
     ],

@@ -45,7 +45,7 @@ def _kept(
 
 
 def _notes(rank: int, one: Ranked, n: int) -> tuple[Part, ...]:
-    said = {"rank": rank, "n": n, "draw": one.place, "votes": one.votes}
+    said: dict[str, float] = {"rank": rank, "n": n, "draw": one.place, "votes": one.votes}
     if one.likelihood is not None:
         said["log_likelihood"] = one.likelihood
     return tuple(Part(name=name, score=value) for name, value in said.items())

@@ -1,0 +1,96 @@
+"""How much of each skill and difficulty band a round takes, from what the seed gets wrong on a probe (after DPE).
+
+    rate(c)   = (wrong + 1/2) / (probed + 1)          the mean under a Beta(1/2, 1/2) prior: few probes are no extreme
+    pull(c)   = rate(c) ** strength
+    weight(c) = max(pull(c), max over all d of pull(d) / cap), divided by the mean over the probed prompts
+
+A weight is against the cell's share of the pool, 1 on average. No cell's share falls below its pool share / cap: that is
+what keeps a skill that was learned from being forgotten over rounds (head against tail).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from ratchet.generate.choosing import Cell, band_of
+from ratchet.generate.engine import sample
+from ratchet.generate.probe import Probed, answered, check, verdict
+from ratchet.generate.resuming import chunks
+from ratchet.generate.strategies import Tools
+from ratchet.progress import Progress
+from ratchet.recipe import WeaknessConfig
+from ratchet.recipe.strategies import RandomConfig
+from ratchet.records import Group, Prompt, Record
+
+
+class CellRate(Record):
+    """What the probe found in a skill and difficulty band (None: prompts that name no difficulty), and what it weighs."""
+
+    skill: str
+    band: int | None
+    probed: int
+    right: int
+    rate: float
+    weight: float
+
+    @property
+    def cell(self) -> Cell:
+        return (self.skill, self.band)
+
+
+def measured(
+    prompts: Iterable[Prompt], asked: int, config: WeaknessConfig, tools: Tools, progress: Progress
+) -> tuple[tuple[CellRate, ...], Probed]:
+    """Greedy answers to the prompts, judged and weighed by cell. `asked` is how many there are.
+
+    Raises SamplingError (see `check`).
+    """
+    params = tools.params(RandomConfig(), k=1, temperature=0.0)
+    probed: Counter[Cell] = Counter()
+    right: Counter[Cell] = Counter()
+    done = unanswered = unscored = 0
+    for part in chunks(prompts, tools.config.rows_per_file):
+        progress(done, asked, "probe prompts")
+        there = answered(list(sample(tools.engine, part, params)))
+        verdicts = _verdicts(there, tools)
+        for group, passed in zip(there, verdicts, strict=True):
+            if passed is not None:
+                cell = (group.prompt.skill, band_of(group.prompt.difficulty, config.bands))
+                probed[cell] += 1
+                right[cell] += passed
+        done += len(part)
+        unanswered += len(part) - len(there)
+        unscored += verdicts.count(None)
+    went = Probed(name="weakness", asked=done, unanswered=unanswered, unscored=unscored)
+    check(went, tools.config.max_error_share)
+    return weighed(probed, right, config), went
+
+
+def weighed(probed: Mapping[Cell, int], right: Mapping[Cell, int], config: WeaknessConfig) -> tuple[CellRate, ...]:
+    """Cells with their error rates and weights, sorted by skill and band."""
+    rates = {cell: (n - right[cell] + 0.5) / (n + 1) for cell, n in probed.items()}
+    pulls = {cell: rate**config.strength for cell, rate in rates.items()}
+    least = max(pulls.values()) / config.cap
+    lifted = {cell: max(pull, least) for cell, pull in pulls.items()}
+    mean = sum(lifted[cell] * n for cell, n in probed.items()) / sum(probed.values())
+    return tuple(
+        CellRate(
+            skill=cell[0],
+            band=cell[1],
+            probed=probed[cell],
+            right=right[cell],
+            rate=rates[cell],
+            weight=lifted[cell] / mean,
+        )
+        for cell in sorted(probed, key=order)
+    )
+
+
+def order(cell: Cell) -> tuple[str, int]:
+    """Cells by skill, then from easy to hard; what names no difficulty comes first."""
+    return (cell[0], -1 if cell[1] is None else cell[1])
+
+
+def _verdicts(groups: Sequence[Group], tools: Tools) -> list[bool | None]:
+    return [verdict(rights) for rights in tools.rights(groups)]
