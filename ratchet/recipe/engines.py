@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 
 from ratchet.records import Record
 
@@ -37,13 +38,62 @@ class EndpointConfig(Record):
     serves: Literal["seed", "teacher"] = Field(
         "teacher", description="seed: the server runs this round's seed; teacher: another model (answers are external)"
     )
+    dialect: Literal["vllm", "openai"] = Field(
+        "vllm",
+        description="vllm: send its further fields (top_k, stop texts kept, going on from a beginning); openai: none",
+    )
     key_env: str = Field("RATCHET_ENDPOINT_KEY", description="environment variable with the API key, if one is needed")
+    n_per_request: int | None = Field(
+        None, gt=0, description="completions asked for in one request; null: all k. 1 for servers that refuse n > 1"
+    )
+    length_field: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens", description="what the server calls the limit of an answer"
+    )
     concurrency: int = Field(16, gt=0, description="most requests in flight")
     timeout_seconds: float = Field(120.0, gt=0, description="limit for one request")
     retries: int = Field(5, ge=0, description="tries after the first, with growing jittered waits")
     break_after: int = Field(20, gt=0, description="so many requests in a row failed: stop (circuit breaker)")
     logprobs: bool = Field(True, description="ask for log-probabilities; some gateways refuse")
     options: dict[str, Any] = Field(default_factory=dict, description="further fields of each request's body")
+
+    @field_validator("url")
+    @classmethod
+    def _plain(cls, url: str | None) -> str | None:
+        return None if url is None else base_url(url)
+
+    @field_validator("options")
+    @classmethod
+    def _only_further(cls, options: dict[str, Any]) -> dict[str, Any]:
+        taken = sorted(OWN_FIELDS & set(options))
+        if taken:
+            raise ValueError(
+                f"{', '.join(taken)} would contradict what the rows record; "
+                "set the fields of generate and generate.engine instead (model, k, temperature, max_new_tokens, ...)"
+            )
+        return options
+
+
+OWN_FIELDS = frozenset(
+    {
+        *("model", "messages", "n", "stream", "temperature", "top_p", "top_k", "seed", "stop", "logprobs"),
+        *("max_tokens", "max_completion_tokens", "continue_final_message", "add_generation_prompt"),
+        *("include_stop_str_in_output", "return_token_ids"),
+    }
+)
+"""Fields of a request's body that follow from the recipe, so that what the rows say of an answer is true."""
+
+
+def base_url(given: str) -> str:
+    """An endpoint's base address without the last slash. Raises ValueError, which never repeats a password."""
+    parts = urlsplit(given)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(
+            "the address holds a name or password, which would end up in manifests; "
+            "take them out and put the API key into the environment variable that key_env names"
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("not an http(s) base address such as http://host:8000/v1")
+    return given.rstrip("/")
 
 
 def _named(value: Any) -> Any:

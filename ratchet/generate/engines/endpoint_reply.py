@@ -1,0 +1,200 @@
+"""What an OpenAI-compatible server said: a reply's choices as answers, or the reason why it is none.
+
+Three things can come of a request: answers, `Again` (a fault that may pass) or `Refused` (one that will not). What concerns
+every request (a key, an address, a setting) is raised as SamplingError.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ratchet.errors import SamplingError
+from ratchet.generate.engine import Answer
+from ratchet.generate.sampling import SamplingParams
+
+PASSING = frozenset({408, 409, 425, 429})
+"""Client errors that are worth another try; so are all of 500 and above."""
+SHOWN = 300
+
+_TOO_LONG = re.compile(
+    r"context[ _-]?(length|window|size)|maximum model length|max_model_len|too many tokens|"
+    r"(prompt|input|request)[^.]{0,80}(too long|longer than)|exceeds?[^.]{0,60}\b(tokens|context)",
+    re.IGNORECASE,
+)
+
+
+class Again(Exception):
+    """A fault that may pass. `slug` and `words` become the row's error when it does not; `wait` is what the server asks."""
+
+    def __init__(self, slug: str, words: str, wait: float = 0.0) -> None:
+        super().__init__(f"{slug}: {words}")
+        self.slug, self.words, self.wait = slug, words, wait
+
+
+class Refused(Exception):
+    """A request that the server understood and will not answer, today or tomorrow."""
+
+    def __init__(self, slug: str, words: str) -> None:
+        super().__init__(f"{slug}: {words}")
+        self.slug, self.words = slug, words
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a reply must match: `n` answers by `model`. `vllm`: its further fields were sent; `begun`: with a beginning."""
+
+    model: str
+    n: int
+    params: SamplingParams
+    vllm: bool
+    begun: bool
+
+
+def answers(reply: Any, asked: Asked) -> tuple[Answer, ...]:
+    """The reply's choices in the order of their index.
+
+    Raises Again for a reply that is none (no choices, too few, of another shape) and Refused for another model's.
+    """
+    if not isinstance(reply, dict):
+        raise Again("reply", f"JSON, but no reply: {brief(reply)}")
+    if isinstance(reply.get("error"), dict | str) and "choices" not in reply:
+        raise Again("reply", f"an error with status 200: {brief(message_of(reply))}")
+    if reply.get("model") != asked.model:
+        raise Refused(
+            "reply",
+            f"wrong model: asked for {asked.model!r}, answered by {reply.get('model')!r}; "
+            "set generate.engine.model to the full name that the server gives",
+        )
+    return tuple(_answer(choice, asked, reply.get("usage")) for choice in _in_order(reply.get("choices"), asked.n))
+
+
+def _in_order(choices: Any, n: int) -> list[dict[str, Any]]:
+    """Exactly `n` choices, by index: where one is missing or twice, it is unknown which answer is whose."""
+    if not isinstance(choices, list) or not all(isinstance(c, dict) for c in choices):
+        raise Again("reply", f"no list of choices: {brief(choices)}")
+    indices = [c.get("index", 0 if n == 1 else None) for c in choices]
+    if sorted(indices, key=str) != sorted(range(n), key=str):
+        raise Again("reply", f"asked for {n} choices, got {len(choices)} with index {brief(indices)}")
+    return [choice for _, choice in sorted(zip(indices, choices, strict=True), key=lambda pair: pair[0])]
+
+
+def _answer(choice: dict[str, Any], asked: Asked, usage: Any) -> Answer:
+    reason = choice.get("finish_reason")
+    if reason not in ("stop", "length"):
+        return Answer.failed("reply", f"finish_reason {reason!r}")
+    text = _text(choice)
+    if text is None:
+        return Answer.failed("reply", f"finish_reason {reason!r} without a text: {brief(choice.get('message'))}")
+    if asked.begun and choice.get("token_ids") is None:
+        return Answer.failed(
+            "reply",
+            "no sign that the server went on from the given beginning (a vLLM would return token_ids); "
+            "take a vLLM server for strategies that begin the answer",
+        )
+    if reason == "stop" and asked.params.stop:
+        whole = _stopped(choice, text, asked)
+        if whole is None:
+            return Answer.failed(
+                "reply",
+                "the server does not say which stop text ended the answer; "
+                "take a server that does (generate.engine.dialect vllm), or a strategy without stop texts",
+            )
+        text = whole
+    n_tokens, total = _counted(choice, asked, usage)
+    return Answer(text.strip(), n_tokens, reason, total)
+
+
+def _text(choice: dict[str, Any]) -> str | None:
+    """The answer's text: a string, or a list of text parts."""
+    message = choice.get("message")
+    content = message.get("content") if isinstance(message, dict) else None
+    if isinstance(content, list):
+        parts = [part.get("text") if isinstance(part, dict) else None for part in content]
+        texts = [part for part in parts if isinstance(part, str)]
+        return "".join(texts) if len(texts) == len(parts) else None
+    return content if isinstance(content, str) else None
+
+
+def _stopped(choice: dict[str, Any], text: str, asked: Asked) -> str | None:
+    """The text with the stop text that ended it (vLLM: stop_reason, SGLang: matched_stop); None where that is unknown."""
+    ended_by = choice.get("stop_reason", choice.get("matched_stop"))
+    if isinstance(ended_by, str):
+        return text if text.endswith(ended_by) else text + ended_by
+    known = asked.vllm or "stop_reason" in choice or "matched_stop" in choice
+    return text if known else None
+
+
+def _counted(choice: dict[str, Any], asked: Asked, usage: Any) -> tuple[int, float | None]:
+    """Tokens with the end token, and the sum of their log-probabilities where the server gives one for each.
+
+    Token ids count them exactly (vLLM). Without, the usage is this answer's only if it is the request's only one, and the
+    log-probabilities' number is the next best. vLLM's are under the model at temperature 1 (logprobs_mode raw_logprobs).
+    """
+    logprobs = _logprobs(choice)
+    ids = choice.get("token_ids")
+    used = usage.get("completion_tokens") if isinstance(usage, dict) and asked.n == 1 else None
+    if isinstance(ids, list):
+        n_tokens = len(ids)
+    elif isinstance(used, int):
+        n_tokens = used
+    elif logprobs is not None:
+        n_tokens = len(logprobs)
+    else:
+        raise SamplingError(
+            f"the server does not say how many tokens each of {asked.n} answers has; "
+            "set generate.engine.n_per_request to 1, or generate.engine.logprobs to true."
+        )
+    whole = logprobs is not None and len(logprobs) == n_tokens
+    return n_tokens, math.fsum(logprobs) if whole and logprobs is not None else None
+
+
+def _logprobs(choice: dict[str, Any]) -> list[float] | None:
+    holder = choice.get("logprobs")
+    content = holder.get("content") if isinstance(holder, dict) else None
+    if not isinstance(content, list):
+        return None
+    values = [one.get("logprob") if isinstance(one, dict) else None for one in content]
+    numbers = [v for v in values if isinstance(v, int | float) and math.isfinite(v)]
+    return numbers if len(numbers) == len(values) else None
+
+
+def parsed(content: bytes, media_type: str) -> Any:
+    """The JSON of a reply with status 200; raises Again for HTML and for JSON that is cut."""
+    try:
+        return json.loads(content)
+    except ValueError:
+        kind = "HTML" if b"<html" in content[:1000].lower() or "html" in media_type else "JSON that is cut or broken"
+        raise Again("reply", f"{kind} in place of a reply: {brief(content.decode(errors='replace'))}") from None
+
+
+def refusal(status: int, content: bytes) -> Refused:
+    """The error of a request that is the request's own fault."""
+    words = message_of(_json(content))
+    kind = "too_long" if _TOO_LONG.search(words) else "refused"
+    return Refused(kind, f"HTTP {status}: {brief(words)}")
+
+
+def message_of(reply: Any) -> str:
+    """The server's words in an error reply (OpenAI's error.message, FastAPI's detail, or what there is)."""
+    found = reply
+    for name in ("error", "message", "detail"):
+        if isinstance(found, dict) and name in found:
+            found = found[name]
+    return found if isinstance(found, str) else json.dumps(found)
+
+
+def brief(value: Any) -> str:
+    """At most 300 characters in one line."""
+    text = " ".join((value if isinstance(value, str) else json.dumps(value, default=str)).split())
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return content.decode(errors="replace")

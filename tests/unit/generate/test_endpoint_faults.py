@@ -1,0 +1,370 @@
+"""A server that misbehaves, over real HTTP: what passes is retried, what does not is an error on its row or a clear stop."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import signal
+import ssl
+import subprocess
+import threading
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from PIL import Image
+
+from ratchet.artifacts import ImageBank, write_pack
+from ratchet.artifacts.images import ref_of
+from ratchet.errors import SamplingError
+from ratchet.generate import SamplingParams
+from ratchet.generate.engine import Answer, Request
+from ratchet.generate.engines.endpoint import EndpointEngine
+from ratchet.generate.engines.endpoint_pace import Pace
+from ratchet.recipe import EndpointConfig
+from ratchet.records import Message
+from ratchet.store import FolderStore
+from tests import tiny
+from tests.endpoints import MODEL, TRANSIENT, FaultyEndpoint, serving
+
+PARAMS = SamplingParams(k=2, max_new_tokens=6, seed=7)
+SECRET = "sk-very-secret-0123456789"
+
+
+@dataclass
+class Clock:
+    """Time that passes only when somebody sleeps. `waits` are the seconds of each sleep."""
+
+    time: float = 1000.0
+    waits: list[float] = field(default_factory=list)
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.time += seconds
+
+    def pace(self) -> Pace:
+        return Pace(now=lambda: self.time, wall=lambda: 1_800_000_000 + self.time, sleep=self.sleep)
+
+
+@pytest.fixture
+def endpoint() -> Iterator[FaultyEndpoint]:
+    with serving(FaultyEndpoint()) as server:
+        yield server
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Request], ImageBank]:
+    prompts, pictures = tiny.world("pool", 40)
+    store = FolderStore(str(tmp_path_factory.mktemp("faults-store")))
+    return [Request.of(p) for p in prompts], tiny.bank(store, pictures)
+
+
+@pytest.fixture
+def opened(endpoint, clock, asked):
+    def opened(**config) -> EndpointEngine:
+        return EndpointEngine(EndpointConfig(url=endpoint.url, **config), asked[1], "seed", pace=clock.pace())
+
+    return opened
+
+
+def errors(rows: list[tuple[Answer, ...]]) -> list[str | None]:
+    """Of each row, its first answer's error."""
+    return [row[0].error for row in rows]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_passing_faults_come_the_answers_are_the_faultless_servers(endpoint, opened, asked, seed):
+    requests, draw = asked[0], random.Random(seed)
+    faultless = opened().answer(requests, PARAMS)
+    assert errors(faultless) == [None] * len(requests)
+    for request in requests:
+        endpoint.plan(
+            *draw.choices([*TRANSIENT, "slow", "shuffle"], k=draw.randint(0, 4)), question=request.messages[-1].content
+        )
+    # Questions can be the same for several pictures, so that one request may meet the faults of several.
+    engine = opened(concurrency=draw.choice([1, 3, 16]), retries=60, break_after=1000)
+    assert engine.answer(requests, PARAMS) == faultless
+
+
+def test_a_request_that_times_out_is_asked_again_and_then_an_error_of_its_row(endpoint, opened, asked):
+    requests = asked[0][:3]
+    faultless = opened().answer(requests, PARAMS)
+    endpoint.plan("stall")
+    engine = opened(timeout_seconds=0.3, retries=1, concurrency=1)
+    assert engine.answer(requests, PARAMS) == faultless
+    endpoint.plan("stall", "drip")
+    rows = engine.answer(requests, PARAMS)
+    assert errors(rows) == ["timeout: no answer within 0.3 s", None, None]
+    assert rows[1:] == faultless[1:]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("500", "server: HTTP 500: status 500"),
+        ("reset", "server: "),
+        ("truncate", "server: "),
+        ("html", "reply: HTML in place of a reply"),
+        ("cut", "reply: JSON that is cut or broken"),
+        ("empty", "reply: asked for 2 choices, got 0"),
+        ("fewer", "reply: asked for 2 choices, got 1"),
+        ("more", "reply: asked for 2 choices, got 3"),
+        ("twice", "reply: asked for 2 choices, got 2"),
+        ("list", "reply: no list of choices"),
+        ("error200", "reply: an error with status 200: upstream is busy"),
+    ],
+)
+def test_a_fault_that_stays_is_an_error_of_its_row_alone(endpoint, opened, asked, fault, error):
+    requests = asked[0][:4]
+    faultless = opened().answer(requests, PARAMS)
+    engine = opened(retries=2, concurrency=1)
+    endpoint.plan(*[fault] * 3)
+    rows = engine.answer(requests, PARAMS)
+    assert rows[1:] == faultless[1:]
+    assert [a.finish_reason for a in rows[0]] == ["error", "error"]
+    assert all((a.error or "").startswith(error) and a.text == "" for a in rows[0]), rows[0]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("400", "refused: HTTP 400: status 400"),
+        ("422", "refused: HTTP 422: status 422"),
+        ("too_long", "too_long: HTTP 400: This model's maximum context length is 256 tokens"),
+        ("wrong_model", f"reply: wrong model: asked for '{MODEL}', answered by 'somebody-else'"),
+        ("nameless", "reply: wrong model"),
+    ],
+)
+def test_a_refusal_is_not_asked_again(endpoint, opened, asked, clock, fault, error):
+    requests = asked[0][:3]
+    engine = opened(concurrency=1)
+    endpoint.plan(fault)
+    first, *others = errors(engine.answer(requests, PARAMS))
+    assert (first or "").startswith(error)
+    assert others == [None, None]
+    assert len([b for b in endpoint.seen if "n" in b]) == 3
+    assert clock.waits == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("null", "reply: finish_reason 'stop' without a text"),
+        ("picture_part", "reply: finish_reason 'stop' without a text"),
+        ("content_filter", "reply: finish_reason 'content_filter'"),
+        ("tool_calls", "reply: finish_reason 'tool_calls'"),
+        ("abort", "reply: finish_reason 'abort'"),
+    ],
+)
+def test_a_choice_without_an_answer_is_an_error_and_the_others_of_its_row_stay(endpoint, opened, asked, fault, error):
+    requests, long = asked[0][:2], SamplingParams(k=2, max_new_tokens=32)
+    engine = opened(concurrency=1)
+    faultless = engine.answer(requests, long)
+    endpoint.plan(fault)
+    rows = engine.answer(requests, long)
+    assert (rows[0][0].error or "").startswith(error)
+    assert (rows[0][1], rows[1]) == (faultless[0][1], faultless[1])
+
+
+def test_choices_in_another_order_and_text_in_parts_are_put_right(endpoint, opened, asked):
+    requests = asked[0][:2]
+    engine = opened(concurrency=1)
+    faultless = engine.answer(requests, PARAMS)
+    endpoint.plan("shuffle", "parts")
+    assert engine.answer(requests, PARAMS) == faultless
+
+
+def test_a_likelihood_that_is_no_number_is_none(endpoint, opened, asked):
+    engine = opened()
+    endpoint.plan("nan")
+    first, second = engine.answer(asked[0][:1], PARAMS)[0]
+    assert first.logprob_sum is None
+    assert first.error is None
+    assert first.n_tokens > 0
+    assert second.logprob_sum is not None
+
+
+def test_many_failures_in_a_row_break_the_circuit(endpoint, opened, asked):
+    engine = opened(retries=1, break_after=5, concurrency=2)
+    endpoint.words["500"] = "CUDA error"
+    endpoint.plan("500", always=True)
+    with pytest.raises(
+        SamplingError, match=r"5 requests in a row failed.*HTTP 500: CUDA error.*finished files are kept"
+    ):
+        engine.answer(asked[0], PARAMS)
+    assert len(endpoint.seen) <= 1 + 2 * 6
+
+
+def test_refused_rows_do_not_break_the_circuit_and_an_answer_mends_it(endpoint, opened, asked):
+    endpoint.plan("", *["400"] * 10, *["500", "500", ""] * 5)
+    rows = opened(retries=0, break_after=3, concurrency=1).answer(asked[0], PARAMS)
+    assert len([e for e in errors(rows) if e]) == 20
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [("401", "RATCHET_ENDPOINT_KEY"), ("403", "key_env"), ("404", "generate.engine.url"), ("redirect", "redirects to")],
+)
+def test_what_concerns_every_request_stops_at_once(endpoint, opened, asked, fault, words):
+    engine = opened()
+    endpoint.plan(fault)
+    with pytest.raises(SamplingError, match=words):
+        engine.answer(asked[0], PARAMS)
+
+
+def test_another_model_throughout_is_a_stop(endpoint, opened, asked):
+    engine = opened()
+    endpoint.plan("wrong_model", always=True)
+    with pytest.raises(SamplingError, match=r"all 5 prompts .*wrong model.*somebody-else.*generate\.engine\.model"):
+        engine.answer(asked[0][:5], PARAMS)
+    with pytest.raises(SamplingError, match="20 requests in a row"):
+        engine.answer(asked[0], PARAMS)
+
+
+def test_retry_after_is_waited_for_by_all_requests(endpoint, opened, asked, clock):
+    engine = opened(concurrency=1)
+    endpoint.headers = {"Retry-After": "17"}
+    endpoint.plan("429")
+    assert errors(engine.answer(asked[0][:3], PARAMS)) == [None] * 3
+    assert 17 <= clock.waits[0] <= 17.5
+    assert len(clock.waits) == 1
+
+
+def test_an_allowance_that_is_used_up_pauses_before_the_next_request(endpoint, opened, asked, clock):
+    engine = opened(concurrency=1)
+    endpoint.headers = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m2s"}
+    endpoint.plan("limits")
+    assert errors(engine.answer(asked[0][:3], PARAMS)) == [None] * 3
+    assert clock.waits == [62.0]
+
+
+def test_waits_grow_and_differ_between_requests(endpoint, opened, asked, clock):
+    endpoint.plan("", *["503"] * 12)
+    opened(concurrency=1, retries=5).answer(asked[0][:2], PARAMS)
+    assert len(clock.waits) == 10
+    assert all(wait <= 0.5 * 2 ** (n % 5) for n, wait in enumerate(clock.waits))
+    assert len(set(clock.waits)) == 10
+
+
+def test_a_server_that_is_not_there_says_what_to_mend(endpoint, opened, asked):
+    with serving(FaultyEndpoint()) as gone:
+        pass
+    with pytest.raises(SamplingError, match=r"does not answer.*Start the server, or mend generate\.engine\.url"):
+        EndpointEngine(EndpointConfig(url=gone.url), asked[1], "x", pace=Clock().pace())
+    endpoint.plan("503", "cut", "html")
+    assert opened().model == MODEL, "the listing of models is retried like anything else"
+
+
+def test_the_model_is_the_only_one_served_or_the_one_that_is_named(asked):
+    with serving(FaultyEndpoint(models=("small", "large"))) as server:
+        with pytest.raises(SamplingError, match=r"serves small, large; generate\.engine\.model is not set"):
+            EndpointEngine(EndpointConfig(url=server.url), asked[1], "x")
+        with pytest.raises(SamplingError, match=r"serves small, large; it does not serve 'huge'"):
+            EndpointEngine(EndpointConfig(url=server.url, model="huge"), asked[1], "x")
+        engine = EndpointEngine(EndpointConfig(url=server.url + "/", model="large"), asked[1], "x")
+        assert (engine.model, engine.label) == ("large", "large")
+        server.plan("404")
+        assert EndpointEngine(EndpointConfig(url=server.url, model="huge"), asked[1], "x").model == "huge"
+
+
+def test_the_address_comes_from_the_recipe_or_the_environment(endpoint, asked, monkeypatch):
+    with pytest.raises(SamplingError, match="RATCHET_ENDPOINT_URL"):
+        EndpointEngine(EndpointConfig(), asked[1], "x")
+    monkeypatch.setenv("RATCHET_ENDPOINT_URL", endpoint.url)
+    assert EndpointEngine(EndpointConfig(), asked[1], "x").model == MODEL
+    monkeypatch.setenv("RATCHET_ENDPOINT_URL", f"http://me:{SECRET}@host/v1")
+    with pytest.raises(SamplingError, match="name or password") as caught:
+        EndpointEngine(EndpointConfig(), asked[1], "x")
+    assert SECRET not in str(caught.value)
+
+
+def test_the_key_is_sent_and_shows_nowhere(asked, monkeypatch, caplog):
+    caplog.set_level("DEBUG")
+    monkeypatch.setenv("MY_KEY", f" {SECRET}\n")
+    with serving(FaultyEndpoint(key=SECRET)) as server:
+        config = EndpointConfig(url=server.url, key_env="MY_KEY", retries=1, concurrency=1)
+        engine = EndpointEngine(config, asked[1], "x", pace=Clock().pace())
+        assert errors(engine.answer(asked[0][:2], PARAMS)) == [None, None]
+        server.plan("echo_key", "echo_key", "echo_key_400")
+        crashed, refused, fine = errors(engine.answer(asked[0][:3], PARAMS))
+        assert (crashed, fine) == ("server: HTTP 500: crashed on Bearer ***", None)
+        assert "Bearer ***" in (refused or "")
+        shown = [repr(vars(x)) for x in (engine, engine._server)] + [config.model_dump_json(), caplog.text, refused]
+        server.key = "another"
+        with pytest.raises(SamplingError, match=r"the API key is refused \(environment variable MY_KEY") as caught:
+            engine.answer(asked[0][:1], PARAMS)
+        assert not [text for text in [*shown, str(caught.value)] if SECRET in text]
+        monkeypatch.delenv("MY_KEY")
+        with pytest.raises(SamplingError, match="the API key is missing"):
+            EndpointEngine(config, asked[1], "x")
+
+
+def test_certificates_are_verified(asked, tmp_path, monkeypatch):
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", f"{tmp_path}/key.pem", "-out", f"{tmp_path}/cert.pem"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *files, *names]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    with serving(FaultyEndpoint(), context) as server:
+        with pytest.raises(SamplingError, match=r"certificate that is not trusted.*SSL_CERT_FILE"):
+            EndpointEngine(EndpointConfig(url=server.url), asked[1], "x")
+        for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+            with monkeypatch.context() as changed:
+                changed.setenv(name, f"{tmp_path}/cert.pem")
+                assert EndpointEngine(EndpointConfig(url=server.url), asked[1], "x").model == MODEL
+
+
+def test_an_interrupt_ends_at_once_and_leaves_nothing_running(endpoint, opened, asked):
+    engine = opened()
+    before = set(threading.enumerate())
+    endpoint.plan("stall", always=True)
+    timer = threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        engine.answer(asked[0], PARAMS)
+    timer.join()
+    endpoint.plan()
+    endpoint.closing.set()
+    left = {t for t in threading.enumerate() if "process_request_thread" not in t.name} - before
+    assert not left, "no thread of the engine is left"
+
+
+def test_an_error_of_the_batch_hook_ends_the_call(endpoint, asked):
+    class Stopped(BaseException):
+        pass
+
+    def stop(_: int) -> None:
+        raise Stopped
+
+    engine = EndpointEngine(EndpointConfig(url=endpoint.url, concurrency=4), asked[1], "x", on_batch=stop)
+    with pytest.raises(Stopped):
+        engine.answer(asked[0], PARAMS)
+    assert len(endpoint.seen) < 12
+
+
+def test_memory_does_not_grow_with_the_number_of_requests(endpoint, opened, tmp_path):
+    """Bodies of 130 kB: 600 of them at once would be 78 MB."""
+    noise = io.BytesIO()
+    Image.frombytes("RGB", (180, 180), random.Random(0).randbytes(180 * 180 * 3)).save(noise, "PNG")
+    ref, store = ref_of(noise.getvalue()), FolderStore(str(tmp_path))
+    bank = ImageBank(store, [write_pack(store, "pack", [(ref.sha256, noise.getvalue())])])
+    engine = opened(concurrency=8)
+    engine.bank, endpoint.keep = bank, False
+    requests = [Request(str(n), (Message(role="user", content="what ?"),), (ref,)) for n in range(600)]
+    engine.answer(requests[:50], PARAMS)
+    peaks = []
+    for part in (requests[:100], requests):
+        tracemalloc.start()
+        engine.answer(part, PARAMS)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # What grows are the answers themselves, under a kilobyte each. The server's side runs in this process as well.
+    assert peaks[1] - peaks[0] < 500 * 4 * 1024, peaks
