@@ -32,23 +32,34 @@ def import_(
     source: Annotated[
         str,
         typer.Argument(
-            help="Folder, JSONL, CSV, Parquet, saved Hugging Face dataset, s3://prefix, or hf://datasets/..."
+            help="Folder, JSONL, CSV, Parquet, WebDataset tar ('x-{000..099}.tar', quoted), saved Hugging Face dataset, "
+            "s3://prefix, or hf://datasets/..."
         ),
     ],
     name: Annotated[
         str | None, typer.Option(help="What recipes call the set; default: the source's last part.")
     ] = None,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="A pool of pictures without questions: every picture is one prompt.")
+    ] = False,
+    ask: Annotated[
+        str | None, typer.Option(help="With --pictures: what all ask; default: Describe the image in detail.")
+    ] = None,
     column: Annotated[
         list[str] | None, typer.Option(help="FIELD=COLUMN, for a field whose column has another name.")
     ] = None,
-    skill: Annotated[str, typer.Option(help="Skill of rows that name none.")] = "general",
+    skill: Annotated[
+        str | None, typer.Option(help="Skill of rows that name none; default: general, or picture with --pictures.")
+    ] = None,
     verifier: Annotated[
         list[str] | None, typer.Option(help="Verifier of rows that name none; default: by the answer's shape.")
     ] = None,
     licence: Annotated[str | None, typer.Option(help="Licence of rows that name none.")] = None,
     share: Annotated[
         list[str] | None,
-        typer.Option(help="SPLIT=SHARE, four times; default pool=.7 validation=.05 holdout=.15 report=.1."),
+        typer.Option(
+            help="SPLIT=SHARE, four times; default pool=.7 validation=.05 holdout=.15 report=.1, or pool=1 with --pictures."
+        ),
     ] = None,
     split_by: Annotated[
         str | None, typer.Option(help="Column that stays together: document, patient, writer; default: the picture.")
@@ -66,6 +77,8 @@ def import_(
 
     options = options_of(
         name=name or default_name(source),
+        pictures=pictures,
+        ask=ask,
         columns=pairs(column),
         skill=skill,
         verifiers=tuple(verifier) if verifier else None,
@@ -84,7 +97,8 @@ def import_(
         return
     for line in report.lines():
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    console.print(f"use it in a recipe: prompts: {{source: {report.set.name}}}", highlight=False, markup=False)
+    field = "pictures" if pictures else "source"
+    console.print(f"use it in a recipe: prompts: {{{field}: {report.set.name}}}", highlight=False, markup=False)
 
 
 def export(
@@ -137,13 +151,16 @@ def options_of(**given: Any) -> ImportOptions:
     try:
         return ImportOptions.model_validate({name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'options'}: {e['msg']}" for e in error.errors())
+        told = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'options'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        )
         raise ImportRefused(f"{told}. See `ratchet import --help`.") from error
 
 
 def default_name(source: str) -> str:
-    """The last part of a path or address, without its ending."""
-    last = source.split("@")[0].rstrip("/").rsplit("/", 1)[-1]
+    """The last part of a path or address, without its ending or the braces of a pattern."""
+    last = source.split("@")[0].split("{")[0].rstrip("/-_.").rsplit("/", 1)[-1]
     return last.split(".")[0] or "prompts"
 
 

@@ -7,7 +7,20 @@ from collections.abc import Iterable, Mapping
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "question_id", "qid", "uid", "sample_id"),
-    "images": ("images", "image", "file_name", "image_path", "image_file", "img", "picture", "pictures"),
+    "images": (
+        "images",
+        "image",
+        "file_name",
+        "image_path",
+        "image_file",
+        "img",
+        "picture",
+        "pictures",
+        "jpg",
+        "jpeg",
+        "png",
+        "webp",
+    ),
     "question": ("question", "query", "prompt", "instruction", "problem", "input"),
     "messages": ("messages", "conversations", "conversation"),
     "reference": (
@@ -30,15 +43,19 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """Fields of a row and the column names that are taken for them, the first found winning; case does not matter."""
 
+PICTURE_FIELDS = ("id", "images", "source", "licence")
+"""What is read of a row that is imported for its picture alone; its id is only told in messages."""
+
 _NUMBERED = re.compile(r"(?:image|img|picture)_?(\d+)", re.IGNORECASE)
 
 
 class ColumnMap:
     """Finds the fields' columns for each set of column names, once, and remembers all that it met."""
 
-    def __init__(self, named: Mapping[str, str], others: Iterable[str]) -> None:
+    def __init__(self, named: Mapping[str, str], others: Iterable[str], fields: Iterable[str] = FIELDS) -> None:
         self._named = dict(named)
         self._others = set(others)
+        self._fields = {field: FIELDS[field] for field in fields}
         self._cache: dict[tuple[str, ...], dict[str, tuple[str, ...]]] = {}
 
     def of(self, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -70,7 +87,7 @@ class ColumnMap:
     def _find(self, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         lower = {name.lower(): name for name in reversed(names)}
         found: dict[str, tuple[str, ...]] = {}
-        for field, usual in FIELDS.items():
+        for field, usual in self._fields.items():
             if field in self._named:
                 if self._named[field] in names:
                     found[field] = (self._named[field],)

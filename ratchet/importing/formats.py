@@ -5,39 +5,37 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ratchet.errors import NotFound, PromptSetError
-from ratchet.importing.source import Source, Table
+from ratchet.importing.tables import RawRow, Source, Table
+from ratchet.importing.tars import tar_rows
+from ratchet.store import Store
 
 LINE_BYTES = 64 << 20
 BATCH_ROWS = 32
 
 
-@dataclass(frozen=True)
-class RawRow:
-    """A row as it stands: its values, or why there are none (reason, detail)."""
-
-    table: Table
-    number: int
-    values: dict[str, Any]
-    problem: tuple[str, str] | None = None
-
-
 def read_rows(source: Source) -> Iterator[RawRow]:
     """All rows of all tables, in order. Raises PromptSetError for a table that is missing or not what its name says."""
     for table in source.tables:
-        try:
-            file = source.store.open(table.key)
-        except NotFound as error:
-            raise PromptSetError(f"table {table.name} of the source is missing ({error}).") from error
-        with file:
-            yield from _READERS[table.format](table, file)
+        if table.format == "picture":  # opened where it is looked at, by several threads at once
+            yield RawRow(table, 1, {"file_name": {"path": table.name.rpartition("/")[2]}})
+        else:
+            yield from _table_rows(table, source.store)
+
+
+def _table_rows(table: Table, store: Store) -> Iterator[RawRow]:
+    try:
+        file = store.open(table.key)
+    except NotFound as error:
+        raise PromptSetError(f"table {table.name} of the source is missing ({error}).") from error
+    with file:
+        yield from _READERS[table.format](table, file)
 
 
 def _jsonl(table: Table, file: BinaryIO) -> Iterator[RawRow]:
@@ -150,4 +148,5 @@ _READERS: dict[str, Callable[[Table, BinaryIO], Iterator[RawRow]]] = {
     "tsv": _csv,
     "parquet": _parquet,
     "arrow": _arrow,
+    "tar": tar_rows,
 }

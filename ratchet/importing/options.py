@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
 from ratchet.artifacts.images import MAX_PIXELS
-from ratchet.importing.columns import FIELDS
+from ratchet.importing.columns import FIELDS, PICTURE_FIELDS
 from ratchet.promptset import SHARES, PromptSet
 from ratchet.promptset import SPLIT_NAMES as SPLITS
 from ratchet.records import Record
 
 PACK_BYTES = 256 << 20
+ASK = "Describe the image in detail."
+PLACEHOLDER = "<image>"
 
 
 class ImportOptions(Record):
     """How rows are read and split. Everything but `rejects` and `strict` is part of the set's identity."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", description="what recipes call the set")
+    pictures: bool = Field(False, description="rows are pictures without questions and answers: all ask the same")
+    ask: str = Field(ASK, description="what they ask, with `pictures`")
     columns: dict[str, str] = Field(
         {}, description="field -> the column that holds it, where its name is not a usual one"
     )
     salt: str | None = Field(None, description="decides the splits; null: the name")
-    shares: dict[str, float] = Field(dict(SHARES), description="size of each split, as shares of all split keys")
+    shares: dict[str, float] = Field(
+        dict(SHARES), description="size of each split, as shares of all split keys; with `pictures` all is pool"
+    )
     split_by: str | None = Field(
         None, description="column whose value stays together: document, patient, writer; null: the picture"
     )
@@ -36,13 +43,27 @@ class ImportOptions(Record):
     verifiers: tuple[str, ...] | None = Field(
         None, description="for rows that name none; null: by the reference's shape"
     )
-    skill: str = Field("general", description="for rows that name none")
+    skill: str = Field("general", description="for rows that name none; with `pictures` it is `picture`")
     source: str | None = Field(None, description="for rows that name none; null: the name")
     licence: str | None = Field(None, description="for rows that name none")
     max_pixels: int = Field(MAX_PIXELS, gt=0, description="larger pictures are rejected before they are unpacked")
     pack_bytes: int = Field(PACK_BYTES, gt=0, description="about the most bytes of pictures in one pack, and in memory")
     rejects: Path | None = Field(None, description="also write the rejected rows to this local file")
     strict: bool = Field(False, description="refuse the import when any row is rejected")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_pool(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("pictures"):
+            return {"skill": "picture", "shares": {"pool": 1.0}, **given}
+        return given
+
+    @field_validator("ask")
+    @classmethod
+    def _asks_something(cls, ask: str) -> str:
+        if not (text := ask.replace(PLACEHOLDER, "").strip()):
+            raise ValueError(f"it is {ask!r}, which asks nothing; give a question, or leave it out")
+        return text
 
     @field_validator("name")
     @classmethod
@@ -69,6 +90,24 @@ class ImportOptions(Record):
                 )
         if self.split_names and self.split_column is None:
             raise ValueError("split_names needs split_column: the column whose values they are")
+        return self
+
+    @model_validator(mode="after")
+    def _one_kind_of_rows(self) -> ImportOptions:
+        if not self.pictures and "ask" in self.model_fields_set:
+            raise ValueError("ask is the question of pictures that have none; it needs pictures (--pictures)")
+        if not self.pictures:
+            return self
+        unread = [field for field in self.columns if field not in PICTURE_FIELDS]
+        if unread:
+            raise ValueError(
+                f"columns maps {unread[0]!r}, which is not read with pictures (only {', '.join(PICTURE_FIELDS)} are); "
+                "leave one of the two out"
+            )
+        if self.verifiers:
+            raise ValueError(
+                "verifiers need answers to check, and with pictures there are none; leave one of the two out"
+            )
         return self
 
     @property

@@ -20,7 +20,7 @@ from ratchet import canonical
 from ratchet.artifacts.images import MEDIA_TYPES
 from ratchet.errors import NotFound, StoreError
 from ratchet.importing.options import RowRefused
-from ratchet.importing.source import Source, Table
+from ratchet.importing.tables import Source, Table
 from ratchet.records import ImageRef
 from ratchet.store.base import check_key
 
@@ -41,18 +41,22 @@ class Seen:
 
 
 class Pictures:
-    """Looks at each picture of a source once, however many rows show it. Safe to share between threads."""
+    """Looks at each picture of a source once, however many rows show it. Safe to share between threads.
 
-    def __init__(self, source: Source, max_pixels: int) -> None:
+    With `remember` False it keeps nothing, for sources that show hardly a picture twice.
+    """
+
+    def __init__(self, source: Source, max_pixels: int, remember: bool = True) -> None:
         self._source = source
         self._max_pixels = max_pixels
+        self._remember = remember
         self._by_path: dict[str, Seen | RowRefused] = {}
         self._by_hash: dict[str, Seen] = {}
 
     def look(self, table: Table, value: Any) -> Seen:
         """Describe the picture that a row gives. Raises RowRefused."""
         path = path_of(value)
-        if path is None:
+        if path is None or not self._remember:
             return self._describe(fetch(self._source, table, value))
         key = f"{table.folder}/{path}"
         if key not in self._by_path:
@@ -67,6 +71,8 @@ class Pictures:
 
     def _describe(self, data: bytes) -> Seen:
         sha256 = canonical.sha256(data)
+        if not self._remember:
+            return describe(data, sha256, self._max_pixels)
         if sha256 not in self._by_hash:
             self._by_hash[sha256] = describe(data, sha256, self._max_pixels)
         return self._by_hash[sha256]
@@ -122,14 +128,17 @@ def _read(source: Source, table: Table, path: str) -> bytes:
         raise RowRefused("path_outside", f"{path!r} is a link that leads out of the source; replace it with a copy.")
     try:
         with source.store.open(key) as file:
-            data = file.read(FILE_BYTES + 1)
+            # Not read(FILE_BYTES): that would set so much memory aside for each.
+            large = file.seek(0, io.SEEK_END) > FILE_BYTES
+            file.seek(0)
+            data = b"" if large else file.read()
     except NotFound as error:
         raise RowRefused("missing_picture", f"no picture at {path!r}, relative to {table.name}.") from error
     except StoreError as error:
         if source.local is None:  # the server's trouble, not the row's
             raise
         raise RowRefused("unreadable_picture", f"{error}.") from error
-    if len(data) > FILE_BYTES:
+    if large:
         raise RowRefused("giant_picture", f"{path!r} has more than {FILE_BYTES} bytes. Scale it down first.")
     return data
 
@@ -145,6 +154,7 @@ def describe(data: bytes, sha256: str, max_pixels: int) -> Seen:
 
 def _unpack(data: bytes, max_pixels: int) -> Image:
     from PIL import Image as pil
+    from PIL import UnidentifiedImageError
 
     try:
         # Only the formats that are accepted: others run programs (EPS) or have been Pillow's holes.
@@ -164,8 +174,9 @@ def _unpack(data: bytes, max_pixels: int) -> Image:
     except (
         Exception
     ) as error:  # on hostile bytes Pillow's parsers raise nearly anything: struct.error, KeyError, EOFError
+        why = f"they begin with {data[:8]!r}" if isinstance(error, UnidentifiedImageError) else error
         raise RowRefused(
-            "unreadable_picture", f"{len(data)} bytes are no picture of {', '.join(MEDIA_TYPES)}: {error}"
+            "unreadable_picture", f"{len(data)} bytes are no picture of {', '.join(MEDIA_TYPES)}: {why}."
         ) from error
     if image.mode.startswith(("I", "F")):
         raise RowRefused(

@@ -11,14 +11,13 @@ from typing import Any
 import orjson
 
 from ratchet.importing.answers import choice_letter, choice_texts, default_verifier, reference_text, with_choices
-from ratchet.importing.columns import ColumnMap
-from ratchet.importing.formats import RawRow
-from ratchet.importing.options import ImportOptions, RowRefused
+from ratchet.importing.columns import FIELDS, PICTURE_FIELDS, ColumnMap
+from ratchet.importing.options import PLACEHOLDER, ImportOptions, RowRefused
 from ratchet.importing.pictures import Pictures, Seen, values_of
+from ratchet.importing.tables import RawRow
 from ratchet.records import Message, Prompt
 
 _ROLES = {"system": "system", "user": "user", "human": "user", "assistant": "assistant", "gpt": "assistant"}
-PLACEHOLDER = "<image>"
 
 
 @dataclass(frozen=True)
@@ -43,16 +42,40 @@ class RowReader:
         others = [
             c for c in (options.split_by, options.split_column) if c and not (c == options.split_column == "split")
         ]
-        self.columns = ColumnMap(options.columns, others)
+        self.columns = ColumnMap(options.columns, others, PICTURE_FIELDS if options.pictures else FIELDS)
 
     def id_of(self, row: RawRow) -> str | None:
         """The row's own name, for messages."""
+        own = self._own_id(row)
+        return row.name if own is None else own
+
+    def _own_id(self, row: RawRow) -> str | None:
         value = _Fields(row.values, self.columns).get("id")
         return value if isinstance(value, str) else None if value is None else str(value)[:200]
 
     def draft(self, row: RawRow) -> Draft:
         if row.problem is not None:
             raise RowRefused(*row.problem)
+        return self._picture(row) if self._options.pictures else self._question(row)
+
+    def _picture(self, row: RawRow) -> Draft:
+        """The constant question about a row's pictures, whatever else is in the row. Ids of a pool may repeat."""
+        pictures = tuple(self.pictures_of(row))
+        prompt = Prompt.make(
+            messages=[Message(role="user", content=self._options.ask)],
+            images=[p.ref for p in pictures],
+            skill=self._options.skill,
+            **self._origin(_Fields(row.values, self.columns)),
+        )
+        return Draft(row, None, prompt, pictures, self._key(row.values), self._split(row), guessed=False)
+
+    def _origin(self, fields: _Fields) -> dict[str, Any]:
+        return {
+            "source": fields.text("source") or self._options.source or self._options.name,
+            "licence": fields.text("licence") or self._options.licence,
+        }
+
+    def _question(self, row: RawRow) -> Draft:
         fields = _Fields(row.values, self.columns)
         messages, answer = _messages_of(fields)
         choices = choice_texts(fields.get("choices"))
@@ -69,11 +92,10 @@ class RowReader:
             verifiers=verifiers,
             skill=fields.text("skill") or self._options.skill,
             difficulty=_number(fields.get("difficulty")),
-            source=fields.text("source") or self._options.source or self._options.name,
-            licence=fields.text("licence") or self._options.licence,
+            **self._origin(fields),
         )
         key, split = self._key(row.values), self._split(row)
-        return Draft(row, self.id_of(row), prompt, tuple(pictures), key, split, guessed)
+        return Draft(row, self._own_id(row), prompt, tuple(pictures), key, split, guessed)
 
     def picture_values(self, row: RawRow) -> list[Any]:
         """The pictures that a row gives, as paths or bytes, in order."""

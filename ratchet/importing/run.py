@@ -9,27 +9,26 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ratchet import canonical
 from ratchet.artifacts import ImageBank, Pack
-from ratchet.errors import ImportRefused, NotFound, PromptSetError
+from ratchet.errors import NotFound, PromptSetError
 from ratchet.filter.fingerprints import fingerprints_of
 from ratchet.importing.options import ImportOptions, ImportReport
 from ratchet.importing.packs import write_packs
-from ratchet.importing.source import Source, open_source
+from ratchet.importing.source import open_source
 from ratchet.importing.survey import Survey
+from ratchet.importing.tables import Source
+from ratchet.importing.telling import check_outcome, told_of
 from ratchet.promptset import SET_FILE, SPLIT_NAMES, Fingerprint, PromptSet, PromptSetWriter, find, set_prefix
 from ratchet.records import Prompt
 from ratchet.store import Store
 
 VERSION = 1
-FEW = 30
 PROTECTED = ("holdout", "report")
-SHOWN_REJECTS = 10
 REPORT = "report.json"
 
 
@@ -41,7 +40,7 @@ def import_prompts(source: str, store: Store, options: ImportOptions) -> ImportR
     that cannot be read.
     """
     start = time.perf_counter()
-    opened = open_source(source)
+    opened = open_source(source, pictures=options.pictures, rejects=options.rejects)
     _check_rejects_place(opened, options)
     note = _note_key(opened, options)
     known = _known(store, note, options)
@@ -53,7 +52,7 @@ def import_prompts(source: str, store: Store, options: ImportOptions) -> ImportR
         if options.rejects is not None:
             options.rejects.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(survey.rejects, options.rejects)
-        _refuse(survey)
+        check_outcome(survey)
         digest = _place(survey)
         made = find(store, digest)
         report = _read_report(store, digest) if made is not None else _write(store, source, survey, digest, start)
@@ -64,22 +63,24 @@ def import_prompts(source: str, store: Store, options: ImportOptions) -> ImportR
 def _check_rejects_place(opened: Source, options: ImportOptions) -> None:
     if (
         options.rejects is not None
+        and opened.whole
         and opened.local is not None
         and options.rejects.resolve().is_relative_to(opened.local.resolve())
     ):
         raise PromptSetError(
-            f"rejects would go to {options.rejects}, inside of the source, and be read as rows next time; give another place."
+            f"rejects would go to {options.rejects}, inside of the source, and be read as rows next time; give another place (--rejects)."
         )
 
 
 def _note_key(opened: Source, options: ImportOptions) -> str:
-    body = [VERSION, [t.name for t in opened.tables], opened.listing, _identity(options), options.pack_bytes]
+    body = [VERSION, opened.listing, _identity(options), options.pack_bytes]
     return f"prompts/imports/{canonical.digest(body)}.json"
 
 
 def _identity(options: ImportOptions) -> dict[str, Any]:
     """The options that decide what is in the set. Packs may be cut differently and hold the same."""
-    return options.model_dump(mode="json", exclude={"rejects", "strict", "pack_bytes"}) | {"salt": options.split_salt}
+    beside = {"rejects", "strict", "pack_bytes"} | (set() if options.pictures else {"pictures", "ask"})
+    return options.model_dump(mode="json", exclude=beside) | {"salt": options.split_salt}
 
 
 def _known(store: Store, note: str, options: ImportOptions) -> ImportReport | None:
@@ -104,31 +105,6 @@ def _read_report(store: Store, digest: str) -> ImportReport:
     return ImportReport.model_validate({"set": find(store, digest), **told})
 
 
-def _refuse(survey: Survey) -> None:
-    """Raise ImportRefused where nothing is left, or something is not and must be."""
-    bad = survey.rejected.total()
-    if survey.rows_read > bad and not (bad and survey.options.strict):
-        return
-    with survey.rejects.open("rb") as file:
-        first = [canonical.loads(line) for _, line in zip(range(SHOWN_REJECTS), file, strict=False)]
-    told = [f"  {r['file']} row {r['row']}: {r['reason']}: {r['detail']}" for r in first]
-    if bad > len(told):
-        told.append(f"  and {bad - len(told)} more")
-    why = "and strict accepts none" if survey.rows_read > bad else "so no prompt is left"
-    counts = ", ".join(f"{reason} {count}" for reason, count in survey.rejected.most_common())
-    missing = survey.reader.columns.missing()
-    hint = f" No row has the column {', '.join(missing)}." if missing else ""
-    where = f" All are in {survey.options.rejects}." if survey.options.rejects is not None else ""
-    raise ImportRefused(
-        "\n".join(
-            [
-                f"{bad} of {survey.rows_read} rows are rejected ({counts}), {why}. Nothing was imported.{hint}{where}",
-                *told,
-            ]
-        )
-    )
-
-
 def _place(survey: Survey) -> str:
     """Decide every cluster's split; the set's digest."""
     for row in survey.rows():
@@ -136,15 +112,8 @@ def _place(survey: Survey) -> str:
     for row in survey.rows():
         key = survey.cluster_of(row)
         survey.moved += survey.splitter.place(key, row["split"]) != survey.splitter.settle(key)
-    rows = canonical.rows_hash({"split": split, **prompt.model_dump()} for split, prompt, _ in _prompts(survey))
+    rows = canonical.rows_hash({"split": split, **prompt.model_dump()} for split, prompt in survey.prompts())
     return canonical.digest([VERSION, _identity(survey.options), f"{rows:x}", f"{survey.reject_digest:x}"])
-
-
-def _prompts(survey: Survey) -> Iterator[tuple[str, Prompt, dict[str, Any]]]:
-    """Accepted rows with their split key and split."""
-    for row in survey.rows():
-        key = survey.cluster_of(row)
-        yield survey.splitter.settle(key), Prompt.model_validate({**row["prompt"], "split_key": key}), row
 
 
 def _family(survey: Survey) -> str:
@@ -166,7 +135,7 @@ def _write(store: Store, given: str, survey: Survey, digest: str, start: float) 
         if split in PROTECTED:
             fingerprints.extend(_fingerprints(store, _of(survey, split), own))
     store.put_file(f"{writer.prefix}/rejects.jsonl", survey.rejects)
-    told = _told(survey, rows, store.uri(f"{writer.prefix}/rejects.jsonl"))
+    told = told_of(survey, rows, store.uri(f"{writer.prefix}/rejects.jsonl"))
     told["warnings"] += _namesakes(store, options.name)
     told["seconds"] = round(time.perf_counter() - start, 3)
     store.put(f"{writer.prefix}/{REPORT}", canonical.pretty(told))
@@ -174,41 +143,12 @@ def _write(store: Store, given: str, survey: Survey, digest: str, start: float) 
 
 
 def _of(survey: Survey, split: str) -> Iterator[Prompt]:
-    return (prompt for place, prompt, _ in _prompts(survey) if place == split)
+    return (prompt for place, prompt in survey.prompts() if place == split)
 
 
 def _fingerprints(store: Store, prompts: Iterator[Prompt], packs: list[Pack]) -> Iterator[Fingerprint]:
     bank = ImageBank(store, packs, cached_groups=2)  # rows and packs have one order
     yield from fingerprints_of(prompts, bank)
-
-
-def _told(survey: Survey, rows: dict[str, int], rejects: str) -> dict[str, Any]:
-    """The report, but for the set and the time it took."""
-    prompts = Counter[tuple[str, str]]()
-    for _, prompt, _ in _prompts(survey):
-        prompts.update(
-            [("skill", prompt.skill), ("source", prompt.source), ("licence", prompt.licence or "none named")]
-        )
-    named = {f: {v: n for (g, v), n in prompts.most_common() if g == f} for f in ("skill", "source", "licence")}
-    pictures = Counter(note for _, notes in survey.pictures.values() for note in notes)
-    bad = survey.rejected.total()
-    return {
-        "rows_read": survey.rows_read,
-        "accepted": survey.rows_read - bad,
-        "rejected": dict(survey.rejected.most_common()),
-        "splits": rows,
-        "images": len(survey.pictures),
-        "columns": survey.reader.columns.used(),
-        "unused_columns": survey.reader.columns.unused(),
-        "named_verifiers": dict(survey.named.most_common()),
-        "guessed_verifiers": dict(survey.guessed.most_common()),
-        "skills": named["skill"],
-        "sources": named["source"],
-        "licences": named["licence"],
-        "pictures": dict(pictures.most_common()),
-        "warnings": warnings_of(survey, rows),
-        "rejects": rejects if bad else None,
-    }
 
 
 def _namesakes(store: Store, name: str) -> list[str]:
@@ -219,28 +159,3 @@ def _namesakes(store: Store, name: str) -> list[str]:
     if not others:
         return []
     return [f"there is another set named {name} ({', '.join(others)}); name sets by digest in recipes, or delete it."]
-
-
-def warnings_of(survey: Survey, rows: dict[str, int]) -> list[str]:
-    """What a person should look at before the set is used."""
-    told = []
-    for split in SPLIT_NAMES:
-        if not rows[split]:
-            told.append(f"split {split} is empty: a round needs all four. Import more rows, or give it a larger share.")
-        elif rows[split] < FEW:
-            told.append(
-                f"split {split} has only {rows[split]} prompts, too few to tell models apart. Import more rows, or give it a larger share."
-            )
-    if survey.moved:
-        told.append(
-            f"{survey.moved} rows were moved out of the split that they name, because they share pictures or a key with a more protected one."
-        )
-    if survey.clusters.joined:
-        told.append(f"{survey.clusters.joined} split keys were joined with others, because their rows share pictures.")
-    if survey.unlicensed:
-        told.append(
-            f"{survey.unlicensed} prompts have no licence; name it with a column or an option before anything is published."
-        )
-    if missing := survey.reader.columns.missing():
-        told.append(f"no row has the column {', '.join(missing)} that was named; mend its name.")
-    return told

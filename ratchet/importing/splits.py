@@ -31,7 +31,11 @@ class Clusters:
 
     def add(self, key: str | None, pictures: Iterable[str]) -> None:
         """Join the key (if the row has one of its own) and all pictures of a row."""
-        nodes = [*([f"key:{key}"] if key is not None else []), *(f"picture:{sha}" for sha in pictures)]
+        nodes = list(
+            dict.fromkeys([*([f"key:{key}"] if key is not None else []), *(f"picture:{sha}" for sha in pictures)])
+        )
+        if len(nodes) < 2:  # a picture on its own is its own cluster: nothing to keep
+            return
         for node in nodes:
             if node not in self._parent:
                 self._parent[node] = node
@@ -41,7 +45,8 @@ class Clusters:
 
     def name(self, picture: str) -> str:
         """The cluster's split key: its least own key, or its least picture hash where it has none."""
-        return self._name[self._root(f"picture:{picture}")].split(":", 1)[1]
+        node = f"picture:{picture}"
+        return self._name[self._root(node)].split(":", 1)[1] if node in self._parent else picture
 
     def _root(self, node: str) -> str:
         parent = self._parent
@@ -88,8 +93,10 @@ class Splitter:
 
     def meet(self, key: str, own: str | None) -> None:
         """Note what each row of a cluster asks for, before any is placed with `settle`."""
+        if own is None:  # then so are all, and `settle` finds the same again
+            return
         split = self.place(key, own)
         self._own[key] = max(split, self._own.get(key, split), key=SPLITS.index)
 
     def settle(self, key: str) -> str:
-        return self._own[key]
+        return self._own.get(key) or self.place(key, None)

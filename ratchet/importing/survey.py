@@ -1,6 +1,6 @@
 """The first pass: read every row once, and write what becomes of it to two files on this machine.
 
-Only hashes, keys and counts stay in memory; accepted prompts and rejects go to disk, picture bytes are let go.
+Only counts and what joins rows stay in memory; prompts, rejects and the names met go to disk, picture bytes are let go.
 """
 
 from __future__ import annotations
@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ratchet import canonical
-from ratchet.importing.formats import RawRow, read_rows
+from ratchet.importing.formats import read_rows
+from ratchet.importing.met import Met
 from ratchet.importing.options import ImportOptions, Reject, RowRefused
-from ratchet.importing.pictures import Pictures
+from ratchet.importing.pictures import Pictures, Seen
 from ratchet.importing.row import Draft, RowReader
-from ratchet.importing.source import Source
 from ratchet.importing.splits import Clusters, Splitter
+from ratchet.importing.tables import RawRow, Source
+from ratchet.records import Prompt
 from ratchet.verify import VERIFIERS, self_check
 
 T = TypeVar("T")
@@ -52,28 +55,35 @@ class Survey:
         self.source, self.options = source, options
         self.accepted = folder / "accepted.jsonl"
         self.rejects = folder / "rejects.jsonl"
-        self.reader = RowReader(options, Pictures(source, options.max_pixels))
+        self.reader = RowReader(options, Pictures(source, options.max_pixels, remember=not options.pictures))
         self.clusters = Clusters()
         self.splitter = Splitter(options)
         self.rows_read = 0
         self.rejected: Counter[str] = Counter()
         self.named: Counter[str] = Counter()
         self.guessed: Counter[str] = Counter()
-        self.pictures: dict[str, tuple[int, tuple[str, ...]]] = {}
+        self.images = 0
+        self.notes: Counter[str] = Counter()
+        self.hidden = 0
+        self.several: tuple[int, str] = (0, "")
         self.unlicensed = 0
         self.moved = 0
         self.reject_digest = 0
-        self._ids: dict[str, str] = {}
-        self._prompts: dict[str, str] = {}
+        self._met = folder / "met.sqlite"
 
     def run(self) -> None:
-        with self.accepted.open("wb") as accepted, self.rejects.open("wb") as rejects:
+        with (
+            self.accepted.open("wb") as accepted,
+            self.rejects.open("wb") as rejects,
+            closing(Met(self._met)) as met,
+        ):
             for row, outcome in in_threads(self._try, read_rows(self.source)):
                 self.rows_read += 1
+                self.hidden += row.hidden
                 try:
                     if isinstance(outcome, RowRefused):
                         raise outcome
-                    accepted.write(canonical.dumps(self._accept(outcome)) + b"\n")
+                    accepted.write(canonical.dumps(self._accept(outcome, met)) + b"\n")
                 except RowRefused as refusal:
                     rejects.write(canonical.dumps(self._reject(row, refusal).model_dump()) + b"\n")
 
@@ -83,35 +93,41 @@ class Survey:
             for line in file:
                 yield canonical.loads(line)
 
+    def prompts(self) -> Iterator[tuple[str, Prompt]]:
+        """Split and prompt of every accepted row, with its split key."""
+        for row in self.rows():
+            key = self.cluster_of(row)
+            yield self.splitter.settle(key), Prompt.model_validate({**row["prompt"], "split_key": key})
+
     def cluster_of(self, row: dict[str, Any]) -> str:
         """The split key of an accepted row."""
         return self.clusters.name(row["prompt"]["images"][0]["sha256"])
 
+    def split_of(self, row: dict[str, Any]) -> str:
+        """The split of an accepted row, once all are placed."""
+        return self.splitter.settle(self.cluster_of(row))
+
     def _try(self, row: RawRow) -> tuple[RawRow, Draft | RowRefused]:
         try:
             draft = self.reader.draft(row)
-            check(draft)
+            if not self.options.pictures:
+                check(draft)
         except RowRefused as refusal:
             return row, refusal
         return row, draft
 
-    def _accept(self, draft: Draft) -> dict[str, Any]:
+    def _accept(self, draft: Draft, met: Met) -> dict[str, Any]:
         """Take a draft into the set. Raises RowRefused for what only the rows before it show."""
         self.splitter.targets(draft.split)
         where = f"row {draft.row.number} of {draft.row.table.name}"
-        if draft.id is not None and draft.id in self._ids:
-            raise RowRefused(
-                "duplicate_id", f"id {draft.id!r} is also that of {self._ids[draft.id]}; the first is kept."
-            )
         prompt = draft.prompt
-        if prompt.id in self._prompts:
-            raise RowRefused(
-                "duplicate_prompt",
-                f"{self._prompts[prompt.id]} asks the same about the same pictures; the first is kept.",
-            )
+        if draft.id is not None and (known := met.place("id", draft.id)) is not None:
+            raise RowRefused("duplicate_id", f"id {draft.id!r} is also that of {known}; the first is kept.")
+        if (known := met.place("prompt", prompt.id)) is not None:
+            raise RowRefused("duplicate_prompt", f"{known} asks the same about the same pictures; the first is kept.")
         if draft.id is not None:
-            self._ids[draft.id] = where
-        self._prompts[prompt.id] = where
+            met.add("id", draft.id, where)
+        met.add("prompt", prompt.id, where)
         self._count(draft)
         self.clusters.add(draft.key, (p.ref.sha256 for p in draft.pictures))
         return {
@@ -120,20 +136,30 @@ class Survey:
             "row": draft.row.number,
             "id": draft.id,
             "split": draft.split,
+            "sizes": [self._meet(picture, met) for picture in draft.pictures],
         }
+
+    def _meet(self, picture: Seen, met: Met) -> int | None:
+        """The picture's size where this row is the first that shows it."""
+        if not met.add("picture", picture.ref.sha256):
+            return None
+        self.images += 1
+        self.notes.update(picture.notes)
+        return picture.size
 
     def _count(self, draft: Draft) -> None:
         (self.guessed if draft.guessed else self.named).update(draft.prompt.verifiers)
         self.unlicensed += draft.prompt.licence is None
-        for picture in draft.pictures:
-            self.pictures.setdefault(picture.ref.sha256, (picture.size, picture.notes))
+        if len(draft.pictures) > 1:
+            count, first = self.several
+            self.several = count + 1, first or f"{draft.row.name or draft.row.number} of {draft.row.table.name}"
 
     def _reject(self, row: RawRow, refusal: RowRefused) -> Reject:
         self.rejected[refusal.reason] += 1
         reject = Reject(
-            file=row.table.name,
+            file=_clean(row.table.name),
             row=row.number,
-            id=self.reader.id_of(row),
+            id=None if (own := self.reader.id_of(row)) is None else _clean(own),
             reason=refusal.reason,
             detail=_clean(refusal.detail),
             raw=_clean(repr(_shortened(row.values)))[:RAW_CHARACTERS],

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
 import struct
+import tarfile
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -95,6 +97,34 @@ def parquet_file(path: Path, rows: Iterable[Row]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(listed), path, row_group_size=16)
     return path
+
+
+def noise(number: int, size: tuple[int, int] = (40, 30)) -> bytes:
+    """A picture of a few kilobytes that does not compress, another for each number."""
+    return encoded(Image.frombytes("RGB", size, random.Random(number).randbytes(size[0] * size[1] * 3)), "PNG")
+
+
+def picture_folder(root: Path, pictures: Mapping[str, bytes]) -> Path:
+    """A folder of files; their paths may have any depth."""
+    for path, data in pictures.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
+    return root
+
+
+def tar_file(path: Path, members: Iterable[tuple[str, bytes]], mode: Literal["w", "w:gz"] = "w") -> Path:
+    """A WebDataset shard with these files in this order."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, mode) as tar:
+        for name, data in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return path
+
+
+def ids_in(store: Store, report: ImportReport) -> set[str]:
+    return {prompt.id for prompts in prompts_in(store, report).values() for prompt in prompts}
 
 
 def options(**changes: object) -> ImportOptions:

@@ -3,11 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ratchet.errors import ImportRefused, PromptSetError
 from ratchet.importing import ImportOptions
-from tests.unit.importing.samples import folder_of, imported, rows_of
+from tests.unit.importing.samples import folder_of, imported, picture_folder, png, rows_of
 
 
 def test_strict_refuses_lists_the_rows_and_writes_nothing(tmp_path: Path) -> None:
@@ -61,3 +63,33 @@ def test_a_folder_without_one_kind_of_table_is_refused_with_what_is_needed(tmp_p
 def test_options_that_make_no_sense_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"tinyworld|pattern|no field|shares|split_names"):
         ImportOptions.model_validate({"name": "dots", **changes})
+
+
+def test_newcomers_mistakes_are_answered_with_the_option_that_mends_them(tmp_path: Path) -> None:
+    source = picture_folder(tmp_path / "in", {f"a/{n}.png": png(n) for n in range(3)})
+    with pytest.raises(PromptSetError, match=r"3 pictures: import them without questions with --pictures"):
+        imported(tmp_path, source)
+    pq.write_table(pa.Table.from_pylist([{"photo": png(1), "url": "u"}]), tmp_path / "p.parquet")
+    with pytest.raises(ImportRefused, match=r"columns photo, url.*--column images=NAME"):
+        imported(tmp_path, tmp_path / "p.parquet", pictures=True)
+    with pytest.raises(ImportRefused, match=r"without questions are imported with --pictures"):
+        imported(tmp_path, tmp_path / "p.parquet", columns={"images": "photo"})
+    picture_folder(tmp_path, {"a.zip": b"PK", "empty/notes.md": b"x"})
+    with pytest.raises(PromptSetError, match=r"unpack it"):
+        imported(tmp_path, tmp_path / "a.zip", pictures=True)
+    with pytest.raises(PromptSetError, match=r"no picture in .*files \*\.md \(1\)"):
+        imported(tmp_path, tmp_path / "empty", pictures=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"pictures": False, "ask": "What?"}, "needs pictures"),
+        ({"ask": " <image> "}, "asks nothing"),
+        ({"columns": {"question": "q"}}, "not read with pictures"),
+        ({"verifiers": ("exact",)}, "answers to check"),
+    ],
+)
+def test_options_that_pictures_do_not_go_with_are_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        ImportOptions.model_validate({"name": "dots", "pictures": True, **changes})
