@@ -18,6 +18,7 @@ from ratchet.finish import finish
 from ratchet.settings import Settings
 from ratchet.stage import STAGES
 from ratchet.store import open_store
+from tests.unit.importing.samples import picture_folder, png, tar_file
 from tests.unit.loops import LOOP, RECIPE, leave_all, new_loop, opened
 
 ERRORS = [e for e in vars(tree).values() if isinstance(e, type) and issubclass(e, RatchetError)]
@@ -179,3 +180,45 @@ def test_a_cancelled_round_is_said(ratchet_: Ratchet, settings: Settings) -> Non
     opened(settings)
     code, out, _ = ratchet_("cancel", "--loop", LOOP, "--why", "wrong recipe")
     assert (code, out.strip()) == (0, "FAILED: cancelled: wrong recipe")
+
+
+def test_a_pool_of_pictures_is_imported_and_its_use_is_told(
+    ratchet_: Ratchet, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    picture_folder(tmp_path / "photos", {f"a/{n}.png": png(n) for n in range(3)})
+    code, out, _ = ratchet_("import", "photos", "--pictures", "--ask", "What is odd?", "--licence", "CC0-1.0")
+    assert code == 0
+    assert "rows read 3 = accepted 3 + rejected 0" in out
+    assert "use it in a recipe: prompts: {pictures: photos}" in out
+    tar_file(tmp_path / "pool-00.tar", [("0.png", png(7))])
+    told = json.loads(ratchet_("import", "pool-{00..00}.tar", "--pictures", "--json")[1])
+    assert (told["set"]["name"], told["set"]["rows"]["pool"], told["skills"]) == ("pool", 1, {"picture": 1})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["photos"], "import them without questions with --pictures"),
+        (
+            ["photos", "--ask", "What?"],
+            "ask is the question of pictures that have none; it needs pictures (--pictures)",
+        ),
+        (["photos", "--pictures", "--verifier", "exact"], "verifiers need answers to check"),
+        (["nowhere", "--pictures"], "nothing to import at nowhere: give a file, a folder"),
+    ],
+)
+def test_mistakes_with_pools_are_answered_with_what_to_do(
+    ratchet_: Ratchet,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    picture_folder(tmp_path / "photos", {"0.png": png(0)})
+    code, _, err = ratchet_("import", *arguments)
+    assert code != 0
+    assert said in err
+    assert "Value error" not in err
