@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ratchet.generate.sampling import derived_seed
 from ratchet.generate.strategies import plain
+from ratchet.generate.strategies.asking import ASKING
 from ratchet.generate.strategies.beam import beam_tree
 from ratchet.generate.strategies.best import best_of_n
 from ratchet.generate.strategies.guided import GUIDED
@@ -23,6 +24,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     "beam_tree": beam_tree,
     "best_of_n": best_of_n,
     **GUIDED,
+    **ASKING,
 }
 
 

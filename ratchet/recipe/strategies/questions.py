@@ -68,6 +68,7 @@ class ChecksConfig(Record):
 class AskingBase(StrategyBase):
     """What all that ask have. `k` answers are sampled to each new question."""
 
+    name: str
     questions: int = Field(1, ge=1, le=64, description="questions asked about each prompt's pictures")
     form_of_question: str = Field(
         "line", description="line: the first that ends with ?; tag: in <question> </question>; else a regex, one group"
