@@ -43,6 +43,21 @@ def make_pairs(passed: Sequence[Candidate], failed: Sequence[Candidate], config:
     return tuple(taken.values())
 
 
+def image_pairs(
+    passed: Sequence[Candidate], all_completions: Sequence[Completion], config: PairsConfig
+) -> tuple[Pair, ...]:
+    """Pairs of inputs: a passed answer with its picture over the same answer with a corrupted one, by index."""
+    scores = {one.completion.index: one.score for one in passed}
+    found = [
+        Pair(
+            chosen=c.parent, rejected=c.index, kind="image", margin=scores[c.parent], reason=f"input_{c.negative.kind}"
+        )
+        for c in all_completions
+        if c.negative is not None and c.negative.use == "input" and c.parent is not None and c.parent in scores
+    ]
+    return tuple(found[: config.max_per_prompt])
+
+
 def _distinct(ranked: Sequence[Candidate], taken: set[str]) -> list[Candidate]:
     first: dict[str, Candidate] = {}
     for candidate in ranked:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ratchet.filter import reasons
-from ratchet.filter.pairs import Candidate, make_pairs
+from ratchet.filter.pairs import Candidate, image_pairs, make_pairs
 from ratchet.recipe import FilterConfig, VerifyConfig
 from ratchet.records import Completion, Group, Pair, Use
 from ratchet.verify.extract import AMBIGUOUS, UNPARSED
@@ -32,7 +32,8 @@ class Settled(NamedTuple):
 def settle(group: Group, verify: VerifyConfig, config: FilterConfig) -> Settled:
     """Judge the completions and decide. Deliberate negatives serve as rejected ones only and do not count in the rate.
 
-    With verify.policy none nothing is known of right and wrong: the filters that ask for it let everything pass.
+    With verify.policy none nothing is known of right and wrong: the filters that ask for it let everything pass, and
+    only negatives that are trusted can be rejected.
     """
     judged = [(c, judge(c.verdicts, verify)) for c in group.completions]
     honest = [(c, j) for c, j in judged if c.negative is None]
@@ -43,7 +44,8 @@ def settle(group: Group, verify: VerifyConfig, config: FilterConfig) -> Settled:
     if reason is not None:
         return Settled(reason, rate)
     marks = choose(judged, config)
-    pairs = _pairs(judged, config) if checked else ()
+    trusted = config.pairs is not None and config.pairs.negatives == "trusted"
+    pairs = _pairs(judged, config) if checked or trusted else ()
     uses: list[Use] = []
     if pairs:
         uses.append("preference")
@@ -109,10 +111,22 @@ def _rank(completion: Completion, config: FilterConfig) -> tuple[float, int]:
 def _pairs(judged: Judged, config: FilterConfig) -> tuple[Pair, ...]:
     if config.pairs is None:
         return ()
-    whole = [(c, j) for c, j in judged if c.finish_reason == "stop" and j.passed is not None]
-    all_candidates = [
-        (c, j, Candidate(c, j.score if j.score is not None else float(bool(j.passed)), j.reason)) for c, j in whole
-    ]
-    passed = [one for c, j, one in all_candidates if j.passed and c.negative is None]
-    failed = [one for _, j, one in all_candidates if not j.passed]
-    return make_pairs(passed, failed, config.pairs)
+    whole = [(c, j) for c, j in judged if c.finish_reason == "stop"]
+    passed = [_candidate(c, j) for c, j in whole if j.passed and c.negative is None]
+    failed = [_candidate(c, j) for c, j in whole if j.passed is False and not _input_only(c)]
+    if config.pairs.negatives == "trusted":
+        honest = [one for one in failed if one.completion.negative is None]
+        made_bad = [c for c, _ in whole if c.negative is not None and not _input_only(c)]
+        failed = [*honest, *(Candidate(c, 0.0, f"negative_{c.negative.kind}") for c in made_bad if c.negative)]
+    pairs = make_pairs(passed, failed, config.pairs)
+    return pairs + image_pairs(passed, [c for c, _ in whole], config.pairs) if config.pairs.images else pairs
+
+
+def _candidate(completion: Completion, judged: Judgement) -> Candidate:
+    score = judged.score if judged.score is not None else float(bool(judged.passed))
+    return Candidate(completion, score, judged.reason)
+
+
+def _input_only(completion: Completion) -> bool:
+    """Whether only the picture is bad: the text is a right answer's own."""
+    return completion.negative is not None and completion.negative.use == "input"

@@ -20,6 +20,9 @@ class Request:
 
     `begun` is what the answer begins with; the model goes on from there, and its answer's text does not repeat it.
     `skill` only says which requests have answers of about the same length.
+
+    With `mix` the answer is decoded with log p = (1 - w) log p(y | pictures) + w log p(y | no pictures), where
+    w = 1 - (1 - mix) exp(-forget t) at token t: only the engine transformers can.
     """
 
     id: str
@@ -27,6 +30,12 @@ class Request:
     images: tuple[ImageRef, ...]
     begun: str = ""
     skill: str = ""
+    mix: float = 0.0
+    forget: float = 0.0
+
+    @property
+    def mixed(self) -> bool:
+        return bool(self.mix or self.forget)
 
     @classmethod
     def of(cls, prompt: Prompt) -> Request:

@@ -10,6 +10,7 @@ from ratchet import canonical, models
 from ratchet.artifacts import ArtifactWriter, ImageBank, Pack, write_pack
 from ratchet.generate.engine import Engine
 from ratchet.generate.engines import open_engine
+from ratchet.generate.negatives.adding import add_negatives
 from ratchet.generate.plan import Plan
 from ratchet.generate.sampling import derived_seed
 from ratchet.generate.strategies import Tools, collect
@@ -47,14 +48,15 @@ class Running:
         settings = self._context.round
         seed = derived_seed(settings.salt, "generate")
         config = self._plan.applied(self._config)
-        return Tools(lambda: self._opened(bank), config, seed, settings.recipe.verify.timeout_seconds)
+        return Tools(lambda: self._opened(bank), config, seed, settings.recipe.verify.timeout_seconds, bank)
 
     def groups(self, prompts: list[Prompt]) -> list[Group]:
         """What the recipe's strategies make of the prompts."""
         assert self._bank is not None, "start comes first"
         self._context.check_lease()
         with self._context.clock("sample"):
-            made = collect(prompts, self._config.strategy, self.tools(self._bank))
+            tools = self.tools(self._bank)
+            made = add_negatives(collect(prompts, self._config.strategy, tools), self._config.negatives, tools)
         self.skip(len(prompts))
         return made
 

@@ -33,7 +33,10 @@ class Tally:
         if group.reason is not None:
             self.reasons[group.reason] += 1
         for one in group.completions:
-            strategy = self.strategies.setdefault(one.sampling.strategy, Counter())
+            # Negatives have a table of their own.
+            strategy = (
+                self.strategies.setdefault(one.sampling.strategy, Counter()) if one.negative is None else Counter()
+            )
             for counter in (skill, strategy):
                 counter["completions"] += 1
                 counter["tokens"] += one.n_tokens

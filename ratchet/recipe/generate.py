@@ -44,6 +44,10 @@ class GenerateConfig(Record):
                 raise ValueError(
                     f"temperature 0 gives {k} times the same answer; set generate.k to 1 or raise the temperature"
                 )
+        if self.engine.kind != "transformers" and any(one.kind == "mix" for one in self.negatives):
+            raise ValueError(
+                f"negatives of kind mix change the logits, which engine {self.engine.kind} cannot; use engine transformers"
+            )
         return self
 
     @property

@@ -24,6 +24,13 @@ class PairsConfig(Record):
     """Chosen and rejected completions of one prompt."""
 
     max_per_prompt: int = Field(2, ge=1)
+    negatives: Literal["verified", "trusted"] = Field(
+        "verified",
+        description="verified: a negative is rejected if it failed; trusted: whatever the verifiers say of it (STIC)",
+    )
+    images: bool = Field(
+        False, description="also pair a right answer's picture with its corrupted one (mDPO, Image-DPO): `use: input`"
+    )
     min_margin: float = Field(0.5, gt=0, le=1, description="least score gap")
     max_length_ratio: float | None = Field(
         None, gt=1, description="longest over shortest of a pair, in tokens; null: any"

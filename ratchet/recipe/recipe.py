@@ -38,6 +38,10 @@ class Recipe(Record):
         if self.train.method == "dpo" and self.filter.pairs is None:
             raise ValueError("train.method dpo learns from pairs, but filter.pairs is null; set filter.pairs")
         check_guides(self.generate, self.prompts)
+        if self.train.method == "dpo" and self.filter.pairs is not None and self.filter.pairs.images:
+            raise ValueError(
+                "train.method dpo learns from two answers about the same pictures; set filter.pairs.images to false"
+            )
         weights = self.train.loss_weights
         if weights is not None and len(weights) != len(self.train.loss):
             raise ValueError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,13 +93,21 @@ class TransformersEngine:
         length. The id comes last, so that batches depend on which requests there are and not on their order."""
         order = sorted(
             range(len(requests)),
-            key=lambda i: (len(requests[i].images), requests[i].skill, len(texts[i]), requests[i].id),
+            key=lambda i: (
+                _mixing(requests[i]),
+                len(requests[i].images),
+                requests[i].skill,
+                len(texts[i]),
+                requests[i].id,
+            ),
         )
         step = max(1, self.batch_size // k)
-        for start in range(0, len(order), step):
-            rows = tuple(order[start : start + step])
-            for first in range(0, k, self.batch_size):
-                yield _Call(rows, first, min(k - first, self.batch_size))
+        for _, alike in groupby(order, key=lambda i: _mixing(requests[i])):
+            numbers = list(alike)
+            for start in range(0, len(numbers), step):
+                rows = tuple(numbers[start : start + step])
+                for first in range(0, k, self.batch_size):
+                    yield _Call(rows, first, min(k - first, self.batch_size))
 
     def _run(
         self, call: _Call, requests: Sequence[Request], texts: Sequence[str], params: SamplingParams
@@ -108,7 +117,8 @@ class TransformersEngine:
         pictures, failed = self._pictures(asked)
         inputs, too_long = self._encoded([texts[i] for i in call.requests], pictures, failed, params.max_new_tokens)
         failed |= too_long
-        made = iter(self._generated(inputs, call, asked, params) if len(failed) < len(asked) else ())
+        able = [request for place, request in enumerate(asked) if place not in failed]
+        made = iter(self._generated(inputs, call, able, params) if able else ())
         return [failed[i] if i in failed else next(made) for i in range(len(asked)) for _ in range(call.n)]
 
     def _pictures(self, asked: Sequence[Request]) -> tuple[list[list[Any]], dict[int, Answer]]:
@@ -168,11 +178,12 @@ class TransformersEngine:
         seed = derived_seed(params.seed, call.first, *(request.id for request in asked))
         start = inputs["input_ids"].shape[1]
         likelihood = Likelihood()
+        processors = [likelihood, *self._mixer(asked, call.n)]
         with torch.inference_mode(), torch.random.fork_rng(devices=self._devices()):
             torch.manual_seed(seed)
             try:
                 sequences = completions(
-                    self.model, inputs, call.n, self._generation(params), [likelihood], self._stops(params, start)
+                    self.model, inputs, call.n, self._generation(params), processors, self._stops(params, start)
                 )
             except torch.OutOfMemoryError as error:
                 raise SamplingError(
@@ -181,6 +192,16 @@ class TransformersEngine:
                 ) from error
         tokens = sequences[:, start:]
         return self._answers(tokens.cpu(), likelihood.of(tokens).cpu(), params.stop)
+
+    def _mixer(self, asked: Sequence[Request], n: int) -> list[Any]:
+        """What mixes in the model that sees no picture, for requests that ask for it. All of a call ask alike."""
+        if not asked[0].mixed:
+            return []
+        from ratchet.generate.engines.mixing import Mixer
+
+        texts = [chat_text(self.processor, request.messages, 0) + request.begun for request in asked]
+        blind = encode(self.processor, texts, [[] for _ in texts]).to(self.device)
+        return [Mixer(self.model, blind, n, asked[0].mix, asked[0].forget)]
 
     def _stops(self, params: SamplingParams, start: int) -> Any:
         """Stopping criteria for the stop strings in what is said from position `start` on, or None."""
@@ -243,6 +264,10 @@ class TransformersEngine:
         import torch
 
         return [torch.cuda.current_device()] if self.device.startswith("cuda") else []
+
+
+def _mixing(request: Request) -> tuple[float, float]:
+    return (request.mix, request.forget)
 
 
 def _plain_generation() -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ratchet.artifacts import ImageBank
 from ratchet.generate.engine import Answer, Engine, Request
 from ratchet.generate.sampling import SamplingParams, derived_seed
 from ratchet.recipe import GenerateConfig
@@ -28,10 +29,22 @@ class Tools:
     config: GenerateConfig
     seed: int
     timeout_seconds: float = 10.0
+    pictures: ImageBank | None = None
 
     @property
     def engine(self) -> Engine:
         return self.opened()
+
+    @property
+    def bank(self) -> ImageBank:
+        """The prompts' pictures; what a strategy makes is added to it. Does not start the engine where it is given."""
+        return self.engine.bank if self.pictures is None else self.pictures
+
+    def plain(self, temperature: float | None = None) -> SamplingParams:
+        """One answer at a time by the stage's parameters, for completions that no strategy made."""
+        given = self.config.model_dump(include=set(SamplingParams.model_fields) - {"strategy", "seed", "k"})
+        changed = {} if temperature is None else {"temperature": temperature}
+        return SamplingParams(**{**given, "strategy": "negative", "seed": self.seed, **changed})
 
     def params(self, strategy: StrategyBase, **changes: Any) -> SamplingParams:
         """The stage's sampling parameters with the strategy's own and `changes` over them."""

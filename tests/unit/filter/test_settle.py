@@ -112,3 +112,40 @@ def test_only_passed_completions_are_kept_and_not_too_many(marks: str, most: int
     assert set(kept) <= {"+"}
     assert len(kept) <= most
     assert all(k == (why is None) for k, why in found.marks)
+
+
+def test_trusted_negatives_are_rejected_whatever_the_verifiers_say_and_verified_ones_only_if_they_failed() -> None:
+    given = [completion(0, "+", text="a"), completion(1, "+", text="b", negative=NEGATIVE)]
+    assert settled(given, pairs={}).pairs == ()
+    (pair,) = settled(given, pairs={"negatives": "trusted"}).pairs
+    assert (pair.chosen, pair.rejected, pair.kind, pair.reason) == (
+        0,
+        1,
+        "text",
+        f"match_over_negative_{NEGATIVE.kind}",
+    )
+
+
+def test_trusted_negatives_make_pairs_also_where_nothing_is_checked() -> None:
+    given = [completion(0, "?", text="a"), completion(1, "?", text="b", negative=NEGATIVE)]
+    assert settled(given, UNCHECKED, pairs={}).pairs == ()
+    (pair,) = settled(given, UNCHECKED, pairs={"negatives": "trusted"}).pairs
+    assert (pair.chosen, pair.rejected) == (0, 1)
+
+
+def test_the_same_answer_with_a_bad_picture_makes_a_pair_of_inputs_only_where_it_is_asked_for() -> None:
+    bad_input = NEGATIVE.model_copy(update={"use": "input", "parent": "completion:0"})
+    given = [completion(0, "+", text="a"), completion(1, "+", text="a", negative=bad_input, parent=0)]
+    assert settled(given, pairs={"negatives": "trusted"}).pairs == ()
+    (pair,) = settled(given, pairs={"images": True}).pairs
+    assert (pair.chosen, pair.rejected, pair.kind) == (0, 1, "image")
+
+
+def test_a_wrong_answer_makes_no_pair_of_inputs() -> None:
+    bad_input = NEGATIVE.model_copy(update={"use": "input", "parent": "completion:0"})
+    given = [
+        completion(0, "-", text="a"),
+        completion(1, "-", text="a", negative=bad_input, parent=0),
+        completion(2, "+"),
+    ]
+    assert all(pair.kind == "text" for pair in settled(given, pairs={"images": True}).pairs)
