@@ -16,7 +16,6 @@ from ratchet import canonical
 from ratchet.artifacts import GROUPS, Artifact, ArtifactWriter, Manifest, RowSchema
 from ratchet.artifacts.columns import paused_gc
 from ratchet.errors import NotFound
-from ratchet.filter import reasons
 from ratchet.filter.settle import Settled, settle
 from ratchet.filter.survey import Decisions, completions_counted, survey
 from ratchet.records import Group, Pair, Record
@@ -165,7 +164,7 @@ def _excluded(table: pa.Table, dropped: Any, decisions: Decisions, start: int) -
             question=next((m["content"] for m in reversed(prompt["messages"]) if m["role"] == "user"), ""),
             images=tuple(image["sha256"] for image in prompt["images"]),
             pass_rate=decisions.pass_rate(start + number),
-            reason=reasons.NAMES[decisions.codes[start + number]],
+            reason=decisions.names[decisions.codes[start + number]],
         )
         for number, prompt in zip(numbers.tolist(), prompts, strict=True)
     ]

@@ -39,15 +39,18 @@ class Survey:
         self._seen: set[bytes] = set()
         self._near = NearIndex(config.dedup_near_bits) if config.dedup_near_bits is not None else None
         self._skill_codes: dict[str, int] = {}
+        # Groups that their strategy gave up bring a reason of their own.
+        self._names = list(reasons.NAMES)
+        self._reason_codes = dict(reasons.CODES)
         self._codes, self._bands = array("B"), array("B")
         self._skills, self._keys, self._rates = array("I"), array("Q"), array("d")
 
     def add(self, group: Group) -> None:
         """Look at the next group, in the order of the rows."""
         settled = settle(group, self._verify, self._config)
-        reason = settled.reason or self._known_reason(group.prompt)
+        reason = group.reason or settled.reason or self._known_reason(group.prompt)
         prompt = group.prompt
-        self._codes.append(reasons.CODES[reason] if reason else 0)
+        self._codes.append(self._code(reason) if reason else 0)
         self._bands.append(band_of(prompt.difficulty))
         self._skills.append(self._skill_codes.setdefault(prompt.skill, len(self._skill_codes)))
         self._keys.append(draw_key(prompt.id, self._salt))
@@ -60,8 +63,14 @@ class Survey:
         keys = np.frombuffer(self._keys, dtype=np.uint64)
         final = limit_shares(codes, skills, keys, self._config.per_skill, self._config.balance) if codes.size else codes
         return Decisions(
-            final, skills, np.frombuffer(self._bands, dtype=np.uint8), self._rates, list(self._skill_codes)
+            final, skills, np.frombuffer(self._bands, dtype=np.uint8), self._rates, list(self._skill_codes), self._names
         )
+
+    def _code(self, reason: str) -> int:
+        if reason not in self._reason_codes:
+            self._reason_codes[reason] = len(self._names)
+            self._names.append(reason)
+        return self._reason_codes[reason]
 
     def _known_reason(self, prompt: Prompt) -> str | None:
         """Duplicates of earlier rows first, then what is held out."""
@@ -81,11 +90,19 @@ class Survey:
 
 
 class Decisions:
-    """The fate of each row, by number: 0 in `codes` is kept, anything else a reason."""
+    """The fate of each row, by number: 0 in `codes` is kept, anything else a reason, whose name is in `names`."""
 
-    def __init__(self, codes: Any, skills: Any, bands: Any, rates: Sequence[float], skill_names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        codes: Any,
+        skills: Any,
+        bands: Any,
+        rates: Sequence[float],
+        skill_names: Sequence[str],
+        names: Sequence[str] = reasons.NAMES,
+    ) -> None:
         self.codes, self._skills, self._bands = codes, skills, bands
-        self._rates, self._skill_names = rates, skill_names
+        self._rates, self._skill_names, self.names = rates, skill_names, names
 
     @property
     def rows(self) -> int:
@@ -101,8 +118,8 @@ class Decisions:
 
     def reasons(self) -> dict[str, int]:
         """Groups by reason of their drop."""
-        found = np.bincount(self.codes, minlength=len(reasons.NAMES))
-        return {name: int(found[code]) for code, name in enumerate(reasons.NAMES) if code and found[code]}
+        found = np.bincount(self.codes, minlength=len(self.names))
+        return {name: int(found[code]) for code, name in enumerate(self.names) if code and found[code]}
 
     def by_skill(self) -> dict[str, dict[str, int]]:
         return self._by(self._skills, self._skill_names)
@@ -112,11 +129,11 @@ class Decisions:
 
     def _by(self, column: Any, names: Sequence[str]) -> dict[str, dict[str, int]]:
         """For each name that occurs: rows, kept, and drops by reason."""
-        table = np.zeros((len(names), len(reasons.NAMES)), dtype=np.int64)
+        table = np.zeros((len(names), len(self.names)), dtype=np.int64)
         np.add.at(table, (column, self.codes), 1)
         return {
             names[i]: {"rows": int(table[i].sum())}
-            | {n: int(table[i, c]) for c, n in enumerate(reasons.NAMES) if c == 0 or table[i, c]}
+            | {n: int(table[i, c]) for c, n in enumerate(self.names) if c == 0 or table[i, c]}
             for i in sorted(range(len(names)), key=lambda i: names[i])
             if table[i].any()
         }

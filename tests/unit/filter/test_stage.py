@@ -225,3 +225,18 @@ def test_without_fingerprints_the_filter_says_what_to_do(tmp_path: Path) -> None
     store.put(f"{set_prefix(staging.DIGEST)}/{SET_FILE}", canonical.pretty(bare.model_dump(mode="json")))
     with pytest.raises(PromptSetError, match="no fingerprints to decontaminate against; import it again"):
         staging.run(store, opened, "filter", verify=parent)
+
+
+def test_a_group_that_its_strategy_gave_up_is_dropped_with_its_own_reason_and_blocks_no_other(tmp_path: Path) -> None:
+    store = staging.store_at(tmp_path)
+    own = ["unreadable_question", "too_easy", "unreadable_question"]
+    refused = [
+        group("" if why.startswith("un") else "+-", number).model_copy(update={"reason": why})
+        for number, why in enumerate(own)
+    ]
+    # Row 3 asks what the refused row 1 asks: it is no duplicate of it.
+    manifest = filtered(store, [*refused, group("+-", 1), group("+-", 4)], verify={"policy": "none"})
+    assert manifest.results["reasons"] == {"too_easy": 1, "unreadable_question": 2}
+    assert manifest.counts["dropped_unreadable_question"] == 2
+    assert reasons(store, manifest) == own
+    assert [g.prompt.id for g in staging.rows_of(store, manifest)] == [prompt(1).id, prompt(4).id]
