@@ -80,10 +80,10 @@ class DescribedConfig(StrategyBase):
     """
 
     name: Literal["described"] = "described"
-    describe: Question = Field(
+    describe: MaybeQuestion = Field(
         "Describe in this picture everything that is needed to answer the question below, so fully that somebody who "
         "cannot see the picture could answer it. Do not answer it yourself.\n{question}",
-        description="asks for the description; field {question}",
+        description="asks for the description; may have {question}",
     )
     instruction: Annotated[str, having("question", may=("caption",))] = Field(
         "{question}\n\nFirst describe what you see in <description> </description>, then give the answer in "

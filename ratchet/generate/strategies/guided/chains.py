@@ -18,13 +18,12 @@ INSTRUCTIONS: dict[Form, str] = {
 }
 BOX = "\\boxed{"
 _TAG = re.compile(r"</?(?:think|answer)>", re.IGNORECASE)
-_THINK = re.compile(r"<think>(.*)</think>", re.IGNORECASE | re.DOTALL)
-_THOUGHT = re.compile(r"</think>", re.IGNORECASE)
-_TAGGED = re.compile(r"\s*<think>(.*?)</think>\s*<answer>(.*?)</answer>\s*", re.IGNORECASE | re.DOTALL)
+_ORDER = ["<think>", "</think>", "<answer>", "</answer>"]
 _OPENED = re.compile(r"<think>", re.IGNORECASE)
-_MARK = re.compile(r"</think>|<answer>|\\boxed\{", re.IGNORECASE)
-# A line's end, a sentence's end before a blank, or a full stop of scripts that put none behind it.
-_END = re.compile(r"(?:[.!?][\"')\]]*)?(?:[^\S\n]*\n)+|[.!?][\"')\]]*(?=[^\S\n])|[\u3002\uff01\uff1f]")
+_THOUGHT = re.compile(r"</think>", re.IGNORECASE)
+_MARK = re.compile(r"<answer>|\\boxed\{", re.IGNORECASE)
+# A line's end, a sentence's end before a blank, or a full stop of scripts that put none behind it. Linear in the text.
+_END = re.compile(r"(?:[.!?][\"')\]]*)?\n+|[.!?][\"')\]]*(?=[^\S\n])|[\u3002\uff01\uff1f]")
 _NUMERAL = re.compile(r"\s*\(?\d+[.)]\s*")
 _WORD = re.compile(r"\S+")
 
@@ -56,33 +55,42 @@ def steps(thought: str) -> tuple[str, ...]:
 def cuts(text: str, by: Literal["steps", "words"]) -> tuple[int, ...]:
     """Lengths at which a text can be cut in two parts that both have words: between steps, or between words."""
     ends = _ends(text) if by == "steps" else [word.end() for word in _WORD.finditer(text)]
-    return tuple(end for end in ends if text[:end].strip() and text[end:].strip())
+    first, last = len(text) - len(text.lstrip()), len(text.rstrip())
+    return tuple(end for end in ends if first < end < last)
 
 
 def _ends(text: str) -> list[int]:
+    """Where steps end. An end with nothing but blanks before it moves the one that it follows."""
     ends: list[int] = []
     for found in _END.finditer(text):
-        if not _NUMERAL.fullmatch(text[ends[-1] if ends else 0 : found.end()]):
+        piece = text[ends[-1] if ends else 0 : found.end()]
+        if not piece.strip() and ends:
+            ends[-1] = found.end()
+        elif not _NUMERAL.fullmatch(piece):
             ends.append(found.end())
     return ends
 
 
 def _keeps_tags(text: str) -> bool:
-    found = _TAGGED.fullmatch(text)
-    return found is not None and bool(found[1].strip()) and not any(_TAG.search(part) for part in found.groups())
+    """Whether the four tags are there once, in their order, with a thought in the first pair and nothing around."""
+    tags = list(_TAG.finditer(text))
+    if [tag[0].lower() for tag in tags] != _ORDER:
+        return False
+    think, thought, answer, end = tags
+    around = text[: think.start()] + text[thought.end() : answer.start()] + text[end.end() :]
+    return not around.strip() and bool(text[think.end() : thought.start()].strip())
 
 
 def _keeps_box(text: str) -> bool:
-    said = _THOUGHT.split(text)[-1]
-    return text.count(BOX) == 1 and BOX in said
+    return text.count(BOX) == 1 and BOX in _THOUGHT.split(text)[-1]
 
 
 def _thought(text: str) -> str:
-    """What is between the outermost think tags, or after one that is not closed; else what comes before the first mark."""
-    inside = _THINK.search(text)
-    if inside is not None:
-        return inside[1].strip()
+    """From the first `<think>` to the last `</think>`, either of which may be missing; with neither, what comes before
+    the answer's mark."""
     opened = _OPENED.search(text)
-    if opened is not None:
-        return text[opened.end() :].strip()
-    return _MARK.split(text)[0].strip()
+    ends = [found.start() for found in _THOUGHT.finditer(text)]
+    if opened is None and not ends:
+        return _MARK.split(text)[0].strip()
+    start = opened.end() if opened is not None else 0
+    return text[start : ends[-1] if ends and ends[-1] >= start else None].strip()

@@ -116,7 +116,7 @@ def _correction(prompt: Prompt, config: RevisedConfig, number: int, place: int, 
     old = said_by(made)
     places = cuts(old.text.strip(), config.cut)
     if old.error is None and old.text.strip() and not places:
-        return Answer.failed(NO_STEP, f"the answer has one of its {config.cut} only, so there is nowhere to cut it")
+        return Answer.failed(NO_STEP, f"the answer has one {config.cut[:-1]} only, so there is nowhere to cut it")
     draw = tools.drawn(prompt.id, "cut", number, place)
 
     def go_on(text: str) -> Request:
