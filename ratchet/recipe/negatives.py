@@ -67,7 +67,8 @@ class SticNegative(NegativeBase):
     kind: Literal["stic"] = "stic"
     misleading: float = Field(0.5, ge=0, le=1, description="probability of the misleading prompt")
     params: dict[str, float] = Field(default_factory=dict, description="strength of the corruption")
-    templates: tuple[str, ...] | None = Field(None, description="misleading sentences; null: built-in English")
+    templates: tuple[str, ...] | None = Field(None, description="misleading questions; null: those of `words`")
+    words: Words = Field("english", description="whose templates, where none are given")
 
     @model_validator(mode="after")
     def _known_params(self) -> SticNegative:
@@ -79,7 +80,8 @@ class MisleadingNegative(NegativeBase):
     """A prompt that invites imaginary objects; the picture is as it is."""
 
     kind: Literal["misleading"] = "misleading"
-    templates: tuple[str, ...] | None = Field(None, description="misleading sentences; null: built-in English")
+    templates: tuple[str, ...] | None = Field(None, description="misleading questions; null: those of `words`")
+    words: Words = Field("english", description="whose templates, where none are given")
 
 
 class InjectedNegative(NegativeBase):

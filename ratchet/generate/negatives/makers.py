@@ -80,19 +80,19 @@ def swap(config: SwapNegative, case: Case) -> Draft | None:
 def stic(config: SticNegative, case: Case) -> Draft | None:
     """A misleading prompt, or else a corrupted picture: a coin decides, as in STIC."""
     if random.Random(derived_seed(case.seed, "coin")).random() < config.misleading:
-        return _misled(config.templates, case)
+        return _misled(config, case)
     made, negative = worse_pictures(case.images, "stic", config.params, case.seed, None, case.bank)
     return Draft(negative, case.request(images=made))
 
 
 def mislead(config: MisleadingNegative, case: Case) -> Draft | None:
     """A question that invites what is not there."""
-    return _misled(config.templates, case)
+    return _misled(config, case)
 
 
-def _misled(templates: Sequence[str] | None, case: Case) -> Draft:
+def _misled(config: SticNegative | MisleadingNegative, case: Case) -> Draft:
     prompt = case.group.prompt
-    text = misleading(prompt.question, case.seed, templates or TEMPLATES)
+    text = misleading(prompt.question, case.seed, config.templates or _templates(config.words))
     negative = Negative(kind="misleading", words={"question": text}, seed=case.seed, parent=QUESTION)
     return Draft(negative, case.request(messages=asked(prompt.messages, text)))
 
@@ -147,6 +147,14 @@ def _used(use: str, case: Case, request: Request, negative: Negative) -> Draft |
     if case.base is None or case.base.index is None:
         return None
     return Draft(negative.model_copy(update={"use": "input"}), shown=request, text=case.base.text, base=case.base)
+
+
+def _templates(words: str) -> Sequence[str]:
+    if words == "tinyworld":
+        from ratchet.tinyworld.lexicon import MISLEADING
+
+        return MISLEADING
+    return TEMPLATES
 
 
 def _lexicon(words: str) -> Lexicon:
