@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from ratchet.recipe import EndpointConfig, Recipe
-from ratchet.recipe.strategies import StrategyConfig
+from ratchet.recipe.strategies import ReferenceConfig, StrategyConfig
+from ratchet.recipe.strategies.questions import AskingBase, VotingBase
 from ratchet.records import Record
 
 Supplier = Literal["human", "external", "rule", "environment", "self"]
@@ -29,10 +30,6 @@ LEVELS: Mapping[Level, str] = {
     "A4": "the model answers, itself or its environment checks",
     "A5": "the model asks and answers, itself or its environment checks, the pipeline decides",
 }
-
-ASKING: Mapping[str, Supplier | None] = {"ask": "self", "ask_check_rewrite": "self", "visplay": "self", "harder": None}
-"""Strategies that make their own questions, and whose reference the verifiers compare with: self where the reference is
-what the model itself said most often, None where it is the one that the prompt came with."""
 
 CHECKING: Mapping[str, Supplier] = {}
 """Verifiers that are no rules, and who they are; a verifier that is not named here is a rule."""
@@ -134,12 +131,13 @@ def decided_by_person(recorded: RoundAutonomy) -> RoundAutonomy:
 
 
 def _part(one: StrategyConfig, recipe: Recipe, source: str, share: float) -> Part:
-    answers = _answers(one.name, recipe)
-    checked = recipe.verify.policy != "none"
+    answers = _answers(one, recipe)
+    verification = _verification(one, recipe, answers)
+    checked = verification is not None
     suppliers = Autonomy(
-        prompts="self" if one.name in ASKING else _prompts(recipe, source),
+        prompts=answers if isinstance(one, AskingBase) else _prompts(recipe, source),
         answers=answers,
-        verification=_verification(one.name, recipe) if checked else answers,
+        verification=answers if verification is None else verification,
         decision="rule",
     )
     return Part(
@@ -154,20 +152,27 @@ def _prompts(recipe: Recipe, source: str) -> Supplier:
     return "external" if any(word in source.lower() for word in GENERATED) else "human"
 
 
-def _answers(strategy: str, recipe: Recipe) -> Supplier:
-    if strategy == "reference":
+def _answers(one: StrategyConfig, recipe: Recipe) -> Supplier:
+    if isinstance(one, ReferenceConfig):
         return "rule" if recipe.prompts.source == "tinyworld" else "human"
     engine = recipe.generate.engine
     return "external" if isinstance(engine, EndpointConfig) and engine.serves == "teacher" else "self"
 
 
-def _verification(strategy: str, recipe: Recipe) -> Supplier:
-    """The least autonomous of the verifiers; those that compare with the model's own votes are the model itself."""
-    own = ASKING.get(strategy)
-    if own is not None:
-        return own
-    names = recipe.verify.verifiers or ("",)
-    return min((CHECKING.get(name, "rule") for name in names), key=ORDER.index)
+def _verification(one: StrategyConfig, recipe: Recipe, answers: Supplier) -> Supplier | None:
+    """The least autonomous of the verifiers; None where nobody checks.
+
+    Verifiers that compare with what the model itself said most often are the model. A question without a label can only
+    be checked by a verifier that the recipe names.
+    """
+    names = recipe.verify.verifiers
+    if recipe.verify.policy == "none":
+        return None
+    if isinstance(one, VotingBase) and one.label == "votes":
+        return answers
+    if isinstance(one, VotingBase) and names is None:
+        return None
+    return min((CHECKING.get(name, "rule") for name in names or ("",)), key=ORDER.index)
 
 
 def _whole(parts: Sequence[Part]) -> RoundAutonomy:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ratchet import rounds
+from ratchet.autonomy import RoundAutonomy, decided_by_person
 from ratchet.registry import lease as leases
 from ratchet.registry import open_registry
-from ratchet.registry.promotion import history
+from ratchet.registry.promotion import Move, history
+from ratchet.rounds import Round
 from ratchet.settings import Settings
 from ratchet.store import Store, open_store
 
@@ -16,13 +19,14 @@ def loop_status(settings: Settings, loop: str) -> dict[str, Any]:
     """One loop as JSON-able data. Seconds are of the stages' own clocks, summed over processes."""
     store = open_store(settings.root)
     champion = open_registry(settings, store).champion(loop)
+    moves = history(store, loop)
     return {
         "loop": loop,
         "root": settings.root,
         "champion": None
         if champion is None
         else {"version": champion.version, "uri": champion.uri, "digest": champion.digest},
-        "rounds": [_round(store, loop, number) for number in rounds.numbers(store, loop)],
+        "rounds": [_round(store, loop, number, moves) for number in rounds.numbers(store, loop)],
         "moves": [
             {
                 "number": move.number,
@@ -34,7 +38,7 @@ def loop_status(settings: Settings, loop: str) -> dict[str, Any]:
                 "at": move.intent.at,
                 "reason": move.intent.reason,
             }
-            for move in history(store, loop)
+            for move in moves
         ],
         "lease": _lease(store, loop),
     }
@@ -44,17 +48,31 @@ def all_loops(settings: Settings) -> list[str]:
     return rounds.loops(open_store(settings.root))
 
 
-def _round(store: Store, loop: str, number: int) -> dict[str, Any]:
+def autonomy_of_round(opened: Round, candidate: str | None, moves: Sequence[Move]) -> RoundAutonomy | None:
+    """What begin recorded, with a person as the one who decided where the candidate became champion without ratchet.
+
+    None for rounds that are older than the record.
+    """
+    first = next((m for m in moves if m.moved and candidate is not None and m.intent.target == candidate), None)
+    if opened.autonomy is None or first is None or first.intent.kind != "outside":
+        return opened.autonomy
+    return decided_by_person(opened.autonomy)
+
+
+def _round(store: Store, loop: str, number: int, moves: Sequence[Move]) -> dict[str, Any]:
     opened = rounds.read_round(store, loop, number)
     end = rounds.read_end(store, loop, number)
     done = rounds.manifests(store, loop, number)
     decision = done["promote"].results["decision"] if "promote" in done else {}
+    candidate = done["promote"].results["candidate"] if "promote" in done else None
+    autonomy = autonomy_of_round(opened, candidate, moves)
     return {
         "round": number,
         "state": end.state if end else "RUNNING",
         "reason": end.reason if end else None,
         "seed_version": opened.seed.version,
-        "candidate_version": done["promote"].results["candidate"] if "promote" in done else None,
+        "candidate_version": candidate,
+        "autonomy": autonomy.model_dump(mode="json") if autonomy else None,
         "delta": decision.get("delta", {}).get("delta"),
         "delta_ci": [decision["delta"]["low"], decision["delta"]["high"]] if decision else None,
         "artifacts": {name: done[name].uri for name in sorted(done, key=lambda name: done[name].created)},

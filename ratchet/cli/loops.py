@@ -177,7 +177,9 @@ def _show_status(found: dict[str, Any]) -> None:
         f"[bold]{found['loop']}[/bold]  champion: {'version ' + champion['version'] if champion else 'none'}",
         highlight=False,
     )
-    table = Table("round", "state", "seed", "candidate", "delta (95%)", "kept", "time", "why", box=None, pad_edge=False)
+    table = Table(
+        "round", "state", "seed", "candidate", "delta (95%)", "level", "kept", "time", "why", box=None, pad_edge=False
+    )
     for one in found["rounds"]:
         ci = one["delta_ci"]
         delta = f"{100 * one['delta']:+.1f} ({100 * ci[0]:+.1f} to {100 * ci[1]:+.1f})" if ci else ""
@@ -188,12 +190,18 @@ def _show_status(found: dict[str, Any]) -> None:
             one["seed_version"],
             one["candidate_version"],
             delta,
+            one["autonomy"]["level"] if one["autonomy"] else None,
             one["kept"],
             time,
             one["reason"],
         )
         table.add_row(*("" if c is None else str(c) for c in columns))
     console.print(table)
+    last = found["rounds"][-1] if found["rounds"] else None
+    if last and last["autonomy"]:
+        console.print(
+            f"autonomy of round {last['round']}: {last['autonomy']['sentence']}", highlight=False, markup=False
+        )
     if found["lease"]:
         console.print(
             f"held by run {found['lease']['holder']} until {found['lease']['until']:%H:%M:%S} UTC unless renewed",

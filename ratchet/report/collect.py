@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +11,11 @@ from ratchet import canonical, rounds
 from ratchet.artifacts import Manifest
 from ratchet.errors import NotFound
 from ratchet.provenance import code_revision
+from ratchet.registry.promotion import Move, history
+from ratchet.report.collection import collection_view
 from ratchet.report.final import CHAMPION, SEED, last_read
 from ratchet.report.gallery import gallery
+from ratchet.report.specimens import specimens
 from ratchet.report.view import (
     ChampionView,
     ControlView,
@@ -25,6 +28,7 @@ from ratchet.report.view import (
 )
 from ratchet.rounds import Round
 from ratchet.stage import STEPS
+from ratchet.status import autonomy_of_round
 from ratchet.store import Store
 
 TITLES: Mapping[str, tuple[str, str]] = {
@@ -42,6 +46,8 @@ TITLES: Mapping[str, tuple[str, str]] = {
     ),
 }
 
+CLOSE = 3
+
 PHRASES: Mapping[str, str] = {
     "better": "proved better, and every guard holds",
     "not-better": "not proved better",
@@ -52,10 +58,22 @@ PHRASES: Mapping[str, str] = {
 }
 
 
-def collect(store: Store, loop: str, *, pictures: int = 240, started: datetime | None = None) -> LoopView:
-    """The whole loop as it stands, with at most `pictures` gallery items."""
+def collect(
+    store: Store,
+    loop: str,
+    *,
+    pictures: int = 240,
+    started: datetime | None = None,
+    looked_at: Collection[int] | None = None,
+) -> LoopView:
+    """The whole loop as it stands, with at most `pictures` gallery items.
+
+    Rows of the collection are shown for the rounds in `looked_at`; None: the last three.
+    """
     numbers = rounds.numbers(store, loop)
-    seen = tuple(round_view(store, loop, number) for number in numbers)
+    close = numbers[-CLOSE:] if looked_at is None else looked_at
+    moves = history(store, loop)
+    seen = tuple(round_view(store, loop, number, moves, close=number in close) for number in numbers)
     final = last_read(store, loop)
     results: Mapping[str, Any] = final.manifest.results if final is not None else {}
     models = results.get("models", {})
@@ -77,18 +95,22 @@ def collect(store: Store, loop: str, *, pictures: int = 240, started: datetime |
     )
 
 
-def round_view(store: Store, loop: str, number: int) -> RoundView:
-    """One round, finished or not."""
+def round_view(store: Store, loop: str, number: int, moves: Sequence[Move], *, close: bool = True) -> RoundView:
+    """One round, finished or not; `moves` are the loop's; `close`: with rows of its collection."""
     opened = rounds.read_round(store, loop, number)
     end = rounds.read_end(store, loop, number)
     done = rounds.manifests(store, loop, number)
-    fields: dict[str, Any] = {}
+    fields: dict[str, Any] = {"candidate_version": None}
     if "evaluate" in done:
         fields |= _measured(done["evaluate"], opened)
     if "promote" in done:
         fields |= _decided(done["promote"])
+    generated = done.get("generate")
+    if generated is not None:
+        fields["collection"] = collection_view(generated, specimens(store, generated) if close else ())
     return RoundView(
         number=number,
+        autonomy=autonomy_of_round(opened, fields["candidate_version"], moves),
         state=end.state if end else "RUNNING",
         reason=PHRASES.get(end.reason, end.reason) if end else "the round has not ended",
         seed_version=opened.seed.version,

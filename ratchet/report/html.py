@@ -13,9 +13,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ratchet.autonomy import LEVELS
 from ratchet.errors import RoundError
-from ratchet.report import cells, charts, sentences, words
-from ratchet.report.payload import payload
+from ratchet.report import cells, charts, collection, collection_words, curves, sentences, words
+from ratchet.report.payload import embedded, payload
 from ratchet.report.svg import icon
 from ratchet.report.view import Estimate, LoopView, ModelView, RoundView
 
@@ -32,6 +33,12 @@ METRICS = (
     ("pass_at_k", "pass@k", "higher is better", "right at least once in k samples: diversity"),
     ("unparsed", "Unparsed", "lower is better", "answers that no verifier could read"),
     ("clipped", "Clipped", "lower is better", "answers cut at the token limit"),
+)
+# Family of specimens, title, what its rows show.
+FAMILIES = (
+    ("negative", "Negatives", "each beside what it was made from"),
+    ("guided", "Guided answers", "with what the model was really shown"),
+    ("question", "Questions", "that the model made, and why some were refused"),
 )
 
 
@@ -131,7 +138,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(say=sentences, words=words, charts=charts, cells=cells, icon=icon)
+    environment.globals.update(say=sentences, words=words, charts=charts, cells=cells, icon=icon, curves=curves)
+    environment.globals.update(collecting=collection, collected=collection_words, levels=LEVELS, families=FAMILIES)
+    environment.filters["embedded"] = embedded
     for name in (
         "percent",
         "points",

@@ -27,13 +27,18 @@ def payload(items: Iterable[GalleryItem]) -> Markup:
     return Markup(json_in_script(body))
 
 
+def embedded(pictures: Iterable[str]) -> list[str]:
+    """The pictures that may stand in a page."""
+    return [picture for picture in pictures if _PICTURE.fullmatch(picture)]
+
+
 def json_in_script(value: Any) -> str:
     written = orjson.dumps(value).decode()
     return re.sub("[<>&\u2028\u2029]", lambda m: _ESCAPES[m.group()], written)
 
 
 def _item(item: GalleryItem, pictures: dict[str, int]) -> dict[str, Any]:
-    shown = [p for p in item.pictures if _PICTURE.fullmatch(p)]
+    shown = embedded(item.pictures)
     return {
         "round": item.round,
         "id": printable(item.prompt_id),

@@ -105,6 +105,8 @@ def _round(shown: RoundView) -> dict[str, Any]:
         "champion": _model(shown.champion),
         "candidate": _model(shown.candidate),
         **{name: getattr(shown, name) for name in ("prompts", "completions", "passed", "kept", "visits")},
+        "autonomy": shown.autonomy.model_dump(mode="json") if shown.autonomy else None,
+        "collection": shown.collection.model_dump(mode="json", exclude={"specimens"}) if shown.collection else None,
         "drops": dict(shown.drops),
         "kept_by_skill": dict(shown.kept_by_skill),
         "seconds": finite(shown.seconds),

@@ -8,7 +8,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from ratchet.autonomy import RoundAutonomy
 from ratchet.records import Record
+from ratchet.report.collection import CollectionView
 
 
 class Estimate(Record):
@@ -87,6 +89,8 @@ class RoundView(Record):
     visits: int | None = None
     loss: tuple[tuple[int, float], ...] = ()
     stages: tuple[StageView, ...] = ()
+    autonomy: RoundAutonomy | None = None
+    collection: CollectionView | None = None
     seconds: float | None = None
     recipe: str = ""
     opened: datetime

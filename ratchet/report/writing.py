@@ -16,7 +16,7 @@ ROUND_PICTURES = 90
 
 def write_round_report(store: Store, loop: str, number: int) -> str:
     """Write the round's page beside its artifacts and return its URI."""
-    view = collect(store, loop, pictures=ROUND_PICTURES)
+    view = collect(store, loop, pictures=ROUND_PICTURES, looked_at={number})
     key = f"{rounds.round_prefix(loop, number)}/report.html"
     store.put(key, render_round(view, number).encode())
     return store.uri(key)

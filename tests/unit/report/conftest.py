@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import pytest
 
+from ratchet.report.collect import collect
 from ratchet.report.view import AnswerView, LoopView
+from ratchet.store import Store
+from tests.unit.loops import LOOP
 from tests.unit.report import example
+from tests.unit.report.collected import steered_loop
 
 
 @pytest.fixture(scope="session")
 def view() -> LoopView:
     return example.loop()
+
+
+@pytest.fixture(scope="session")
+def steered(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A loop of three rounds whose generate artifacts have all that a collection may have."""
+    return steered_loop(tmp_path_factory.mktemp("steered"))[1]
+
+
+@pytest.fixture(scope="session")
+def steered_view(steered: Store) -> LoopView:
+    return collect(steered, LOOP)
 
 
 HOSTILE = (

@@ -161,6 +161,21 @@ def test_a_round_opens_without_complaint(page, view, tmp_path, shots, number):
     assert page.run("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.parametrize(("name", "width", "dark"), [("light", 1280, False), ("dark-phone", 390, True)])
+def test_a_collection_opens_without_complaint_and_fits(page, steered_view, tmp_path, shots, name, width, dark):
+    page.look(width=width, dark=dark)
+    page.open(written(tmp_path, "collection.html", html.render(steered_view)))
+    page.screenshot(shots / f"collection-{name}.png")
+    assert page.complaints() == []
+    assert page.run("document.documentElement.scrollWidth") <= width
+    broken = "[...document.images].filter(i => i.checkVisibility() && i.naturalWidth === 0).length"
+    assert page.run(broken) == 0
+    assert page.run("document.querySelectorAll('.specimen img').length") > 30
+    # A skill's name is never broken inside of a word.
+    heads = "[...document.querySelectorAll('table.heat tbody th bdi')].every(e => e.getClientRects().length && e.offsetHeight < 40)"
+    assert page.run(heads)
+
+
 def test_filters_narrow_the_gallery_and_can_be_cleared(page, view, tmp_path):
     page.look(width=1280)
     page.open(written(tmp_path, "loop.html", html.render(view)))

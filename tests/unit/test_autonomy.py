@@ -1,0 +1,164 @@
+"""Who supplies what, and the level that follows from it."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ratchet import autonomy, recipe
+from ratchet.autonomy import LEVELS, ORDER, Autonomy, Level, Supplier, autonomy_of, decided_by_person, level
+from ratchet.recipe.strategies.questions import AskingBase, QuestionFamily
+from ratchet.verify import VERIFIERS
+
+FIELDS = tuple(Autonomy.model_fields)
+ALL = [Autonomy(**dict(zip(FIELDS, four, strict=True))) for four in itertools.product(ORDER, repeat=4)]
+
+
+def suppliers(prompts: str, answers: str, verification: str, decision: str) -> Autonomy:
+    return Autonomy(prompts=prompts, answers=answers, verification=verification, decision=decision)
+
+
+def of(source: str = "", **parts: Any) -> autonomy.RoundAutonomy:
+    return autonomy_of(recipe.parse({"name": "one", **parts}), source)
+
+
+def test_every_combination_has_a_level_and_all_levels_occur() -> None:
+    assert len(ALL) == 625
+    assert {level(one) for one in ALL} == set(LEVELS) == set(get_args(Level))
+    assert set(ORDER) == set(get_args(Supplier))
+
+
+@pytest.mark.parametrize(
+    ("four", "expected"),
+    [
+        (("human", "human", "human", "human"), "A0"),
+        (("human", "external", "external", "human"), "A1"),
+        (("human", "self", "human", "rule"), "A2"),
+        (("human", "self", "rule", "rule"), "A2"),
+        (("human", "self", "external", "rule"), "A3"),
+        (("human", "self", "self", "rule"), "A4"),
+        (("self", "self", "self", "rule"), "A5"),
+        (("self", "self", "environment", "rule"), "A5"),
+    ],
+)
+def test_the_definitions_own_examples_have_their_levels(four: tuple[str, ...], expected: str) -> None:
+    assert level(suppliers(*four)) == expected
+
+
+@pytest.mark.parametrize(
+    ("four", "expected"),
+    [
+        (("rule", "rule", "rule", "rule"), "A0"),
+        (("human", "environment", "self", "rule"), "A1"),
+        (("self", "self", "rule", "rule"), "A2"),
+        (("self", "self", "external", "rule"), "A3"),
+        (("self", "self", "self", "human"), "A4"),
+        (("human", "self", "environment", "rule"), "A4"),
+    ],
+)
+def test_edge_cases_are_as_documented(four: tuple[str, ...], expected: str) -> None:
+    assert level(suppliers(*four)) == expected
+
+
+@given(one=st.sampled_from(ALL), name=st.sampled_from(FIELDS), other=st.sampled_from(ORDER))
+def test_more_autonomy_in_one_of_the_four_never_lowers_the_level(one: Autonomy, name: str, other: Supplier) -> None:
+    less, more = sorted((getattr(one, name), other), key=ORDER.index)
+    assert level(one.model_copy(update={name: less})) <= level(one.model_copy(update={name: more}))
+
+
+def test_the_tiny_worlds_recipes_are_asked_by_a_rule_and_checked_by_rules() -> None:
+    found = of()
+    assert (found.prompts, found.answers, found.verification, found.decision) == ("rule", "self", "rule", "rule")
+    assert (found.level, found.checked, len(found.mixture)) == ("A2", True, 1)
+    assert found.sentence == (
+        "A2: a procedural world asks, the model answers, labels or rules check, and the gate decides."
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "supplier"), [("vqa /data/vqa.parquet", "human"), ("qa-Synthetic s3://b/x", "external")]
+)
+def test_an_imported_set_is_peoples_unless_it_says_that_it_was_generated(source: str, supplier: str) -> None:
+    assert of(source, prompts={"source": "vqa"}).prompts == supplier
+
+
+@pytest.mark.parametrize(("world", "supplier"), [("tinyworld", "rule"), ("vqa", "human")])
+def test_labels_as_answers_are_a0(world: str, supplier: str) -> None:
+    found = of(prompts={"source": world}, generate={"strategy": "reference", "k": 1})
+    assert (found.answers, found.level) == (supplier, "A0")
+
+
+@pytest.mark.parametrize(
+    ("engine", "supplier"),
+    [
+        ("transformers", "self"),
+        ("vllm", "self"),
+        ({"kind": "endpoint", "serves": "seed"}, "self"),
+        ({"kind": "endpoint", "serves": "teacher"}, "external"),
+    ],
+)
+def test_the_engine_says_who_answers_and_who_asks(engine: Any, supplier: str) -> None:
+    found = of(generate={"engine": engine, "strategy": "visplay"})
+    assert (found.prompts, found.answers, found.verification) == (supplier, supplier, supplier)
+    assert found.level == {"self": "A5", "external": "A1"}[supplier]
+
+
+def test_where_nobody_checks_it_is_said() -> None:
+    found = of(verify={"policy": "none"})
+    assert (found.verification, found.checked, found.level) == ("self", False, "A4")
+    assert "nobody checks" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [
+        ({"name": "ask", "label": "votes"}, ("self", "A5", True)),
+        ({"name": "ask", "label": "none"}, ("self", "A5", False)),
+        ({"name": "ask_check_rewrite", "label": "votes"}, ("self", "A5", True)),
+        ("visplay", ("self", "A5", True)),
+        ("harder", ("rule", "A2", True)),
+    ],
+)
+def test_own_questions_are_checked_by_votes_or_by_the_label_that_they_keep(strategy: Any, expected: Any) -> None:
+    found = of(generate={"strategy": strategy})
+    assert (found.prompts, found.verification, found.level, found.checked) == ("self", *expected)
+
+
+def test_every_strategy_that_asks_makes_its_own_prompts() -> None:
+    for config in get_args(QuestionFamily):
+        assert issubclass(config, AskingBase)
+        assert of(generate={"strategy": config.model_fields["name"].default}).prompts == "self"
+
+
+def test_a_mixture_has_the_level_of_its_least_autonomous_part() -> None:
+    mix = [{"name": "visplay", "weight": 3}, {"name": "random", "weight": 1}]
+    found = of(generate={"strategy": mix})
+    assert [(one.strategy, one.share, one.level) for one in found.mixture] == [
+        ("visplay", 0.75, "A5"),
+        ("random", 0.25, "A2"),
+    ]
+    assert (found.level, found.prompts) == ("A2", "rule")
+    assert found.sentence.startswith(
+        "A2, the level of the least autonomous part of a mixture (visplay 75% at A5, random 25% at A2): "
+    )
+
+
+def test_a_person_who_promotes_is_the_one_who_decides() -> None:
+    found = of(generate={"strategy": "visplay"})
+    moved = decided_by_person(found)
+    assert (found.level, moved.level, moved.decision) == ("A5", "A4", "human")
+    assert "a person decides" in moved.sentence
+    assert decided_by_person(moved) == moved
+
+
+def test_the_verifiers_that_are_no_rules_exist() -> None:
+    assert set(autonomy.CHECKING) <= set(VERIFIERS)
+
+
+def test_it_comes_back_from_json_as_it_was() -> None:
+    found = of(generate={"strategy": [{"name": "random"}, {"name": "prompted"}]})
+    assert autonomy.RoundAutonomy.model_validate_json(found.model_dump_json()) == found
