@@ -16,17 +16,47 @@ class TransformersConfig(Record):
     kind: Literal["transformers"] = "transformers"
 
 
+VLLM_OURS = {
+    "model": "it is the round's seed",
+    "tokenizer": "it comes with the model",
+    "skip_tokenizer_init": "prompts are read with the model's tokenizer",
+    "runner": "answers are generated",
+    "trust_remote_code": "a model's own code is never run",
+    "seed": "each completion has its own, drawn from the recipe's",
+    "generation_config": "the recipe says how answers are drawn, not the checkpoint",
+    "logprobs_mode": "log-probabilities are those at temperature 1",
+    "dtype": "set generate.dtype",
+    "max_model_len": "set generate.engine.max_model_len",
+    "max_num_seqs": "set generate.engine.max_num_seqs",
+    "gpu_memory_utilization": "set generate.engine.memory_share",
+    "kv_cache_memory_bytes": "set generate.engine.cpu_gib or memory_share",
+    "enforce_eager": "set generate.engine.eager",
+    "tensor_parallel_size": "set generate.engine.tensor_parallel",
+}
+"""Arguments of vllm.LLM that are not passed through, and why not or what to set instead."""
+
+
 class VllmConfig(Record):
     """vLLM offline, in the stage's process; it starts with the stage and ends with it."""
 
     kind: Literal["vllm"] = "vllm"
     max_model_len: int | None = Field(None, gt=0, description="most tokens of prompt and answer; null: the model's own")
-    max_num_seqs: int | None = Field(None, gt=0, description="completions in flight; null: vLLM's choice")
+    max_num_seqs: int | None = Field(
+        None, gt=0, description="completions sampled at once; null: generate.batch_size, at most 1024"
+    )
     memory_share: float = Field(0.9, gt=0, le=1, description="share of the GPU's memory; without a GPU see cpu_gib")
     cpu_gib: float = Field(1.0, gt=0, description="GiB for the key-value cache where there is no GPU")
     eager: bool = Field(False, description="no compiled graphs: starts sooner, runs slower; always so without a GPU")
     tensor_parallel: int = Field(1, gt=0, description="GPUs that share one model")
     options: dict[str, Any] = Field(default_factory=dict, description="further arguments of vllm.LLM")
+
+    @field_validator("options")
+    @classmethod
+    def _leaves_ours(cls, options: dict[str, Any]) -> dict[str, Any]:
+        for name in options:
+            if name in VLLM_OURS:
+                raise ValueError(f"{name} is not an option: {VLLM_OURS[name]}")
+        return options
 
 
 class EndpointConfig(Record):

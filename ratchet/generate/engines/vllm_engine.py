@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from ratchet import models
 from ratchet.artifacts import ImageBank
-from ratchet.errors import DigestMismatch, ModelError, NotFound, PromptSetError, SamplingError
+from ratchet.errors import DigestMismatch, NotFound, PromptSetError, SamplingError
 from ratchet.generate.chat import chat_text, encode
 from ratchet.generate.engine import Answer, BatchHook, Request, sample
-from ratchet.generate.engines import vllm_start
-from ratchet.generate.engines.local import end_tokens, max_positions
+from ratchet.generate.engines import vllm_model, vllm_start
 from ratchet.generate.sampling import SamplingParams, derived_seed
 from ratchet.recipe import VllmConfig
 from ratchet.records import Group, Prompt
 
+# Completions of one prompt end at different times. Without work in store vLLM would run half empty meanwhile.
+AHEAD = 2
 HOTTEST = 2.0
 COOLEST = 0.01
 
@@ -53,8 +53,8 @@ class _Work:
 class VllmEngine:
     """Runs the model in `folder`; pictures come from `bank`, completions name `label` as their model.
 
-    It starts at once and is stopped by `close`. `batch_size` is the most completions in flight; `on_batch` is told how
-    many were made. Each completion has a seed of its own, and every call begins with empty caches: without a GPU the
+    It starts at once and is stopped by `close`. `batch_size` is the most completions sampled at once; twice as many are
+    held. `on_batch` is told how many were made. Each completion has a seed of its own, and every call begins with empty caches: without a GPU the
     same call gives the same completions bit by bit. With one, vLLM batches by the clock, and sums may differ in their
     last bits. Raises ModelError when the folder is at fault, else SamplingError, both saying what to change. A request
     that does not fit the model, or whose picture cannot be read, gets failed answers.
@@ -76,8 +76,8 @@ class VllmEngine:
         self.bank = bank
         self.batch_size = batch_size
         self.on_batch = on_batch
-        self.processor, self.ends, self.positions = _described(Path(folder))
-        self._running = vllm_start.start(Path(folder), config, dtype)
+        self.processor, self.ends, self.positions = vllm_model.described(Path(folder))
+        self._running = vllm_start.start(Path(folder), config, dtype, batch_size)
         self.limit = min(self.positions, int(self._running.llm.model_config.max_model_len))
         self._asked = 0
 
@@ -115,12 +115,13 @@ class VllmEngine:
         self._engine.reset_encoder_cache()
 
     def _run(self, work: _Work) -> None:
-        """Keep as many completions in flight as `batch_size` allows; take answers as they come."""
+        """Keep vLLM busy with not too much at once; take answers as they come."""
+        most = AHEAD * self.batch_size
         pieces = self._pieces(work)
         waiting = next(pieces, None)
         while waiting is not None or work.running:
             made = 0
-            while waiting is not None and work.in_flight + waiting[0].n <= self.batch_size:
+            while waiting is not None and work.in_flight + waiting[0].n <= most:
                 made += self._submit(work, *waiting)
                 waiting = next(pieces, None)
             made += self._collect(work) if work.running else 0
@@ -221,30 +222,6 @@ class VllmEngine:
             f"the stage again. If memory ran out, lower generate.batch_size (it is {self.batch_size}), "
             "generate.engine.max_num_seqs or memory_share."
         )
-
-
-def _described(folder: Path) -> tuple[Any, list[int], int]:
-    """Processor, end tokens and positions of a model, read without its weights. Raises ModelError and SamplingError."""
-    from transformers import AutoConfig, AutoProcessor, GenerationConfig
-
-    if not (folder / "config.json").is_file():
-        raise ModelError(
-            f"{folder} holds no config.json, so it is no model folder; give one that `save_pretrained` wrote."
-        )
-    local: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
-    try:
-        config = AutoConfig.from_pretrained(folder, **local)
-        processor = AutoProcessor.from_pretrained(folder, **local)
-        own = (folder / "generation_config.json").is_file()
-        said = GenerationConfig.from_pretrained(folder) if own else GenerationConfig.from_model_config(config)
-    except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
-        raise ModelError(
-            f"the config or processor of {folder} does not load ({type(error).__name__}: {str(error)[:300]}). "
-            "Save model, config and processor together."
-        ) from error
-    models.check_processor(folder, processor)
-    ends = end_tokens(SimpleNamespace(generation_config=said), processor.tokenizer)
-    return processor, ends, max_positions(config)
 
 
 def _check(params: SamplingParams) -> None:

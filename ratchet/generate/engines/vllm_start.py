@@ -35,8 +35,10 @@ INSTALL = (
     "vLLM is not installed in this environment ({why}). Without a GPU: uv pip install --no-deps -r "
     "requirements/inference.lock; with one: pip install vllm. Or set generate.engine to transformers."
 )
-MEMORY = ("memory", "kv cache", "kv_cache", "cache blocks")
-BROKEN = ("safetensor", "weights", "shape", "config.json", "tokenizer", "no such file", "size mismatch")
+# vLLM's own default on its largest GPUs; each needs room in its buffers.
+MOST_SEQUENCES = 1024
+MEMORY = ("memory", "kv cache", "cache blocks")
+BROKEN = ("safetensor", "weights", "no such file")
 
 
 class Running:
@@ -62,8 +64,8 @@ class Running:
         _release()
 
 
-def start(folder: Path, config: VllmConfig, dtype: str) -> Running:
-    """vLLM over the model in `folder`. Raises SamplingError and ModelError, both saying what to change."""
+def start(folder: Path, config: VllmConfig, dtype: str, batch_size: int) -> Running:
+    """vLLM over the model in `folder`, which samples `batch_size` completions at once. Raises SamplingError and ModelError, both saying what to change."""
     environment = _set(QUIET)
     import torch
 
@@ -74,7 +76,7 @@ def start(folder: Path, config: VllmConfig, dtype: str) -> Running:
             if on_cpu:
                 environment |= _set(WITHOUT_GPU)
             _check_options(config, kind, engine_args)
-            llm = kind(**_arguments(folder, config, dtype, on_cpu))
+            llm = kind(**_arguments(folder, config, dtype, batch_size, on_cpu))
     except BaseException as error:
         _restore(environment, set_threads)
         _release()
@@ -93,16 +95,17 @@ def _imported() -> tuple[Any, Any, bool]:
         from vllm import LLM, EngineArgs
         from vllm.platforms import current_platform
     except (ImportError, OSError) as error:
-        raise SamplingError(INSTALL.format(why=_first_line(error))) from error
+        raise SamplingError(INSTALL.format(why=_told(error))) from error
     return LLM, EngineArgs, bool(current_platform.is_cpu())
 
 
-def _arguments(folder: Path, config: VllmConfig, dtype: str, on_cpu: bool) -> dict[str, Any]:
+def _arguments(folder: Path, config: VllmConfig, dtype: str, batch_size: int, on_cpu: bool) -> dict[str, Any]:
     chosen: dict[str, Any] = {
         "model": str(folder),
         "dtype": dtype,
         "seed": 0,
         "enforce_eager": config.eager or on_cpu,
+        "max_num_seqs": config.max_num_seqs or min(batch_size, MOST_SEQUENCES),
         "tensor_parallel_size": config.tensor_parallel,
         # The checkpoint's own sampling settings would fill in what a call leaves open, and be in no record.
         "generation_config": "vllm",
@@ -117,7 +120,8 @@ def _arguments(folder: Path, config: VllmConfig, dtype: str, on_cpu: bool) -> di
         chosen |= {"kv_cache_memory_bytes": int(config.cpu_gib * 2**30), "enable_chunked_prefill": False}
     else:
         chosen["gpu_memory_utilization"] = config.memory_share
-    chosen |= {name: getattr(config, name) for name in ("max_model_len", "max_num_seqs") if getattr(config, name)}
+    if config.max_model_len is not None:
+        chosen["max_model_len"] = config.max_model_len
     return {**chosen, **config.options}
 
 
@@ -134,20 +138,21 @@ def _check_options(config: VllmConfig, kind: Any, engine_args: Any) -> None:
 
 def _explained(error: Exception, folder: Path, config: VllmConfig) -> SamplingError | ModelError:
     """What vLLM said, and what to change."""
-    said, low = _first_line(error), f"{type(error).__name__} {error}".lower()
-    if "max_model_len" in low and "greater than" in low:
+    said = _told(error)
+    low = said.lower()
+    if "max_model_len" in low and "greater than the derived" in low:
         return SamplingError(
-            f"generate.engine.max_model_len {config.max_model_len} is above what the model in {folder} has ({said}). "
+            f"generate.engine.max_model_len {config.max_model_len} is more than the model in {folder} takes ({said}). "
             "Lower it, or leave it out to take the model's own."
         )
-    if "outofmemory" in low or any(word in low for word in MEMORY):
+    if any(word in low for word in MEMORY):
         return SamplingError(
             f"vLLM found too little memory, or was told to take too much ({said}). Without a GPU set "
             f"generate.engine.cpu_gib (it is {config.cpu_gib:g}) to what is free and holds the longest prompt; with one "
             f"set memory_share ({config.memory_share:g}), or more GPUs in tensor_parallel ({config.tensor_parallel}). "
             "A lower max_model_len or max_num_seqs needs less."
         )
-    if "architectures" in low or "not supported for now" in low:
+    if "not supported for now" in low:
         return SamplingError(
             f"vLLM does not know the architecture of the model in {folder} ({said}). "
             "Set generate.engine to transformers, or serve the model elsewhere and use the engine endpoint."
@@ -157,17 +162,18 @@ def _explained(error: Exception, folder: Path, config: VllmConfig) -> SamplingEr
             f"vLLM cannot load the model in {folder} ({said}). Save model, config and processor together."
         )
     return SamplingError(
-        f"vLLM did not start ({said}); its log above says more, VLLM_LOGGING_LEVEL=DEBUG most. Mend the cause and run "
-        "the stage again, or set generate.engine to transformers."
+        f"vLLM did not start ({said}). VLLM_LOGGING_LEVEL=DEBUG makes it say more. Correct generate.engine, or set it to "
+        "transformers."
     )
 
 
-def _first_line(error: BaseException) -> str:
-    """The line of a message that says most: pydantic begins with a count and ends with an address."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if len(lines) > 1 and "validation error" in lines[0]:
-        lines = lines[1:]
-    return f"{type(error).__name__}: {lines[0][:400]}" if lines else type(error).__name__
+def _told(error: BaseException) -> str:
+    """An error in a line. pydantic's begin with a count, and end with all that was given and an address."""
+    text = str(error)
+    if callable(getattr(error, "errors", None)):
+        parts = [(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors()]  # type: ignore[attr-defined]
+        text = "; ".join(f"{where}: {what}" if where else what for where, what in parts)
+    return f"{type(error).__name__}: {' '.join(text.split())[:300]}"
 
 
 def _set(wanted: dict[str, str]) -> dict[str, str | None]:
