@@ -21,6 +21,7 @@ BENCHMARKS: Mapping[str, str] = {
     "verify": "bench.verify_filter",
     "store": "bench.store",
     "generate": "bench.generate",
+    "shards": "bench.shards",
     "corrupt": "bench.corrupt",
     "train": "bench.train",
     "overhead": "bench.overhead",
