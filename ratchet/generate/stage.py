@@ -38,7 +38,9 @@ def run_shard(context: StageContext, number: int) -> Manifest:
     """One shard, as a task of its own. Raises SamplingError for a number that the recipe does not have."""
     shards: int = context.config.shards
     if not 0 <= number < shards:
-        raise SamplingError(f"there is no shard {number}; the recipe has {shards}: 0 to {shards - 1} (generate.shards).")
+        raise SamplingError(
+            f"there is no shard {number}; the recipe has {shards}: 0 to {shards - 1} (generate.shards)."
+        )
     with Running(context) as running:
         return _run_shard(context, number, running)
 
