@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_THOUGHT = "</think>"
+_THINK = re.compile(r"</?think>", re.IGNORECASE)
 _TAG = re.compile(r"<question>(.*?)</question>", re.IGNORECASE | re.DOTALL)
 _WRAPPING = " \t\"'`*_“”‘’«»"
 # What models put before a question: a bullet, a number, a heading.
@@ -17,9 +17,13 @@ def question_of(text: str, form: str, longest: int) -> str | None:
     """The question, blanks single and without what is wrapped around it; None where there is none of that form.
 
     `form` line: the first line that ends with a question mark; tag: the first closed <question>; else a regular
-    expression with one group. What comes before </think> is not looked at. Longer than `longest` characters is none.
+    expression with one group. What comes before </think> is not looked at, and an open <think> leaves nothing to read.
+    Longer than `longest` characters is none.
     """
-    said = text.rpartition(_THOUGHT)[2]
+    parts = _THINK.split(text)
+    if len(parts) > 1 and _THINK.findall(text)[-1].lower() == "<think>":
+        return None
+    said = parts[-1]
     found = _line(said) if form == "line" else _marked(said) if form == "tag" else _matched(said, form)
     return found if found and len(found) <= longest else None
 
