@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.padding import Padding
 
 from ratchet import recipe as recipes
 from ratchet.cli.output import JsonOption, console, print_json
@@ -15,17 +16,59 @@ app = typer.Typer(no_args_is_help=True, help="List, check and show recipes.")
 RecipeArgument = Annotated[str, typer.Argument(help="A shipped name, a YAML file, or YAML text.")]
 
 
-@app.command("list", epilog="Example: ratchet recipe list")
-def list_(as_json: JsonOption = False) -> None:
-    """The recipes that come with ratchet."""
-    loaded = [recipes.load(name) for name in recipes.names()]
+@app.command("list", epilog="Example: ratchet recipe list --with negatives")
+def list_(
+    that: Annotated[
+        str | None, typer.Option("--with", help="Only those that mention this: a strategy, a kind, a paper, a word.")
+    ] = None,
+    long: Annotated[bool, typer.Option("--long", help="Also what each one does, in words.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """The recipes that come with ratchet: what each collects, how it trains, and the paper that it follows."""
+    loaded = [one for one in (recipes.load(name) for name in recipes.names()) if that is None or _mentions(one, that)]
     if as_json:
-        print_json([r.model_dump(mode="json", include={"name", "description", "source"}) for r in loaded])
+        print_json([_listed(one) for one in loaded])
         return
-    table = Table("recipe", "what it does", "source", box=None, pad_edge=False)
+    width = max((len(one.name) for one in loaded), default=0)
     for one in loaded:
-        table.add_row(one.name, one.description, one.source or "")
-    console.print(table)
+        line = f"[bold]{one.name:<{width}}[/bold]  {_collects(one)}; {one.train.method}"
+        console.print(line if long else f"{line}  [dim]{_paper(one.source)}[/dim]", highlight=False)
+        if long:
+            console.print(Padding(f"{one.description} [dim]{one.source}[/dim]", (0, 0, 1, 4)), highlight=False)
+    if not loaded:
+        console.print(f"no recipe mentions {that!r}; `ratchet recipe list` shows all", highlight=False, markup=False)
+
+
+def _listed(one: recipes.Recipe) -> dict[str, Any]:
+    generate = one.generate
+    return {
+        "name": one.name,
+        "description": one.description,
+        "source": one.source,
+        "engine": generate.engine.kind,
+        "strategies": [strategy.name for strategy in generate.strategy],
+        "negatives": list(dict.fromkeys(negative.kind for negative in generate.negatives)),
+        "guided_by": [name for name in ("weakness", "tune") if getattr(generate, name) is not None],
+        "trains_by": one.train.method,
+    }
+
+
+def _paper(source: str | None) -> str:
+    """The source's first words: the method's name."""
+    return re.split(r" \(|[,;]", source or "")[0]
+
+
+def _collects(one: recipes.Recipe) -> str:
+    """Strategies, what guides them, and the kinds of negatives that stand against them."""
+    said = _listed(one)
+    told = " + ".join(said["strategies"])
+    told += f" by {' and '.join(said['guided_by'])}" if said["guided_by"] else ""
+    return told + (f" against {', '.join(said['negatives'])}" if said["negatives"] else "")
+
+
+def _mentions(one: recipes.Recipe, word: str) -> bool:
+    said = _listed(one) | {"negatives": ["negatives", *_listed(one)["negatives"]] if one.generate.negatives else []}
+    return word.casefold() in " ".join(map(str, said.values())).casefold()
 
 
 @app.command(epilog="Example: ratchet recipe check my-recipe.yaml --profile cluster.yaml")

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import ratchet
 from ratchet import errors as tree
+from ratchet import recipe as recipes
 from ratchet.cli import app as cli
 from ratchet.errors import RatchetError
 from ratchet.finish import finish
@@ -88,6 +89,13 @@ def test_without_a_root_a_newcomer_is_told_what_to_set(ratchet_: Ratchet, monkey
     assert "`ratchet demo`" in err
 
 
+def test_the_list_of_recipes_finds_those_that_mention_a_word(ratchet_: Ratchet) -> None:
+    _, out, _ = ratchet_("recipe", "list", "--with", "mask_answer")
+    assert [line.split()[0] for line in out.splitlines()] == ["bdhs"]
+    _, out, _ = ratchet_("recipe", "list", "--with", "zzz")
+    assert "no recipe mentions 'zzz'" in out
+
+
 def test_an_unknown_recipe_is_answered_with_those_there_are(ratchet_: Ratchet, settings: Settings) -> None:
     code, _, err = ratchet_("run", "--loop", LOOP, "--recipe", "rtf")
     assert code == 2
@@ -141,7 +149,11 @@ def test_what_is_asked_for_as_json_is_json(ratchet_: Ratchet, settings: Settings
     one = json.loads(ratchet_("status", "--loop", LOOP, "--json")[1])
     assert (one["loop"], one["rounds"][0]["state"]) == (LOOP, "REFUSED")
     assert json.loads(ratchet_("status", "--json")[1]) == [one]
-    assert [r["name"] for r in json.loads(ratchet_("recipe", "list", "--json")[1])] == ["dpo", "rft"]
+    listed = json.loads(ratchet_("recipe", "list", "--json")[1])
+    assert [r["name"] for r in listed] == recipes.names()
+    assert {"strategies": ["random"], "negatives": [], "trains_by": "sft"}.items() <= next(
+        r for r in listed if r["name"] == "rft"
+    ).items()
     assert json.loads(ratchet_("recipe", "show", "rft", "--json")[1])["name"] == "rft"
 
 
