@@ -299,8 +299,16 @@ class Spy(FolderStore):
         return Spy(super().sub(prefix).root)
 
 
-def test_nothing_that_learns_ever_opens_what_is_held_out(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    ticket = begin("run", options(), settings)
+# Probes of the seed, for its temperature and for what it is weak at, come before anything is collected.
+GUIDES = "prompts: 18, weakness: {}, tune: {temperatures: [0.5, 1.0], prompts: 9, k: 2}"
+GUIDED = MICRO.replace("generate: {", f"generate: {{{GUIDES}, ")
+
+
+@pytest.mark.parametrize("recipe", [LEARNING, GUIDED], ids=["plain", "guided"])
+def test_nothing_that_learns_ever_opens_what_is_held_out(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, recipe: str
+) -> None:
+    ticket = begin("run", options(recipe), settings)
     store = open_store(settings.root)
     opened = rounds.read_round(store, LOOP, 1)
     held_out: set[str] = set()
