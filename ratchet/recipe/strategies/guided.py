@@ -92,7 +92,8 @@ class DescribedConfig(StrategyBase):
     )
     begun: Annotated[str, having(may=("caption",))] | None = Field(
         "<description>\n{caption}\n</description>\n",
-        description="what that answer begins with; may have {caption}; null: nothing, then instruction has {caption}",
+        description="what that answer begins with; may have {caption}; null: nothing, then instruction has {caption} "
+        "(engines that cannot go on from a beginning, such as plain OpenAI endpoints, need null)",
     )
     alone: Annotated[str, having("question", "caption")] = Field(
         "A description of a picture:\n{caption}\n\nAnswer from the description alone. Give the answer in <answer> "
