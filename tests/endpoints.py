@@ -24,6 +24,7 @@ from typing import Any
 MODEL = "teacher-1"
 WORDS = ["a", "red", "blue", "green", "circle", "square", "cup", "dog", "1", "2", "3", "yes", "no", "left", "right"]
 STALL_SECONDS = 5.0
+PROMPT_TOKENS = 30
 
 STATUSES = {
     "408": 408,
@@ -55,6 +56,7 @@ class FaultyEndpoint:
         self.url = ""
         self.headers: dict[str, str] = {}
         self.words: dict[str, str] = {}
+        self.max_model_len: int | None = None
         self.seen: list[dict[str, Any]] = []
         self.paths: list[str] = []
         self.most_at_once = 0
@@ -145,7 +147,7 @@ def reply_of(body: dict[str, Any]) -> dict[str, Any]:
         "object": "chat.completion",
         "model": body["model"],
         "choices": choices,
-        "usage": {"completion_tokens": used},
+        "usage": {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": used},
     }
 
 
@@ -197,8 +199,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.endpoint.paths.append(self.path)
         fault = self.endpoint.begin({"messages": [{"role": "user", "content": "GET"}]})
         try:
-            listed = {"object": "list", "data": [{"id": name, "object": "model"} for name in self.endpoint.models]}
-            self._respond(fault, listed)
+            length = self.endpoint.max_model_len
+            models = [{"id": name, "object": "model", "max_model_len": length} for name in self.endpoint.models]
+            self._respond(fault, {"object": "list", "data": models})
         finally:
             self.endpoint.end()
 

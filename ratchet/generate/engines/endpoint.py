@@ -61,6 +61,7 @@ class EndpointEngine:
         self._pace = pace or Pace()
         self._server = Server(config, self._pace)
         self._failures = _Failures(config.break_after)
+        self._positions: int | None = None
         self.model = self.check()
         self.label = label if config.serves == "seed" else self.model
 
@@ -92,21 +93,26 @@ class EndpointEngine:
                 # Some gateways list nothing; then the first answer tells whether the model is there.
                 if wanted is None:
                     raise
+                self._positions = None
                 return wanted
             except (Again, Refused) as error:
                 raise SamplingError(
                     f"{self._server.url} does not answer: {self._server.redacted(error.words)}. "
                     f"Start the server, or mend generate.engine.url or {URL_ENV}."
                 ) from None
-        return self._chosen(served)
+        name = self._chosen(list(served))
+        self._positions = served[name]
+        return name
 
-    async def _served(self, session: ClientSession) -> list[str]:
+    async def _served(self, session: ClientSession) -> dict[str, int | None]:
+        """The models by name, with the most tokens of prompt and answer where the server says so (vLLM does)."""
         reply = await self._server.exchange(session, "GET", "models")
         listed = reply.get("data") if isinstance(reply, dict) else None
         if not isinstance(listed, list):
             raise Again("reply", f"no list of models: {brief(reply)}")
-        names = [one.get("id") for one in listed if isinstance(one, dict)]
-        return [name for name in names if isinstance(name, str)]
+        models = [one for one in listed if isinstance(one, dict) and isinstance(one.get("id"), str)]
+        lengths = [one.get("max_model_len") for one in models]
+        return {m["id"]: n if isinstance(n, int) else None for m, n in zip(models, lengths, strict=True)}
 
     def _chosen(self, served: Sequence[str]) -> str:
         wanted = self.config.model
@@ -149,7 +155,7 @@ class EndpointEngine:
             data = body(request, params, self.config, self.model, self.bank, job.first, job.n)
         except (NotFound, DigestMismatch, PromptSetError) as error:
             return (Answer.failed("picture", str(error)),) * job.n
-        asked = Asked(self.model, job.n, params, self.config.dialect == "vllm", bool(request.begun))
+        asked = Asked(self.model, job.n, params, self.config.dialect == "vllm", bool(request.begun), self._positions)
         draw = random.Random(derived_seed("wait", request.id, job.first))
         try:
             given = await self._tried(lambda: self._asked(session, data, asked), draw)

@@ -45,13 +45,17 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Asked:
-    """What a reply must match: `n` answers by `model`. `vllm`: its further fields were sent; `begun`: with a beginning."""
+    """What a reply must match: `n` answers by `model`. `vllm`: its further fields were sent; `begun`: with a beginning.
+
+    `positions` are the most tokens that the model takes, where that is known.
+    """
 
     model: str
     n: int
     params: SamplingParams
     vllm: bool
     begun: bool
+    positions: int | None = None
 
 
 def answers(reply: Any, asked: Asked) -> tuple[Answer, ...]:
@@ -69,7 +73,22 @@ def answers(reply: Any, asked: Asked) -> tuple[Answer, ...]:
             f"wrong model: asked for {asked.model!r}, answered by {reply.get('model')!r}; "
             "set generate.engine.model to the full name that the server gives",
         )
-    return tuple(_answer(choice, asked, reply.get("usage")) for choice in _in_order(reply.get("choices"), asked.n))
+    choices = _in_order(reply.get("choices"), asked.n)
+    given = reply.get("usage")
+    usage: dict[str, Any] = given if isinstance(given, dict) else {}
+    _check_length(usage.get("prompt_tokens"), asked)
+    return tuple(_answer(choice, asked, usage) for choice in choices)
+
+
+def _check_length(prompt_tokens: Any, asked: Asked) -> None:
+    """Refuse what the other engines refuse: where a prompt leaves too little room, vLLM quietly lowers max_tokens."""
+    new = asked.params.max_new_tokens
+    if asked.positions is None or not isinstance(prompt_tokens, int) or prompt_tokens + new <= asked.positions:
+        return
+    raise Refused(
+        "too_long",
+        f"{prompt_tokens} tokens with pictures and max_new_tokens {new} exceed the model's {asked.positions} positions",
+    )
 
 
 def _in_order(choices: Any, n: int) -> list[dict[str, Any]]:
@@ -82,7 +101,7 @@ def _in_order(choices: Any, n: int) -> list[dict[str, Any]]:
     return [choice for _, choice in sorted(zip(indices, choices, strict=True), key=lambda pair: pair[0])]
 
 
-def _answer(choice: dict[str, Any], asked: Asked, usage: Any) -> Answer:
+def _answer(choice: dict[str, Any], asked: Asked, usage: dict[str, Any]) -> Answer:
     reason = choice.get("finish_reason")
     if reason not in ("stop", "length"):
         return Answer.failed("reply", f"finish_reason {reason!r}")
@@ -128,7 +147,7 @@ def _stopped(choice: dict[str, Any], text: str, asked: Asked) -> str | None:
     return text if known else None
 
 
-def _counted(choice: dict[str, Any], asked: Asked, usage: Any) -> tuple[int, float | None]:
+def _counted(choice: dict[str, Any], asked: Asked, usage: dict[str, Any]) -> tuple[int, float | None]:
     """Tokens with the end token, and the sum of their log-probabilities where the server gives one for each.
 
     Token ids count them exactly (vLLM). Without, the usage is this answer's only if it is the request's only one, and the
@@ -136,7 +155,7 @@ def _counted(choice: dict[str, Any], asked: Asked, usage: Any) -> tuple[int, flo
     """
     logprobs = _logprobs(choice)
     ids = choice.get("token_ids")
-    used = usage.get("completion_tokens") if isinstance(usage, dict) and asked.n == 1 else None
+    used = usage.get("completion_tokens") if asked.n == 1 else None
     if isinstance(ids, list):
         n_tokens = len(ids)
     elif isinstance(used, int):

@@ -167,6 +167,20 @@ def test_completions_are_split_over_requests_of_at_most_n(endpoint, world, n, si
     assert sorted(b["n"] for b in endpoint.seen if "n" in b) == sizes
 
 
+def test_a_prompt_that_leaves_too_little_room_is_refused_with_a_count_though_vllm_would_shorten_the_answer(
+    endpoint, world
+):
+    requests = [Request.of(p) for p in world[0][:2]]
+    endpoint.max_model_len = 40
+    engine = opened(endpoint, world)
+    assert {
+        a.error for row in engine.answer(requests, GREEDY.model_copy(update={"max_new_tokens": 10})) for a in row
+    } == {None}
+    words = "too_long: 30 tokens with pictures and max_new_tokens 11 exceed the model's 40 positions"
+    rows = engine.answer(requests, GREEDY.model_copy(update={"max_new_tokens": 11}))
+    assert {a.error for row in rows for a in row} == {words}
+
+
 def test_without_token_ids_the_usage_counts_one_answer_and_the_logprobs_several(endpoint, engine, world):
     request = Request.of(world[0][1])
     exact = engine.answer([request], SAMPLED)

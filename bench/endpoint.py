@@ -1,0 +1,176 @@
+"""Our endpoint engine against vLLM's own benchmark client: same server, same prompts and pictures, same concurrency.
+
+    python -m bench --only endpoint
+
+The client is `vllm.benchmarks.serve.benchmark`, what `vllm bench serve` runs; it gets our messages ready made. Ours also reads and
+encodes the pictures, checks each reply and makes records. Both ask for log-probabilities and token ids, greedy, one answer a
+prompt; the client streams, as it always does. Wall clock, since the work is the server's: requests a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.result import SEED_FOLDER, Result, ratio
+from ratchet.artifacts import ImageBank, write_pack
+from ratchet.generate import SamplingParams
+from ratchet.generate.engine import Request
+from ratchet.generate.engines.endpoint import EndpointEngine
+from ratchet.generate.engines.endpoint_body import body
+from ratchet.recipe import EndpointConfig
+from ratchet.services import server as services
+from ratchet.store import FolderStore
+from ratchet.tinyworld import items, prompt_of
+
+GOAL = 0.9
+CONCURRENCY = 16
+LONGEST = 32
+GREEDY = SamplingParams(strategy="greedy", temperature=0.0, max_new_tokens=LONGEST)
+QUIET = {
+    "HF_HUB_OFFLINE": "1",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+def measure(quick: bool) -> list[Result]:
+    """Requests a second of both clients against one vLLM server, turn by turn."""
+    prompts, turns = (64, 2) if quick else (480, 5)
+    with tempfile.TemporaryDirectory() as place, _server(Path(place)) as url:
+        rates = compare(url, FolderStore(f"{place}/store"), prompts, turns)
+    what = f"endpoint engine over vLLM's benchmark client, {prompts} prompts, {CONCURRENCY} in flight, one vLLM server"
+    return [ratio("endpoint", what, GOAL, rates["bare"], rates["ours"], "requests/s")]
+
+
+def compare(url: str, store: FolderStore, prompts: int, turns: int) -> dict[str, list[float]]:
+    """Requests a second of vLLM's client ("bare") and of the engine ("ours"); the first turn warms up."""
+    made = [prompt_of(item) for item in items("pool", prompts, 0)]
+    pack = write_pack(store, "pack.parquet", {sha: data for _, shown in made for sha, data in shown.items()}.items())
+    bank = ImageBank(store, [pack])
+    requests = [Request.of(prompt) for prompt, _ in made]
+    config = EndpointConfig(url=url, concurrency=CONCURRENCY, retries=0)
+    engine = EndpointEngine(config, bank, "bench")
+    bodies = [json.loads(body(r, GREEDY, config, engine.model, bank, 0, 1)) for r in requests]
+    runs = {"bare": lambda: _bare(url, engine.model, bodies), "ours": lambda: _ours(engine, requests)}
+    rates: dict[str, list[float]] = {name: [] for name in runs}
+    for turn in range(turns + 1):
+        for name in list(runs)[:: 1 if turn % 2 else -1]:
+            seconds = runs[name]()
+            if turn:
+                rates[name].append(prompts / seconds)
+    return rates
+
+
+def _ours(engine: EndpointEngine, requests: Sequence[Request]) -> float:
+    start = time.perf_counter()
+    rows = engine.answer(requests, GREEDY)
+    seconds = time.perf_counter() - start
+    failed = [row[0].error for row in rows if row[0].error]
+    if failed:
+        raise RuntimeError(f"{len(failed)} requests failed: {failed[0]}")
+    return seconds
+
+
+def _bare(url: str, model: str, bodies: Sequence[dict[str, Any]]) -> float:
+    """Seconds that vLLM's client reports."""
+    from vllm.benchmarks.datasets import SampleRequest
+    from vllm.benchmarks.serve import TaskType, benchmark
+
+    theirs = ("model", "messages", "max_tokens")
+    requests = [
+        SampleRequest(
+            prompt="",
+            prompt_len=1,
+            expected_output_len=LONGEST,
+            request_id=str(number),
+            chat_messages=one["messages"],
+            request_overrides={k: v for k, v in one.items() if k not in theirs},
+        )
+        for number, one in enumerate(bodies)
+    ]
+    found = asyncio.run(
+        benchmark(
+            task_type=TaskType.GENERATION,
+            endpoint_type="openai-chat",
+            api_url=f"{url}/chat/completions",
+            base_url=url.removesuffix("/v1"),
+            model_id=model,
+            model_name=model,
+            tokenizer=None,
+            input_requests=requests,
+            logprobs=None,
+            request_rate=float("inf"),
+            burstiness=1.0,
+            disable_tqdm=True,
+            num_warmups=0,
+            profile=False,
+            selected_percentile_metrics=["e2el"],
+            selected_percentiles=[50.0],
+            ignore_eos=False,
+            goodput_config_dict={},
+            max_concurrency=CONCURRENCY,
+            lora_modules=None,
+            extra_headers=None,
+            extra_body=None,
+            ready_check_timeout_sec=0,
+        )
+    )
+    if found["completed"] != len(requests):
+        raise RuntimeError(f"vLLM's client completed {found['completed']} of {len(requests)} requests")
+    seconds: float = found["duration"]
+    return seconds
+
+
+@contextmanager
+def _server(folder: Path) -> Iterator[str]:
+    """The shipped seed behind vLLM's server, float32; gives its base address."""
+    port = next(iter(_free_ports()))
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(SEED_FOLDER)]
+    command += ["--served-model-name", "seed", "--dtype", "float32", "--enforce-eager", "--max-model-len", "256"]
+    command += ["--max-num-batched-tokens", "1024", "--max-num-seqs", str(CONCURRENCY), "--host", "127.0.0.1"]
+    command += ["--limit-mm-per-prompt", '{"image": 2}', "--port", str(port)]
+    token = secrets.token_hex(16)
+    server = services.Server("vLLM", command, QUIET, token, lambda: _answers(f"{url}/health"), folder / "log", 300.0)
+    server.spawn()
+    try:
+        server.wait()
+        yield f"{url}/v1"
+    finally:
+        services.stop(token, 10.0)
+        server.reap()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def _free_ports() -> Iterator[int]:
+    from ratchet.services.settings import free_ports
+
+    yield from free_ports().values()
+
+
+if __name__ == "__main__":
+    # Against a server that runs already: python -m bench.endpoint http://127.0.0.1:8000/v1 [prompts] [turns]
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    sizes = [int(text) for text in sys.argv[2:]] or [480, 5]
+    with tempfile.TemporaryDirectory() as place:
+        print(json.dumps(compare(sys.argv[1], FolderStore(place), sizes[0], sizes[1])))
