@@ -21,14 +21,14 @@ ENGINES: Mapping[str, str] = {
 
 
 class StrategyView(Record):
-    """One strategy. `asked` is its share of the prompts by the recipe's weights, `share` its share of the completions."""
+    """One strategy. `asked` is its share of the prompts by the recipe's weights, `share` that of the completions, without
+    negatives."""
 
     name: str
     asked: float | None
     share: float | None
     completions: int
     clipped: int
-    negatives: int
 
 
 class CurvePoint(Record):
@@ -200,7 +200,6 @@ def _strategies(manifest: Manifest) -> Iterable[StrategyView]:
             share=made / total if total else None,
             completions=made,
             clipped=one.get("clipped", 0),
-            negatives=one.get("negatives", 0),
         )
 
 

@@ -16,6 +16,8 @@ def made(shown: CollectionView) -> str:
     if shown.prompts is None or shown.completions is None:
         return ""
     said = f"{plural(shown.completions, 'completion')} of {plural(shown.prompts, 'prompt')}"
+    if shown.negatives:
+        said += f", {thousands(sum(shown.negatives.values()))} of them negatives"
     if shown.clipped is not None and shown.completions:
         said += f", {percent(shown.clipped / shown.completions)} cut at the token limit"
     return f"{said}.{_lost(shown)}"

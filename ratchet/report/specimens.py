@@ -7,7 +7,7 @@ import base64
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Literal
 
@@ -17,6 +17,7 @@ from ratchet.records import Completion, Group, ImageRef, Negative
 from ratchet.report.collection import Said, SceneView, Specimen, Words
 from ratchet.store import Store
 
+Row = tuple[Group, Completion | None]
 Family = Literal["negative", "guided", "question"]
 MOST: dict[Family, int] = {"negative": 12, "guided": 6, "question": 8}
 LOOKED_AT = 2000
@@ -43,17 +44,35 @@ def specimens(store: Store, manifest: Manifest) -> tuple[Specimen, ...]:
 
 
 def _spread(groups: Sequence[Group], bank: ImageBank) -> Iterator[Specimen]:
-    """Of each family first one of every kind, then the second ones, and so on."""
+    """Rows of each family, by kind."""
     for family, most in MOST.items():
-        found = list(_of(family, groups))
-        turns = Counter[str]()
-        placed = []
-        for place, (kind, group, completion) in enumerate(found):
-            placed.append((turns[kind], place, kind, group, completion))
-            turns[kind] += 1
-        chosen = sorted(placed, key=lambda one: one[:2])[:most]
-        for _, _, kind, group, completion in sorted(chosen, key=lambda one: (one[2], one[1])):
-            yield _specimen(family, kind, group, completion, bank)
+        by_kind: dict[str, list[Row]] = {}
+        for kind, group, completion in _of(family, groups):
+            by_kind.setdefault(kind, []).append((group, completion))
+        for kind, rows in _chosen(by_kind, most).items():
+            for group, completion in rows:
+                yield _specimen(family, kind, group, completion, bank)
+
+
+def _chosen(by_kind: Mapping[str, Sequence[Row]], most: int) -> dict[str, list[Row]]:
+    """At most `most` rows: of every kind one, then of every kind another, each of a prompt that was shown least so far."""
+    left = {kind: list(rows) for kind, rows in sorted(by_kind.items())}
+    chosen: dict[str, list[Row]] = {kind: [] for kind in left}
+    shown = Counter[str]()
+    while any(left.values()):
+        for kind in [kind for kind in left if left[kind]]:
+            if sum(map(len, chosen.values())) == most:
+                return chosen
+            place = min(range(len(left[kind])), key=lambda i: shown[_about(left[kind][i])])
+            row = left[kind].pop(place)
+            shown[_about(row)] += 1
+            chosen[kind].append(row)
+    return chosen
+
+
+def _about(row: Row) -> str:
+    """The prompt of the pool that a row is about."""
+    return row[0].prompt.origin or row[0].prompt.id
 
 
 def _of(family: Family, groups: Iterable[Group]) -> Iterator[tuple[str, Group, Completion | None]]:
@@ -65,22 +84,25 @@ def _of(family: Family, groups: Iterable[Group]) -> Iterator[tuple[str, Group, C
             elif group.prompt.origin is not None:
                 yield "asked", group, None
             continue
+        if family == "guided" and (group.reason is not None or group.prompt.origin is not None):
+            continue
         for one in group.completions:
             if family == "negative" and one.negative is not None:
                 yield f"{one.negative.kind} {one.negative.use}", group, one
             elif family == "guided" and one.negative is None and one.input is not None:
-                yield one.sampling.strategy, group, one
+                yield f"{one.sampling.strategy}{'' if one.input.images else ' blind'}", group, one
 
 
 def _specimen(family: Family, kind: str, group: Group, one: Completion | None, bank: ImageBank) -> Specimen:
     prompt = group.prompt
     if one is None:
-        kind, about = ("refused", group.reason or "") if group.reason is not None else ("asked", "")
+        kind, about = ("refused", group.reason or "") if group.reason is not None else ("asked", _notes(group))
         scenes, said = [_scene("Picture", prompt.images, bank)], _asked(group)
     elif one.negative is not None:
         kind, about = one.negative.kind, _parameters(one.negative)
         scenes, said = _scenes(group, one, one.negative, bank), _negative(group, one, one.negative)
     else:
+        kind = one.sampling.strategy
         about = "" if one.input is None or one.input.images else "shown without the picture"
         scenes, said = [_scene("Picture", prompt.images, bank)], _guided(group, one)
     return Specimen(
@@ -89,12 +111,18 @@ def _specimen(family: Family, kind: str, group: Group, one: Completion | None, b
 
 
 def _asked(group: Group) -> Iterator[Said]:
-    if group.prompt.reference is not None:
+    """The label and a few answers; of a question that was refused, what was said."""
+    if group.reason is None and group.prompt.reference is not None:
         yield _said("taken as right", group.prompt.reference, "right")
     for one in group.completions[:ANSWERS]:
-        yield _said(f"answer {one.index + 1}", one.text)
+        yield _said(f"answer {one.index + 1}" if group.reason is None else "said", one.error or one.text)
     if len(group.completions) > ANSWERS:
         yield _said("and", f"{len(group.completions) - ANSWERS} more answers")
+
+
+def _notes(group: Group) -> str:
+    """What the strategy measured of a question, as its first answer says."""
+    return ", ".join(f"{note.name} {note.score:.3g}" for one in group.completions[:1] for note in one.notes)
 
 
 def _guided(group: Group, one: Completion) -> Iterator[Said]:
@@ -112,15 +140,17 @@ def _guided(group: Group, one: Completion) -> Iterator[Said]:
 def _negative(group: Group, one: Completion, made: Negative) -> Iterator[Said]:
     question = _question_shown(one)
     if question is not None and question != group.prompt.question:
-        yield Said(who="asked instead", text=_marked(question, made, "to", group.prompt.question))
+        yield _said("asked instead", question)
     if made.use == "input":
         yield _said("the answer, right for the first picture only", one.text)
         return
     good = _better(group, made)
     if good is not None:
-        yield Said(who=good[0], text=_marked(good[1], made, "from", one.text), kind="right")
-    text = one.text if one.error is None else one.error
-    yield Said(who="negative", text=_marked(text, made, "to", good[1] if good else ""), kind="wrong")
+        yield Said(who=good[0], text=_marked(good[1], made, "from"), kind="right")
+    if one.error is not None:
+        yield _said("no negative", one.error)
+    else:
+        yield Said(who="negative", text=_marked(one.text, made, "to"), kind="wrong")
 
 
 def _better(group: Group, made: Negative) -> tuple[str, str] | None:
@@ -139,28 +169,39 @@ def _question_shown(one: Completion) -> str | None:
     return next((m.content for m in reversed(one.input.messages) if m.role == "user"), None)
 
 
-def _marked(text: str, made: Negative, side: str, other: str) -> tuple[Words, ...]:
-    """The text in pieces, with the words that were changed marked: from word `at` on, else where they first stand."""
-    changed = made.words.get(side, "")
-    if not changed or changed not in text or text == other:
-        return (Words(text=text),) if text else ()
-    start = text.find(changed, _start_of_word(text, made.words.get("at", "")))
-    start = text.index(changed) if start < 0 else start
-    end = start + len(changed)
-    pieces = (Words(text=text[:start]), Words(text=changed, marked=True), Words(text=text[end:]))
+def _marked(text: str, made: Negative, side: str) -> tuple[Words, ...]:
+    """The text in pieces, with the words that were exchanged (`side` from or to) or written anew marked."""
+    start, end = _changed(text, made, side)
+    pieces = (Words(text=text[:start]), Words(text=text[start:end], marked=True), Words(text=text[end:]))
     return tuple(piece for piece in pieces if piece.text)
 
 
-def _start_of_word(text: str, at: str) -> int:
+def _changed(text: str, made: Negative, side: str) -> tuple[int, int]:
+    """Where the changed words stand: from word `at` on, else where they first do; (0, 0) for nowhere."""
+    begun = made.words.get("begun")
+    if begun is not None:
+        return (len(begun), len(text)) if text.startswith(begun) else (0, 0)
+    changed = made.words.get(side, "")
+    if not changed or changed not in text:
+        return (0, 0)
+    start = text.find(changed, _start_of_word(text, int(made.params.get("at", 0))))
+    start = text.index(changed) if start < 0 else start
+    return (start, start + len(changed))
+
+
+def _start_of_word(text: str, at: int) -> int:
     """The character at which word `at` begins, words between blanks counted from 0; 0 where there is no such word."""
     begins = [word.start() for word in re.finditer(r"\S+", text)]
-    return begins[int(at)] if at.isdecimal() and int(at) < len(begins) else 0
+    return begins[at] if 0 <= at < len(begins) else 0
 
 
 def _parameters(made: Negative) -> str:
-    numbers = [f"{name} {value:g}" for name, value in made.params.items()]
-    changed = f"{made.words['from']} → {made.words['to']}" if {"from", "to"} <= made.words.keys() else ""
-    return ", ".join([*([changed] if changed else []), *numbers, f"seed {made.seed}"])
+    """What the negative was made with: what was exchanged, parameters, seed."""
+    before, after = made.words.get("from"), made.words.get("to")
+    exchanged = [f"{before} → {after}" if before else f"{after} inserted"] if after else []
+    named = [f"{name} {made.words[name]}" for name in ("fact", "corruption") if name in made.words]
+    numbers = [f"{name} {value:g}" for name, value in made.params.items() if name != "at"]
+    return ", ".join([*named, *exchanged, *numbers, f"seed {made.seed}"])
 
 
 def _scenes(group: Group, one: Completion, made: Negative, bank: ImageBank) -> list[SceneView]:

@@ -137,8 +137,8 @@ def corrupted(bank: ImageBank, prompt: Prompt, kind: str, use: Any = "answer") -
 def injected(prompt: Prompt) -> Group:
     """One wrong word in a right answer; the same word stands before it, unchanged."""
     good = answer(0, "a red circle left of a red square")
-    words = {"from": "red", "to": "green", "at": "6"}
-    negative = Negative(kind="inject", params={}, words=words, seed=9, parent="completion:0")
+    words = {"fact": "attribute", "from": "red", "to": "green"}
+    negative = Negative(kind="inject", params={"at": 6.0}, words=words, seed=9, parent="completion:0")
     return Group(prompt=prompt, completions=(good, answer(1, "a red circle left of a green square", negative=negative)))
 
 

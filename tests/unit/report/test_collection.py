@@ -45,9 +45,9 @@ def test_the_view_has_the_manifests_numbers(steered: Store, steered_view: LoopVi
         assert (seen.models, seen.negatives, seen.reasons) == tuple(
             results[n] for n in ("models", "negatives", "reasons")
         )
-        made = {s.name: (s.completions, s.clipped, s.negatives) for s in seen.strategies}
+        made = {s.name: (s.completions, s.clipped) for s in seen.strategies}
         told = results["strategies"]
-        assert made == {n: tuple(s.get(w, 0) for w in ("completions", "clipped", "negatives")) for n, s in told.items()}
+        assert made == {n: tuple(s.get(w, 0) for w in ("completions", "clipped")) for n, s in told.items()}
         assert sum(s.share for s in seen.strategies) == pytest.approx(1)
         assert [cell.model_dump() for cell in seen.cells] == results["cells"]
         assert seen.temperature is not None
@@ -58,7 +58,9 @@ def test_the_view_has_the_manifests_numbers(steered: Store, steered_view: LoopVi
 def test_the_page_says_the_manifests_numbers(steered: Store, page: str) -> None:
     text = Elements(section(page, "collection")).text
     results = generated(steered, 1).results
-    assert "22 completions of 11 prompts, 9.1% cut at the token limit. 1 prompt was refused." in text
+    assert (
+        "22 completions of 11 prompts, 5 of them negatives, 9.1% cut at the token limit. 1 prompt was refused." in text
+    )
     assert "Engine: transformers, in the stage's process." in text
     for name, count in {**results["negatives"], **results["reasons"]}.items():
         assert f"{name} {count}" in text

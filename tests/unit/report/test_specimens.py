@@ -53,6 +53,7 @@ def test_a_negative_stands_beside_what_it_was_made_from(steered_view: LoopView) 
         (" square", False),
     ]
     assert [w.text for w in bad.text if w.marked] == ["green"]
+    assert injected.about == "fact attribute, red → green, seed 9"
 
 
 def test_a_guided_answer_shows_what_the_model_saw_and_the_stored_question(steered_view: LoopView) -> None:
@@ -117,7 +118,7 @@ def test_hostile_text_of_a_model_stays_text(tmp_path: Path) -> None:
     made = Negative(
         kind=HOSTILE,
         params={HOSTILE: 1.0},
-        words={"from": "bold", "to": "quotes", "at": HOSTILE},
+        words={"from": "bold", "to": "quotes", "fact": HOSTILE},
         seed=1,
         parent="reference",
     )
