@@ -22,6 +22,7 @@ BENCHMARKS: Mapping[str, str] = {
     "store": "bench.store",
     "generate": "bench.generate",
     "shards": "bench.shards",
+    "endpoint": "bench.endpoint",
     "corrupt": "bench.corrupt",
     "train": "bench.train",
     "overhead": "bench.overhead",

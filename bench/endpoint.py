@@ -12,14 +12,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from bench.result import SEED_FOLDER, Result, ratio
@@ -29,7 +25,7 @@ from ratchet.generate.engine import Request
 from ratchet.generate.engines.endpoint import EndpointEngine
 from ratchet.generate.engines.endpoint_body import body
 from ratchet.recipe import EndpointConfig
-from ratchet.services import server as services
+from ratchet.services.vllm_server import vllm_server
 from ratchet.store import FolderStore
 from ratchet.tinyworld import items, prompt_of
 
@@ -37,20 +33,14 @@ GOAL = 0.9
 CONCURRENCY = 16
 LONGEST = 32
 GREEDY = SamplingParams(strategy="greedy", temperature=0.0, max_new_tokens=LONGEST)
-QUIET = {
-    "HF_HUB_OFFLINE": "1",
-    "VLLM_CPU_KVCACHE_SPACE": "1",
-    "VLLM_NO_USAGE_STATS": "1",
-    "DO_NOT_TRACK": "1",
-    "OMP_NUM_THREADS": "1",
-}
 
 
 def measure(quick: bool) -> list[Result]:
     """Requests a second of both clients against one vLLM server, turn by turn."""
     prompts, turns = (64, 2) if quick else (480, 5)
-    with tempfile.TemporaryDirectory() as place, _server(Path(place)) as url:
-        rates = compare(url, FolderStore(f"{place}/store"), prompts, turns)
+    options = ["--max-model-len", "256", "--max-num-seqs", str(CONCURRENCY), "--limit-mm-per-prompt", '{"image": 2}']
+    with tempfile.TemporaryDirectory() as place, vllm_server(SEED_FOLDER, place, options=options) as served:
+        rates = compare(served.url, FolderStore(f"{place}/store"), prompts, turns)
     what = f"endpoint engine over vLLM's benchmark client, {prompts} prompts, {CONCURRENCY} in flight, one vLLM server"
     return [ratio("endpoint", what, GOAL, rates["bare"], rates["ours"], "requests/s")]
 
@@ -132,40 +122,6 @@ def _bare(url: str, model: str, bodies: Sequence[dict[str, Any]]) -> float:
         raise RuntimeError(f"vLLM's client completed {found['completed']} of {len(requests)} requests")
     seconds: float = found["duration"]
     return seconds
-
-
-@contextmanager
-def _server(folder: Path) -> Iterator[str]:
-    """The shipped seed behind vLLM's server, float32; gives its base address."""
-    port = next(iter(_free_ports()))
-    url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(SEED_FOLDER)]
-    command += ["--served-model-name", "seed", "--dtype", "float32", "--enforce-eager", "--max-model-len", "256"]
-    command += ["--max-num-batched-tokens", "1024", "--max-num-seqs", str(CONCURRENCY), "--host", "127.0.0.1"]
-    command += ["--limit-mm-per-prompt", '{"image": 2}', "--port", str(port)]
-    token = secrets.token_hex(16)
-    server = services.Server("vLLM", command, QUIET, token, lambda: _answers(f"{url}/health"), folder / "log", 300.0)
-    server.spawn()
-    try:
-        server.wait()
-        yield f"{url}/v1"
-    finally:
-        services.stop(token, 10.0)
-        server.reap()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False
-
-
-def _free_ports() -> Iterator[int]:
-    from ratchet.services.settings import free_ports
-
-    yield from free_ports().values()
 
 
 if __name__ == "__main__":

@@ -64,7 +64,9 @@ class ChatRequest(_Form):
     n: int = Field(1, ge=1, le=256)
     temperature: float = Field(1.0, ge=0)
     top_p: float = Field(1.0, gt=0, le=1)
-    top_k: int = Field(0, ge=0)
+    top_k: int = Field(0, ge=-1)
+    min_p: Literal[0] = 0
+    repetition_penalty: Literal[1] = 1
     max_tokens: int | None = Field(None, gt=0)
     max_completion_tokens: int | None = Field(None, gt=0)
     seed: int | None = Field(None, ge=0)
@@ -81,7 +83,7 @@ class ChatRequest(_Form):
             k=self.n,
             temperature=self.temperature,
             top_p=self.top_p,
-            top_k=self.top_k,
+            top_k=max(self.top_k, 0),
             max_new_tokens=self.max_completion_tokens or self.max_tokens or 32,
             seed=secrets.randbits(31) if self.seed is None else self.seed,
             stop=(self.stop,) if isinstance(self.stop, str) else self.stop,

@@ -17,6 +17,8 @@ from ratchet.records import ImageRef, Message
 
 SEED_BITS = 31
 """Some servers take no larger seed."""
+COOLEST = 0.01
+"""vLLM quietly raises lower temperatures to this one."""
 
 
 def check_fits(config: EndpointConfig, params: SamplingParams) -> None:
@@ -25,6 +27,11 @@ def check_fits(config: EndpointConfig, params: SamplingParams) -> None:
         raise SamplingError(
             f"top_k {params.top_k} is not in OpenAI's protocol; set top_k to 0, "
             "or generate.engine.dialect to vllm if the server knows it."
+        )
+    if config.dialect == "vllm" and 0 < params.temperature < COOLEST:
+        raise SamplingError(
+            f"vLLM samples at temperatures from {COOLEST} and at 0 (greedy), not at {params.temperature:g}; "
+            "change generate.temperature."
         )
     if config.dialect == "openai" and not config.logprobs and params.k > 1 and config.n_per_request != 1:
         raise SamplingError(
@@ -62,10 +69,16 @@ def body(
 
 
 def _vllm_fields(params: SamplingParams) -> dict[str, Any]:
-    """What vLLM takes beyond OpenAI's protocol: token ids tell how long each answer is, its end token included."""
-    fields: dict[str, Any] = {"return_token_ids": True}
-    if params.top_k:
-        fields["top_k"] = params.top_k
+    """What vLLM takes beyond OpenAI's protocol: token ids tell how long each answer is, its end token included.
+
+    What is left open a server fills in from the checkpoint's generation_config.json, and no row would tell; so all is said.
+    """
+    fields: dict[str, Any] = {
+        "return_token_ids": True,
+        "top_k": params.top_k or -1,
+        "min_p": 0.0,
+        "repetition_penalty": 1.0,
+    }
     if params.stop:
         fields["include_stop_str_in_output"] = True
     return fields

@@ -72,6 +72,8 @@ def test_the_body_names_every_sampling_parameter_and_shows_the_banks_own_bytes(e
         "max_tokens": 6,
         "logprobs": True,
         "return_token_ids": True,
+        "min_p": 0.0,
+        "repetition_penalty": 1.0,
     }
     assert 0 <= body["seed"] < 2**31
 
@@ -230,9 +232,9 @@ def test_a_picture_that_is_missing_fails_its_row_alone_and_is_not_asked(endpoint
 
 
 def test_further_fields_go_along_and_those_that_the_rows_record_may_not_be_contradicted(endpoint, world):
-    engine = opened(endpoint, world, options={"min_p": 0.1}, length_field="max_completion_tokens")
+    engine = opened(endpoint, world, options={"frequency_penalty": 0.1}, length_field="max_completion_tokens")
     engine.answer([Request.of(world[0][0])], GREEDY)
-    assert (endpoint.seen[-1]["min_p"], endpoint.seen[-1]["max_completion_tokens"]) == (0.1, 6)
+    assert (endpoint.seen[-1]["frequency_penalty"], endpoint.seen[-1]["max_completion_tokens"]) == (0.1, 6)
     assert "max_tokens" not in endpoint.seen[-1]
     with pytest.raises(ValidationError, match="temperature would contradict"):
         EndpointConfig(options={"temperature": 2})
@@ -246,6 +248,19 @@ def test_openais_dialect_sends_no_field_of_its_own_and_refuses_what_it_cannot_sa
         engine.answer([Request.of(world[0][0])], SAMPLED.model_copy(update={"top_k": 5}))
     with pytest.raises(SamplingError, match="n_per_request"):
         opened(endpoint, world, dialect="openai", logprobs=False).answer([Request.of(world[0][0])], SAMPLED)
+
+
+def test_what_a_server_would_fill_in_from_its_checkpoint_is_said_and_what_it_would_change_is_refused(
+    endpoint, engine, world
+):
+    engine.answer([Request.of(world[0][0])], SAMPLED)
+    assert (endpoint.seen[-1]["top_k"], endpoint.seen[-1]["min_p"], endpoint.seen[-1]["repetition_penalty"]) == (
+        -1,
+        0,
+        1,
+    )
+    with pytest.raises(SamplingError, match=r"not at 0\.001"):
+        engine.answer([Request.of(world[0][0])], SAMPLED.model_copy(update={"temperature": 0.001}))
 
 
 def test_greedy_decoding_refuses_more_than_one_completion(engine, world):

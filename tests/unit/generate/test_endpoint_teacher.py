@@ -124,7 +124,8 @@ def turn(content: Any) -> dict[str, Any]:
     [
         (b"{", 400, "not JSON"),
         (b"[]", 400, "valid dictionary"),
-        (turn("how many ?") | {"min_p": 0.5}, 400, "min_p: Extra inputs"),
+        (turn("how many ?") | {"min_p": 0.5}, 400, "min_p: Input should be 0"),
+        (turn("how many ?") | {"frequency_penalty": 1}, 400, "frequency_penalty: Extra inputs"),
         (turn("how many ?") | {"stream": True}, 400, "stream"),
         (turn("how many ?") | {"model": "other"}, 404, "'other' does not exist"),
         (turn("how many ?") | {"n": 2, "temperature": 0}, 400, "would be the same"),
