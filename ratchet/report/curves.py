@@ -18,7 +18,9 @@ AXIS = 46
 TOP, BOTTOM = 20, 24
 HEIGHT = 190
 SLOT = 52
-MARGIN = 0.07
+MARGIN = 0.1
+"""Share of the width left free at both sides, for the numbers of the first and last point."""
+SMALL_MARGIN = 0.17
 Z95 = 1.96
 SKILLS_SHOWN = 12
 
@@ -117,7 +119,9 @@ def _weight_chart(skill: str, by_round: Mapping[int, Mapping[str, float]], axis:
     ]
     told = "; ".join(f"round {n} {weights[skill]:.2f}" for n, weights in by_round.items() if skill in weights)
     label = f"Weight of {skill} by round: {told}."
-    return _chart(points, axis, label, [f"{tick:g}" for tick in axis.ticks], height=130, slot=16, rule=1.0)
+    return _chart(
+        points, axis, label, [f"{tick:g}" for tick in axis.ticks], height=130, slot=16, rule=1.0, margin=SMALL_MARGIN
+    )
 
 
 def _place(index: int, count: int) -> float:
@@ -133,19 +137,23 @@ def _chart(
     height: int = HEIGHT,
     slot: int = SLOT,
     rule: float | None = None,
+    margin: float = MARGIN,
 ) -> Markup:
     """Points joined by a line on a grid; `rule` is a dashed line across at a value."""
 
     def y(value: float) -> float:
         return TOP + (1 - axis.share(value)) * (height - TOP - BOTTOM)
 
+    def place(point: Point) -> float:
+        return margin + point.place * (1 - 2 * margin)
+
     parts = [line("0", y(t), "100%", y(t), "grid") for t in axis.ticks]
     if rule is not None:
         parts.append(line("0", y(rule), "100%", y(rule), "zero"))
     for one, other in pairwise(points):
-        parts.append(line(_x(one), y(one.value), _x(other), y(other.value), "step"))
+        parts.append(line(percent_x(place(one)), y(one.value), percent_x(place(other)), y(other.value), "step"))
     for p in points:
-        parts.append(at(_share(p), *_marks(p, y(p.value + p.half), y(p.value - p.half), y(p.value), height)))
+        parts.append(at(place(p), *_marks(p, y(p.value + p.half), y(p.value - p.half), y(p.value), height)))
     plot = tag("svg", *parts, class_="plot", height=height, width="100%", style=f"min-width:{len(points) * slot}px")
     labels = [text(AXIS - 8, y(t) + 4, words, "tick", "end") for t, words in zip(axis.ticks, ticks, strict=True)]
     left = tag("svg", *labels, class_="axis", width=AXIS, height=height, aria_hidden="true")
@@ -163,11 +171,3 @@ def _marks(p: Point, high: float, low: float, middle: float, height: int) -> lis
         parts.append(text(0, high - 9, p.above, "value", "middle"))
     parts.append(text(0, height - 5, p.below, "tick", "middle"))
     return parts
-
-
-def _share(p: Point) -> float:
-    return MARGIN + p.place * (1 - 2 * MARGIN)
-
-
-def _x(p: Point) -> str:
-    return percent_x(_share(p))

@@ -149,6 +149,8 @@ def _negative(group: Group, one: Completion, made: Negative) -> Iterator[Said]:
         yield Said(who=good[0], text=_marked(good[1], made, "from"), kind="right")
     if one.error is not None:
         yield _said("no negative", one.error)
+    elif good is not None and one.text == good[1]:
+        yield _said("negative, with the same words", one.text)
     else:
         yield Said(who="negative", text=_marked(one.text, made, "to"), kind="wrong")
 

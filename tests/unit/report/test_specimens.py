@@ -81,6 +81,31 @@ def pictures_of(group: Group) -> list:
     return [*group.prompt.images, *(i for c in group.completions if c.input for i in c.input.images)]
 
 
+@pytest.mark.parametrize(
+    ("words", "params", "bad", "marked"),
+    [
+        ({"from": "", "to": "and a cat", "fact": "insert"}, {"at": 1.0}, "a dog and a cat", ["and a cat"]),
+        ({"from": "dog", "to": "cat"}, {"at": 99.0}, "a cat", ["cat"]),
+        ({"begun": "a", "removed": "dog"}, {}, "a red cat", [" red cat"]),
+        ({"picture": "0" * 64}, {"at": 0.0}, "a cat", []),
+        ({}, {}, "a cat", []),
+    ],
+)
+def test_changed_words_are_marked_as_each_kind_records_them(tmp_path, words, params, bad, marked) -> None:
+    prompts, pictures = world("pool", 1)
+    made = answer(1, bad, negative=Negative(kind="k", words=words, params=params, seed=1, parent="completion:0"))
+    (one,) = specimens(*alone(tmp_path, [Group(prompt=prompts[0], completions=(answer(0, "a dog"), made))], pictures))
+    assert [w.text for w in one.said[-1].text if w.marked] == marked
+    assert "".join(w.text for w in one.said[-1].text) == bad
+
+
+def test_a_negative_that_says_the_same_is_not_shown_as_wrong(tmp_path: Path) -> None:
+    prompts, pictures = world("pool", 1)
+    same = answer(0, prompts[0].reference or "", negative=Negative(kind="mix", seed=1, parent="pictures"))
+    (one,) = specimens(*alone(tmp_path, [Group(prompt=prompts[0], completions=(same,))], pictures))
+    assert [(s.kind, s.who) for s in one.said] == [("right", "reference"), ("plain", "negative, with the same words")]
+
+
 def test_many_negatives_are_shown_by_kind_in_turn(tmp_path: Path) -> None:
     prompts, pictures = world("pool", 1)
     bad = [answer(i, "no", negative=Negative(kind="mix", seed=i, parent="reference")) for i in range(40)]
@@ -89,6 +114,15 @@ def test_many_negatives_are_shown_by_kind_in_turn(tmp_path: Path) -> None:
     manifest = alone(tmp_path, [group], pictures)
     kinds = Counter(s.kind for s in specimens(*manifest))
     assert kinds == {"mix": MOST["negative"] - 1, "rare": 1}
+
+
+def test_rows_are_of_different_prompts_while_there_are_any(tmp_path: Path) -> None:
+    prompts, pictures = world("pool", 20)
+    bad = [answer(i, "no", negative=Negative(kind=f"kind {i}", seed=i, parent="reference")) for i in range(3)]
+    groups = [Group(prompt=prompt, completions=tuple(bad)) for prompt in prompts]
+    shown = specimens(*alone(tmp_path, groups, pictures))
+    assert Counter(s.kind for s in shown) == {"kind 0": 4, "kind 1": 4, "kind 2": 4}
+    assert len({s.scenes[0].pictures for s in shown}) == MOST["negative"]
 
 
 def test_large_pictures_are_shown_smaller(tmp_path: Path) -> None:
