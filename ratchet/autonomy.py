@@ -188,7 +188,9 @@ def _whole(parts: Sequence[Part]) -> RoundAutonomy:
 
 def _sentence(least: Part, parts: Sequence[Part]) -> str:
     checks = _CHECKS[least.verification] if least.checked else "nobody checks"
-    said = f"{_ASKS[least.prompts]}, {_ANSWERS[least.answers]}, {checks}, and {_DECIDES[least.decision]}"
+    both = least.prompts == least.answers == "self"
+    makes = "the model asks and answers" if both else f"{_ASKS[least.prompts]}, {_ANSWERS[least.answers]}"
+    said = f"{makes}, {checks}, and {_DECIDES[least.decision]}"
     if len({part.level for part in parts}) == 1:
         return f"{least.level}: {said}."
     mixed = ", ".join(f"{part.strategy} {part.share:.0%} at {part.level}" for part in parts)

@@ -128,6 +128,11 @@ def test_own_questions_are_checked_by_votes_or_by_the_label_that_they_keep(strat
     assert (found.prompts, found.verification, found.level, found.checked) == ("self", *expected)
 
 
+def test_a_model_that_supplies_all_is_told_in_one_sentence() -> None:
+    told = of(generate={"strategy": "visplay"}).sentence
+    assert told == "A5: the model asks and answers, the model checks itself, and the gate decides."
+
+
 def test_every_strategy_that_asks_makes_its_own_prompts() -> None:
     for config in get_args(QuestionFamily):
         assert issubclass(config, AskingBase)
