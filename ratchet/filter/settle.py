@@ -12,6 +12,7 @@ from ratchet.records import Completion, Group, Pair, Use
 from ratchet.verify.extract import AMBIGUOUS, UNPARSED
 from ratchet.verify.policy import Judgement, judge
 
+WITHOUT_PICTURE = "without_picture"
 NEGATIVE, NOT_GENERATED, CLIPPED, UNSCORED = "negative", "not_generated", "clipped", "unscored"
 DUPLICATE_TEXT, SURPLUS = "duplicate_text", "surplus"
 _UNREADABLE = frozenset({AMBIGUOUS, UNPARSED})
@@ -36,7 +37,7 @@ def settle(group: Group, verify: VerifyConfig, config: FilterConfig) -> Settled:
     only negatives that are trusted can be rejected.
     """
     judged = [(c, judge(c.verdicts, verify)) for c in group.completions]
-    honest = [(c, j) for c, j in judged if c.negative is None]
+    honest = [(c, j) for c, j in judged if c.negative is None and not _blind(c)]
     checked = verify.policy != "none"
     decided = [j for _, j in honest if j.passed is not None]
     rate = sum(bool(j.passed) for j in decided) / len(decided) if checked and decided else None
@@ -89,6 +90,8 @@ def choose(judged: Judged, config: FilterConfig) -> tuple[tuple[bool, str | None
 def _refusal(completion: Completion, judged: Judgement) -> str | None:
     if completion.negative is not None:
         return NEGATIVE
+    if _blind(completion):
+        return WITHOUT_PICTURE
     if completion.finish_reason == "error":
         return NOT_GENERATED
     if judged.passed is None:
@@ -112,7 +115,7 @@ def _pairs(judged: Judged, config: FilterConfig) -> tuple[Pair, ...]:
     if config.pairs is None:
         return ()
     whole = [(c, j) for c, j in judged if c.finish_reason == "stop"]
-    passed = [_candidate(c, j) for c, j in whole if j.passed and c.negative is None]
+    passed = [_candidate(c, j) for c, j in whole if j.passed and c.negative is None and not _blind(c)]
     failed = [_candidate(c, j) for c, j in whole if j.passed is False and not _input_only(c)]
     if config.pairs.negatives == "trusted":
         honest = [one for one in failed if one.completion.negative is None]
@@ -125,6 +128,11 @@ def _pairs(judged: Judged, config: FilterConfig) -> tuple[Pair, ...]:
 def _candidate(completion: Completion, judged: Judgement) -> Candidate:
     score = judged.score if judged.score is not None else float(bool(judged.passed))
     return Candidate(completion, score, judged.reason)
+
+
+def _blind(completion: Completion) -> bool:
+    """Whether the model answered from a text alone (Vision-SR1's check of its description): nothing to imitate."""
+    return completion.negative is None and completion.input is not None and not completion.input.images
 
 
 def _input_only(completion: Completion) -> bool:

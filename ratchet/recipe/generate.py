@@ -13,6 +13,10 @@ from ratchet.recipe.strategies import RandomConfig, Strategies
 from ratchet.records import Record
 
 
+OWN_K = ("reference", "sima", "beam_tree", "best_of_n")
+"""Strategies that decide themselves how many answers there are, and check their temperature."""
+
+
 class GenerateConfig(Record):
     """Engine, strategies and negatives. What a strategy leaves open is taken from here."""
 
@@ -40,7 +44,7 @@ class GenerateConfig(Record):
         for one in self.strategy:
             temperature = self.temperature if one.temperature is None else one.temperature
             k = self.k if one.k is None else one.k
-            if isinstance(one, RandomConfig) and temperature == 0 and k > 1:
+            if one.name not in OWN_K and temperature == 0 and k > 1:
                 raise ValueError(
                     f"temperature 0 gives {k} times the same answer; set generate.k to 1 or raise the temperature"
                 )

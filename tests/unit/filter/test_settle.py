@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ratchet.filter.settle import Settled, settle
 from ratchet.recipe import FilterConfig, VerifyConfig
-from ratchet.records import Completion, Group
+from ratchet.records import Completion, Group, Shown
 from tests.unit.filter.cases import NEGATIVE, completion, group, prompt
 
 CHECKED, UNCHECKED = VerifyConfig(), VerifyConfig(policy="none")
@@ -149,3 +149,10 @@ def test_a_wrong_answer_makes_no_pair_of_inputs() -> None:
         completion(2, "+"),
     ]
     assert all(pair.kind == "text" for pair in settled(given, pairs={"images": True}).pairs)
+
+
+def test_answers_from_a_text_alone_count_in_no_rate_and_are_not_imitated() -> None:
+    blind = completion(1, "-", input=Shown(messages=prompt().messages, images=()))
+    found = settled([completion(0, "+"), blind], pairs={})
+    assert found.pass_rate == 1
+    assert found.marks == ((True, None), (False, "without_picture"))
