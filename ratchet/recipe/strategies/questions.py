@@ -204,7 +204,7 @@ class HarderConfig(AskingBase):
     )
     solve: Question = Field("{question}", description="what is shown to get an answer to either question")
     fall: float = Field(0.125, gt=0, le=1, description="least fall of the share of right answers")
-    lowest: float = Field(0.125, gt=0, le=1, description="least share of right answers to the new question")
+    lowest: float = Field(0.25, gt=0, le=1, description="least share of right answers to the new question")
 
 
 QuestionFamily = AskConfig | AskCheckRewriteConfig | VisPlayConfig | HarderConfig
