@@ -8,7 +8,7 @@ import pytest
 
 from tests.tiny import save_model
 
-pytest_plugins = ["tests.servers"]
+pytest_plugins = ["tests.servers", "tests.vllm_servers"]
 
 
 @pytest.fixture(scope="session")

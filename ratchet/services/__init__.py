@@ -3,7 +3,7 @@
     with start("demo/services") as services:
         os.environ.update(services.environment())
 
-Everything they keep lies in that folder; starting there again brings it back.
+Everything they keep lies in that folder; starting there again brings it back. `ratchet.services.vllm_server` serves a model.
 """
 
 from ratchet.services.local import Services, attach, start

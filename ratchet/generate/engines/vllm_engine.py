@@ -157,6 +157,9 @@ class VllmEngine:
         """The prompt's tokens with those of its pictures, and the pixels, as vLLM takes them."""
         from vllm.renderers.params import TokenizeParams
 
+        mark = getattr(self.processor, "image_token", None)
+        if mark and text.count(mark) != len(pictures):
+            encode(self.processor, [text], [pictures])  # raises, where vLLM would show what belongs to no picture
         tokenizer = self.processor.tokenizer
         begin = tokenizer.bos_token
         plain = not (begin and text.startswith(begin))
