@@ -4,7 +4,8 @@
 
 The client is `vllm.benchmarks.serve.benchmark`, what `vllm bench serve` runs; it gets our messages ready made. Ours also reads and
 encodes the pictures, checks each reply and makes records. Both ask for log-probabilities and token ids, greedy, one answer a
-prompt; the client streams, as it always does. Wall clock, since the work is the server's: requests a second.
+prompt. That client always streams, which costs the server more than whole replies; a bare loop of posts of ready-made bodies is
+therefore compared as well. Wall clock, since the work is the server's: requests a second.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from ratchet.generate.engine import Request
 from ratchet.generate.engines.endpoint import EndpointEngine
 from ratchet.generate.engines.endpoint_body import body
 from ratchet.recipe import EndpointConfig
-from ratchet.services.vllm_server import vllm_server
+from ratchet.services.vllm_server import Serving, vllm_server
 from ratchet.store import FolderStore
 from ratchet.tinyworld import items, prompt_of
 
@@ -36,17 +37,26 @@ GREEDY = SamplingParams(strategy="greedy", temperature=0.0, max_new_tokens=LONGE
 
 
 def measure(quick: bool) -> list[Result]:
-    """Requests a second of both clients against one vLLM server, turn by turn."""
+    """Requests a second of the engine and of two other clients against one vLLM server, turn by turn."""
     prompts, turns = (64, 2) if quick else (480, 5)
     options = ["--max-model-len", "256", "--max-num-seqs", str(CONCURRENCY), "--limit-mm-per-prompt", '{"image": 2}']
-    with tempfile.TemporaryDirectory() as place, vllm_server(SEED_FOLDER, place, options=options) as served:
+    with (
+        tempfile.TemporaryDirectory() as place,
+        vllm_server(SEED_FOLDER, place, Serving(options=tuple(options))) as served,
+    ):
         rates = compare(served.url, FolderStore(f"{place}/store"), prompts, turns)
-    what = f"endpoint engine over vLLM's benchmark client, {prompts} prompts, {CONCURRENCY} in flight, one vLLM server"
-    return [ratio("endpoint", what, GOAL, rates["bare"], rates["ours"], "requests/s")]
+    whats = {"client": "vLLM's benchmark client, which streams", "loop": "a bare loop of posts, which does not"}
+    shared = f"{prompts} prompts, {CONCURRENCY} in flight, one vLLM server"
+    return [
+        ratio(
+            f"endpoint {name}", f"endpoint engine over {what}; {shared}", GOAL, rates[name], rates["ours"], "requests/s"
+        )
+        for name, what in whats.items()
+    ]
 
 
 def compare(url: str, store: FolderStore, prompts: int, turns: int) -> dict[str, list[float]]:
-    """Requests a second of vLLM's client ("bare") and of the engine ("ours"); the first turn warms up."""
+    """Requests a second of vLLM's client, of a bare loop and of the engine ("ours"); the first turn warms up."""
     made = [prompt_of(item) for item in items("pool", prompts, 0)]
     pack = write_pack(store, "pack.parquet", {sha: data for _, shown in made for sha, data in shown.items()}.items())
     bank = ImageBank(store, [pack])
@@ -54,7 +64,11 @@ def compare(url: str, store: FolderStore, prompts: int, turns: int) -> dict[str,
     config = EndpointConfig(url=url, concurrency=CONCURRENCY, retries=0)
     engine = EndpointEngine(config, bank, "bench")
     bodies = [json.loads(body(r, GREEDY, config, engine.model, bank, 0, 1)) for r in requests]
-    runs = {"bare": lambda: _bare(url, engine.model, bodies), "ours": lambda: _ours(engine, requests)}
+    runs = {
+        "client": lambda: _client(url, engine.model, bodies),
+        "ours": lambda: _ours(engine, requests),
+        "loop": lambda: asyncio.run(_loop(url, bodies)),
+    }
     rates: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(turns + 1):
         for name in list(runs)[:: 1 if turn % 2 else -1]:
@@ -74,7 +88,24 @@ def _ours(engine: EndpointEngine, requests: Sequence[Request]) -> float:
     return seconds
 
 
-def _bare(url: str, model: str, bodies: Sequence[dict[str, Any]]) -> float:
+async def _loop(url: str, bodies: Sequence[dict[str, Any]]) -> float:
+    """Seconds of nothing but posting what is ready made and reading JSON."""
+    import aiohttp
+
+    free = asyncio.Semaphore(CONCURRENCY)
+
+    async def post(session: aiohttp.ClientSession, one: dict[str, Any]) -> None:
+        async with free, session.post(f"{url}/chat/completions", json=one) as response:
+            if not (await response.json())["choices"]:
+                raise RuntimeError("no choices")
+
+    start = time.perf_counter()
+    async with aiohttp.ClientSession() as session:
+        await asyncio.gather(*(post(session, one) for one in bodies))
+    return time.perf_counter() - start
+
+
+def _client(url: str, model: str, bodies: Sequence[dict[str, Any]]) -> float:
     """Seconds that vLLM's client reports."""
     from vllm.benchmarks.datasets import SampleRequest
     from vllm.benchmarks.serve import TaskType, benchmark
