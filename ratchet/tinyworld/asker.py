@@ -5,6 +5,10 @@
 A short supervised training from the shipped seed gives a checkpoint that asks questions of the tiny world which fit the
 picture, says whether a question fits, rewrites one that does not, finds another question with the same answer, and still
 answers. The seed's vocabulary is closed, so the instructions are made of its words.
+
+Measured by that command (106 CPU-seconds, 900 validation items, one question each at temperature 1): of the seed's texts
+none is a question; of the asker's 97% are, 84% fit the picture by the oracle, and all nine skills are asked for. Its
+answers are right in 64.8%, the seed's in 64.3% (gain 0.4 +- 2.5 points, paired).
 """
 
 from __future__ import annotations
@@ -91,12 +95,12 @@ def _fits(skill: str, names: tuple[Any, ...], scenes: Sequence[Scene]) -> bool:
     if len(scenes) > 1 or skill == "pair":
         return len(scenes) > 1 and skill == "pair"
     things = scenes[0].things
+    if skill in ("locate", "relation"):
+        return Counter(thing.kind for thing in things)[names[0]] == 1
     digits = sum(thing.sample is not None for thing in things)
     if skill in ("read", "add") or digits:
         return digits == 2 if skill == "add" else skill == "read" and digits > 0
-    if skill in ("locate", "relation"):
-        return sum(thing.kind == names[0] for thing in things) == 1
-    return any(thing.shape in names for thing in things) if skill == "compare" else bool(things)
+    return bool(things) and (skill != "compare" or any(thing.shape in names for thing in things))
 
 
 def _named(question: str, scenes: Sequence[Scene]) -> bool:

@@ -135,6 +135,13 @@ def test_the_shipped_seed_answers_when_it_is_asked_for_a_question():
     assert found.readable < 0.1
 
 
+def test_the_same_configuration_teaches_the_same_weights(tmp_path):
+    for folder in ("one", "two"):
+        train_asker(tmp_path / folder, AskerConfig(visits=96))
+    one, two = ((tmp_path / folder / "model.safetensors").read_bytes() for folder in ("one", "two"))
+    assert one == two != (SEED_DIR / "model.safetensors").read_bytes()
+
+
 def test_the_command_says_what_it_does():
     done = subprocess.run(
         [sys.executable, "-m", "ratchet.tinyworld.asker", "--help"], capture_output=True, text=True, check=True

@@ -59,7 +59,7 @@ def entropy_reward(entropy: float, centre: float, width: float) -> float:
 
 def soft_majority(share: float, softness: float) -> float:
     """EvoLMM's for the solver: the share of an answer among all, to a power below 1."""
-    return share**softness
+    return math.pow(share, softness)
 
 
 def _repetition_noted(drafts: Sequence[Draft], novelty: NoveltyConfig) -> list[Draft]:
