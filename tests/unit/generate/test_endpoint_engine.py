@@ -17,7 +17,8 @@ from ratchet.recipe import EndpointConfig
 from ratchet.records import ImageRef, Message, Prompt
 from ratchet.store import FolderStore
 from tests import tiny
-from tests.endpoints import MODEL, FaultyEndpoint, pictures_of, serving
+from tests.endpoint_replies import pictures_of
+from tests.endpoints import MODEL, FaultyEndpoint, serving
 
 SAMPLED = SamplingParams(k=3, max_new_tokens=6, seed=7)
 GREEDY = SamplingParams(strategy="greedy", temperature=0.0, max_new_tokens=6)
@@ -123,11 +124,11 @@ def test_an_answer_that_a_stop_text_ended_includes_it(endpoint, engine, world):
 
 
 def test_a_server_that_does_not_say_which_stop_text_ended_an_answer_gives_an_error(endpoint, world, monkeypatch):
-    from tests import endpoints
+    from tests import endpoint_replies
 
-    honest = endpoints.choice_of
+    honest = endpoint_replies.choice_of
     monkeypatch.setattr(
-        endpoints, "choice_of", lambda b, i: {k: v for k, v in honest(b, i).items() if k != "stop_reason"}
+        endpoint_replies, "choice_of", lambda b, i: {k: v for k, v in honest(b, i).items() if k != "stop_reason"}
     )
     engine = opened(endpoint, world, dialect="openai")
     rows = engine.answer([Request.of(p) for p in world[0]], SamplingParams(max_new_tokens=8, stop=("red",)))
