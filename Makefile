@@ -10,9 +10,9 @@ FIND_LINKS ?= $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 UV_TORCH := $(if $(FIND_LINKS),,--torch-backend cpu)
 UV := $(if $(FIND_LINKS),UV_FIND_LINKS="$(FIND_LINKS)") $(VENV)/bin/uv pip
 
-.PHONY: help env dev lock demo test test-slow lint types format bench clean
+.PHONY: help env dev lock demo test test-slow lint types format bench study-collection study-saturation clean
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 $(VENV)/bin/uv:
 	$(BASE_PYTHON) -m venv $(VENV)
@@ -53,6 +53,12 @@ format: $(VENV)/.dev  ## let ruff format everything
 
 bench: $(VENV)/.dev  ## ratios against bare scripts, to bench/results.json
 	$(PY) -m bench
+
+study-collection: $(VENV)/.env  ## what each recipe collects on the tiny world: the table of docs/collection.md
+	$(PY) -m ratchet.tinyworld.collected
+
+study-saturation: $(VENV)/.env  ## a round of self-training against the seed's labels again
+	$(PY) -m ratchet.tinyworld.study --splits validation report
 
 # dev holds all the others: it is solved first and binds them, so that every set has the same versions.
 lock: $(VENV)/bin/uv  ## compile the requirement locks again

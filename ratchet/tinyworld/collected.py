@@ -1,0 +1,146 @@
+"""What each recipe collects on the tiny world: how many of its answers are right, and how many of its negatives are wrong.
+
+    python -m ratchet.tinyworld.collected [--recipes stic csr ...] [--seed-dir asker]
+
+The generate stage of every recipe, as shipped, on the same fresh pool prompts; nothing is trained. Answers are checked by
+the rules that the prompts name. A question that the model made itself counts as a row; its answers are not checked here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ratchet import models
+from ratchet import recipe as recipes
+from ratchet.artifacts import GROUPS, Artifact, Manifest, ModelRef
+from ratchet.importing.tinyworld import tinyworld_set
+from ratchet.promptset import PromptSet
+from ratchet.recipe import PromptsConfig, Recipe
+from ratchet.records import Group
+from ratchet.rounds import Round
+from ratchet.stage import context_of, run_step
+from ratchet.statistics import paired_delta, wilson
+from ratchet.store import FolderStore
+from ratchet.tinyworld.seed import SEED_DIR
+from ratchet.verify.applying import verdicts_of
+
+log = logging.getLogger(__name__)
+SALT, CONTROL, TIMEOUT = "collected", "rft", 10.0
+VALIDATION = 360
+
+
+@dataclass
+class Collected:
+    """What one recipe made. `rates` are shares of right answers by prompt id; `wrong` counts scored negatives."""
+
+    manifest: Manifest
+    rates: dict[str, float] = field(default_factory=dict)
+    answers: int = 0
+    right: int = 0
+    negatives: int = 0
+    wrong: int = 0
+
+    def add(self, group: Group, passed: Sequence[bool | None]) -> None:
+        honest = [ok for c, ok in zip(group.completions, passed, strict=True) if c.negative is None and ok is not None]
+        bad = [
+            ok for c, ok in zip(group.completions, passed, strict=True) if _bad_answer(c.negative) and ok is not None
+        ]
+        self.answers += len(honest)
+        self.right += sum(honest)
+        self.negatives += len(bad)
+        self.wrong += len(bad) - sum(bad)
+        if honest and group.prompt.origin is None:
+            self.rates[group.prompt.id] = sum(honest) / len(honest)
+
+
+def _bad_answer(negative: object) -> bool:
+    return negative is not None and getattr(negative, "use", "") == "answer"
+
+
+def collect_all(names: Sequence[str], seed_dir: Path, prompts: int) -> dict[str, Collected]:
+    """The generate stage of each recipe on the same `prompts` pool prompts."""
+    with tempfile.TemporaryDirectory(prefix="ratchet-collected-") as folder:
+        store = FolderStore(folder)
+        sizes = PromptsConfig(pool=prompts, validation=VALIDATION)
+        pool = tinyworld_set(store, salt=SALT, config=sizes, splits=("pool", "validation"), name=SALT)
+        seed = models.upload(store, seed_dir, "seed")
+        found = {}
+        for name in names:
+            log.info("%s ...", name)
+            found[name] = _collected(store, _sized(recipes.load(name), prompts), pool, seed)
+        return found
+
+
+def _sized(recipe: Recipe, prompts: int) -> Recipe:
+    """The recipe on our prompts; those that weigh take half of them."""
+    taken = prompts // 2 if recipe.generate.weakness is not None else None
+    changed = {"prompts": recipe.prompts.model_copy(update={"pool": prompts})}
+    return recipe.model_copy(update={**changed, "generate": recipe.generate.model_copy(update={"prompts": taken})})
+
+
+def _collected(store: FolderStore, recipe: Recipe, pool: PromptSet, seed: ModelRef) -> Collected:
+    opened = Round(
+        loop=SALT, number=1, salt=SALT, job=SALT, seed=seed, recipe=recipe, prompts=pool.digest, report=pool.digest,
+        family=pool.family, code_revision=SALT,
+    )  # fmt: skip
+    context = context_of("generate", store, opened, {})
+    done = Collected(run_step(context))
+    for table in Artifact(store, context.prefix, GROUPS).tables():
+        groups = GROUPS.rows(table)
+        for group, lists in zip(groups, verdicts_of(groups, None, TIMEOUT), strict=True):
+            done.add(group, [_passed([verdict.passed for verdict in verdicts]) for verdicts in lists])
+    return done
+
+
+def _passed(verdicts: Sequence[bool | None]) -> bool | None:
+    return None if not verdicts or None in verdicts else all(verdicts)
+
+
+def table(found: Mapping[str, Collected]) -> str:
+    """Markdown. Differences are to plain sampling on the same prompts, with 95% intervals by prompt."""
+    head = ["recipe", "answers", "right", "minus rft", "negatives", "of them wrong", "refused rows"]
+    control = found[CONTROL].rates
+    lines = [head, ["---"] * len(head)]
+    for name, one in found.items():
+        low, high = wilson(one.wrong, one.negatives)
+        lines.append([
+            f"`{name}`",
+            f"{one.answers:,}",
+            f"{100 * one.right / one.answers:.1f}%" if one.answers else "",
+            "" if name == CONTROL else _difference(one.rates, control),
+            f"{one.negatives:,}" if one.negatives else "",
+            f"{100 * one.wrong / one.negatives:.0f}% ({100 * low:.0f} to {100 * high:.0f})" if one.negatives else "",
+            str(one.manifest.counts["refused"] or ""),
+        ])  # fmt: skip
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _difference(rates: Mapping[str, float], control: Mapping[str, float]) -> str:
+    ids = sorted(rates.keys() & control.keys())
+    if not ids:
+        return ""
+    delta = paired_delta([rates[i] for i in ids], [control[i] for i in ids], ids)
+    return f"{100 * delta.delta:+.1f} ({100 * delta.low:+.1f} to {100 * delta.high:+.1f})"
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the study from the command line."""
+    served = [name for name in recipes.names() if recipes.load(name).generate.engine.kind == "endpoint"]
+    parser = argparse.ArgumentParser(prog="python -m ratchet.tinyworld.collected", description=__doc__.split("\n")[0])
+    parser.add_argument("--recipes", nargs="*", default=[name for name in recipes.names() if name not in served])
+    parser.add_argument("--seed-dir", type=Path, default=SEED_DIR)
+    parser.add_argument("--prompts", type=int, default=450, help="fresh pool prompts")
+    given = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    names = [CONTROL, *(name for name in given.recipes if name != CONTROL)]
+    sys.stdout.write(table(collect_all(names, given.seed_dir, given.prompts)) + "\n")
+
+
+if __name__ == "__main__":
+    main()
