@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,10 +47,17 @@ def dump(recipe: Recipe) -> str:
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, width=120)
 
 
+_SECRET = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
+"""Names of keys whose values are not repeated: somebody may have put a secret where none belongs."""
+
+
 def _say(error: Any) -> str:
     if error["type"] == "extra_forbidden":
-        return f"unknown key (value {error['input']!r}); remove it or mend its spelling"
+        value = "" if _SECRET.search(str(error["loc"][-1])) else f" (value {error['input']!r})"
+        return f"unknown key{value}; remove it or mend its spelling"
     message: str = error["msg"].removeprefix("Value error, ")
+    if "url" in error["loc"]:
+        return message  # an address may hold a password
     return f"{message} (given: {error['input']!r})" if error["loc"] else message
 
 

@@ -75,3 +75,10 @@ def test_the_digest_is_of_what_is_learned_only() -> None:
 def test_a_recipe_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Recipe(name="a").seed = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("engine", ["api_key: sk-secret", "url: 'http://me:sk-secret@host/v1'", "apiToken: sk-secret"])
+def test_a_secret_in_a_recipe_is_refused_and_not_repeated(engine: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        recipe.load(f"{{name: a, generate: {{engine: {{kind: endpoint, {engine}}}}}}}\n")
+    assert "sk-secret" not in str(caught.value)
