@@ -44,7 +44,7 @@ BROKEN = ("safetensor", "weights", "no such file")
 class Running:
     """vLLM's `LLM`, and what has to be put back when it ends."""
 
-    def __init__(self, llm: Any, environment: dict[str, str | None], set_threads: Any) -> None:
+    def __init__(self, llm: Any, environment: dict[str, str], set_threads: Any) -> None:
         self.llm = llm
         self._environment = environment
         self._set_threads = set_threads
@@ -66,7 +66,8 @@ class Running:
 
 def start(folder: Path, config: VllmConfig, dtype: str, batch_size: int) -> Running:
     """vLLM over the model in `folder`, which samples `batch_size` completions at once. Raises SamplingError and ModelError, both saying what to change."""
-    environment = _set(QUIET)
+    environment = _remembered()
+    _set(QUIET)
     import torch
 
     set_threads = torch.set_num_threads
@@ -74,7 +75,7 @@ def start(folder: Path, config: VllmConfig, dtype: str, batch_size: int) -> Runn
         with _undisturbed():
             kind, engine_args, on_cpu = _imported()
             if on_cpu:
-                environment |= _set(WITHOUT_GPU)
+                _set(WITHOUT_GPU)
             _check_options(config, kind, engine_args)
             llm = kind(**_arguments(folder, config, dtype, batch_size, on_cpu))
     except BaseException as error:
@@ -176,21 +177,28 @@ def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(text.split())[:300]}"
 
 
-def _set(wanted: dict[str, str]) -> dict[str, str | None]:
-    """Set variables that are not set, and return what they were."""
-    before = {name: os.environ.get(name) for name in wanted}
+def _ours(name: str) -> bool:
+    return name.startswith("VLLM_") or name in QUIET
+
+
+def _remembered() -> dict[str, str]:
+    """The variables that are set here, or by vLLM when it starts, as they are now."""
+    return {name: value for name, value in os.environ.items() if _ours(name)}
+
+
+def _set(wanted: dict[str, str]) -> None:
+    """Set variables that are not set."""
     for name, value in wanted.items():
         os.environ.setdefault(name, value)
-    return before
 
 
-def _restore(environment: dict[str, str | None], set_threads: Any) -> None:
+def _restore(environment: dict[str, str], set_threads: Any) -> None:
     import torch
 
     torch.set_num_threads = set_threads
-    for name, value in environment.items():
-        if value is None:
-            os.environ.pop(name, None)
+    for name in [name for name in os.environ if _ours(name)]:
+        del os.environ[name]
+    os.environ.update(environment)
 
 
 def _release() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from ratchet.generate.engines.local import TransformersEngine
 from ratchet.generate.engines.vllm_engine import VllmEngine, _check
 from ratchet.generate.engines.vllm_model import described
 from ratchet.recipe import VllmConfig
+from ratchet.services import vllm_server as vllm_module
+from ratchet.services.server import Server
 from ratchet.services.vllm_server import Serving, command, vllm_server
 from ratchet.store import FolderStore
 
@@ -147,3 +151,28 @@ def test_without_vllm_the_server_says_what_to_install(
     monkeypatch.setattr("ratchet.services.vllm_server.importlib.util.find_spec", lambda name: None)
     with pytest.raises(ServiceError, match=r"requirements/inference\.lock"), vllm_server(model_folder, tmp_path):
         pass
+
+
+def test_the_end_of_the_server_is_the_end_of_its_whole_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that ignores the request to stop, as does what it has started."""
+    monkeypatch.setattr(vllm_module, "STOP_SECONDS", 0.3)
+    stubborn = "trap '' TERM; (trap '' TERM; echo up; sleep 60) & wait; sleep 60"
+    log = tmp_path / "log"
+    server = Server("Test", ["sh", "-c", stubborn], {}, "token", lambda: "up" in log.read_text(), log, 20.0)
+    server.spawn()
+    server.wait()
+    assert server.child is not None
+    vllm_module._end(server)
+    assert server.child.returncode == -signal.SIGKILL
+    deadline = time.monotonic() + 10
+    while alive(server.child.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(server.child.pid)
+
+
+def alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
