@@ -47,6 +47,8 @@ class Collected:
     wrong: int = 0
 
     def add(self, group: Group, passed: Sequence[bool | None]) -> None:
+        if group.reason is not None or group.prompt.origin is not None:
+            return
         honest = [ok for c, ok in zip(group.completions, passed, strict=True) if c.negative is None and ok is not None]
         bad = [
             ok for c, ok in zip(group.completions, passed, strict=True) if _bad_answer(c.negative) and ok is not None
@@ -55,7 +57,7 @@ class Collected:
         self.right += sum(honest)
         self.negatives += len(bad)
         self.wrong += len(bad) - sum(bad)
-        if honest and group.prompt.origin is None:
+        if honest:
             self.rates[group.prompt.id] = sum(honest) / len(honest)
 
 
