@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from ratchet.artifacts import ImageBank
-from ratchet.errors import SamplingError
+from ratchet.errors import RecipeError
 from ratchet.generate import SamplingParams
 from ratchet.generate.engine import Request, joined
 from ratchet.generate.engines.local import TransformersEngine
 from ratchet.generate.strategies import Tools, collect
-from ratchet.recipe import GenerateConfig
+from ratchet.recipe import GenerateConfig, parse
 from ratchet.records import Group, Message, Prompt
 from ratchet.store import FolderStore
 from ratchet.tinyworld.seed import SEED_DIR
@@ -153,6 +153,7 @@ def test_a_context_that_is_too_long_is_an_error_of_its_rows_only(engine, asked):
     assert all(c.error is None for c in groups[1].completions)
 
 
-def test_greedy_decoding_more_than_once_is_refused(engine, asked):
-    with pytest.raises(SamplingError, match="set k to 1"):
-        _collect(engine, asked[0][:2], "prompted", temperature=0.0, k=2)
+@pytest.mark.parametrize("case", ["prompted", "chain", "captioned"])
+def test_greedy_decoding_more_than_once_is_refused_before_anything_is_asked(case):
+    with pytest.raises(RecipeError, match=r"set generate\.k to 1"):
+        parse({"name": "a", "generate": {"strategy": case, "temperature": 0.0, "k": 2}})
