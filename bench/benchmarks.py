@@ -22,6 +22,7 @@ BENCHMARKS: Mapping[str, str] = {
     "store": "bench.store",
     "generate": "bench.generate",
     "shards": "bench.shards",
+    "vllm": "bench.vllm",
     "endpoint": "bench.endpoint",
     "corrupt": "bench.corrupt",
     "train": "bench.train",
