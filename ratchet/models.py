@@ -83,6 +83,7 @@ def load(folder: str | Path, dtype: Dtype = "float32") -> tuple[Any, Any]:
     Raises ModelError naming what is missing: the folder, the chat template, weights, or that it is no image-text model.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     path = Path(folder)
@@ -92,17 +93,22 @@ def load(folder: str | Path, dtype: Dtype = "float32") -> tuple[Any, Any]:
         )
     local: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
     try:
-        with _quietly():
+        with quietly():
             processor = AutoProcessor.from_pretrained(path, **local)
             model, report = AutoModelForImageTextToText.from_pretrained(
                 path, dtype=getattr(torch, dtype), use_safetensors=True, output_loading_info=True, **local
             )
+    except (RuntimeError, SafetensorError) as error:
+        raise ModelError(
+            f"the weights in {path} do not fit its config.json, or are cut ({_first_line(error)}). "
+            "Save model and config together."
+        ) from error
     except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
         raise ModelError(
             f"{path} does not load as an image-text model ({_first_line(error)}). "
             "It needs a processor, safetensors, and an architecture that transformers has for image-text-to-text."
         ) from error
-    _check_weights(path, report)
+    check_weights(path, report)
     check_processor(path, processor)
     model.eval()
     return model, processor
@@ -212,7 +218,7 @@ def _sweep(home: Path) -> None:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """No bar for each load, and no warning about defaults that the checkpoint's own config replaces a moment later."""
     from transformers.utils import logging
 
@@ -227,7 +233,7 @@ def _quietly() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _check_weights(path: Path, report: Any) -> None:
+def check_weights(path: Path, report: Any) -> None:
     """Weights that a checkpoint lacks would be drawn at random with no more than a warning."""
     missing = sorted(report.get("missing_keys", ()))
     shapes = sorted(str(mismatch) for mismatch in report.get("mismatched_keys", ()))

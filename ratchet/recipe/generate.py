@@ -12,7 +12,6 @@ from ratchet.recipe.negatives import Negatives
 from ratchet.recipe.strategies import RandomConfig, Strategies
 from ratchet.records import Record
 
-
 OWN_K = ("reference", "sima", "beam_tree", "best_of_n")
 """Strategies that decide themselves how many answers there are, and check their temperature."""
 

@@ -240,3 +240,21 @@ def test_weights_that_do_not_belong_to_the_configuration_are_refused(real, tmp_p
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(ModelError, match=r"no config\.json"):
         models.load(tmp_path)
+
+
+def test_weights_that_are_cut_are_refused_in_words(real, tmp_path):
+    shutil.copytree(real, tmp_path / "cut")
+    weights = tmp_path / "cut" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(ModelError, match=r"do not fit its config\.json, or are cut"):
+        models.load(tmp_path / "cut")
+
+
+def test_weights_of_another_shape_are_refused_in_words(real, tmp_path):
+    shutil.copytree(real, tmp_path / "other")
+    config = tmp_path / "other" / "config.json"
+    changed = json.loads(config.read_text())
+    changed["text_config"]["intermediate_size"] *= 2
+    config.write_text(json.dumps(changed))
+    with pytest.raises(ModelError, match=r"weights in .*other do not fit its config\.json"):
+        models.load(tmp_path / "other")

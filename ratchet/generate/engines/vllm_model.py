@@ -51,7 +51,7 @@ def _check_weights(folder: Path) -> None:
     from transformers import AutoModelForImageTextToText
 
     try:
-        with models._quietly():
+        with models.quietly():
             _, report = AutoModelForImageTextToText.from_pretrained(
                 folder,
                 device_map="meta",
@@ -65,7 +65,7 @@ def _check_weights(folder: Path) -> None:
             f"the weights in {folder} do not fit its config.json, or are cut ({_told(error)}). "
             "Save model and config together."
         ) from error
-    models._check_weights(folder, report)
+    models.check_weights(folder, report)
 
 
 def _told(error: Exception) -> str:
