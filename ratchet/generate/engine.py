@@ -62,6 +62,18 @@ class Answer:
         """The answer of a request that could not be answered."""
         return cls("", 0, "error", error=f"{slug}: {words}")
 
+    @classmethod
+    def refused(cls, pictures: Sequence[Any], error: Exception) -> Answer:
+        """The processor does not take these pictures (PIL)."""
+        sizes = ", ".join(f"{picture.width}x{picture.height}" for picture in pictures)
+        return cls.failed("refused", f"the processor refuses pictures of {sizes}: {error}")
+
+    @classmethod
+    def too_long(cls, tokens: int, new: int, limit: int, whose: str = "the model's") -> Answer:
+        """The prompt has so many tokens, those of its pictures counted, that `new` more do not fit."""
+        words = f"{tokens} tokens with pictures and max_new_tokens {new} exceed {whose} {limit} positions"
+        return cls.failed("too_long", words)
+
 
 class Engine(Protocol):
     """Runs one model. Completions name `label` as theirs; pictures are looked up in `bank`.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +11,7 @@ from ratchet.artifacts import ImageBank
 from ratchet.errors import DigestMismatch, NotFound, PromptSetError, SamplingError
 from ratchet.generate.chat import chat_text, encode
 from ratchet.generate.engine import Answer, BatchHook, Request, sample
+from ratchet.generate.engines.batches import Call, calls
 from ratchet.generate.engines.likelihood import Likelihood
 from ratchet.generate.engines.prefill import completions
 from ratchet.generate.engines.stopping import SaidOneOf
@@ -21,15 +20,6 @@ from ratchet.records import Group, Prompt
 
 if TYPE_CHECKING:
     import torch
-
-
-@dataclass(frozen=True)
-class _Call:
-    """One call of the model: rows of `requests` (by number), `n` answers each, the first of them being `first`."""
-
-    requests: tuple[int, ...]
-    first: int
-    n: int
 
 
 class TransformersEngine:
@@ -80,7 +70,7 @@ class TransformersEngine:
         params.checked()
         answers: list[list[Answer]] = [[] for _ in requests]
         texts = [chat_text(self.processor, r.messages, len(r.images)) + r.begun for r in requests]
-        for call in self._calls(requests, texts, params.k):
+        for call in calls(requests, texts, params.k, self.batch_size):
             made = self._run(call, requests, texts, params)
             for number, place in enumerate(call.requests):
                 answers[place].extend(made[number * call.n : (number + 1) * call.n])
@@ -88,29 +78,8 @@ class TransformersEngine:
                 self.on_batch(len(made))
         return [tuple(one) for one in answers]
 
-    def _calls(self, requests: Sequence[Request], texts: Sequence[str], k: int) -> Iterator[_Call]:
-        """Requests alike go together: by number of pictures, then skill (answers of a skill are about as long), then
-        length. The id comes last, so that batches depend on which requests there are and not on their order."""
-        order = sorted(
-            range(len(requests)),
-            key=lambda i: (
-                _mixing(requests[i]),
-                len(requests[i].images),
-                requests[i].skill,
-                len(texts[i]),
-                requests[i].id,
-            ),
-        )
-        step = max(1, self.batch_size // k)
-        for _, alike in groupby(order, key=lambda i: _mixing(requests[i])):
-            numbers = list(alike)
-            for start in range(0, len(numbers), step):
-                rows = tuple(numbers[start : start + step])
-                for first in range(0, k, self.batch_size):
-                    yield _Call(rows, first, min(k - first, self.batch_size))
-
     def _run(
-        self, call: _Call, requests: Sequence[Request], texts: Sequence[str], params: SamplingParams
+        self, call: Call, requests: Sequence[Request], texts: Sequence[str], params: SamplingParams
     ) -> list[Answer]:
         """Answers of one call, request by request. Requests that cannot be run are taken out before."""
         asked = [requests[i] for i in call.requests]
@@ -150,7 +119,9 @@ class TransformersEngine:
         if inputs is not None:
             lengths = inputs["attention_mask"].sum(dim=1).tolist()
             refused = {
-                i: self._too_long(n, new) for i, n in zip(rows, lengths, strict=True) if n + new > self.positions
+                i: Answer.too_long(n, new, self.positions)
+                for i, n in zip(rows, lengths, strict=True)
+                if n + new > self.positions
             }
         if not refused:
             return inputs, {}
@@ -161,17 +132,10 @@ class TransformersEngine:
         try:
             encode(self.processor, [text], [pictures])
         except Exception as error:
-            sizes = ", ".join(f"{p.width}x{p.height}" for p in pictures)
-            return Answer.failed("refused", f"the processor refuses pictures of {sizes}: {error}")
+            return Answer.refused(pictures, error)
         return None
 
-    def _too_long(self, tokens: int, new: int) -> Answer:
-        return Answer.failed(
-            "too_long",
-            f"{tokens} tokens with pictures and max_new_tokens {new} exceed the model's {self.positions} positions",
-        )
-
-    def _generated(self, inputs: Any, call: _Call, asked: Sequence[Request], params: SamplingParams) -> list[Answer]:
+    def _generated(self, inputs: Any, call: Call, asked: Sequence[Request], params: SamplingParams) -> list[Answer]:
         import torch
 
         inputs = inputs.to(self.device)
@@ -264,10 +228,6 @@ class TransformersEngine:
         import torch
 
         return [torch.cuda.current_device()] if self.device.startswith("cuda") else []
-
-
-def _mixing(request: Request) -> tuple[float, float]:
-    return (request.mix, request.forget)
 
 
 def _plain_generation() -> Any:

@@ -151,7 +151,8 @@ class VllmEngine:
         except Exception as error:
             return self._refusal(text, pictures, error)
         tokens = len(given["prompt_token_ids"])
-        return self._too_long(tokens, new) if tokens + new > self.limit else given
+        whose = "the model's" if self.limit == self.positions else "generate.engine.max_model_len:"
+        return Answer.too_long(tokens, new, self.limit, whose) if tokens + new > self.limit else given
 
     def _rendered(self, text: str, pictures: Sequence[Any]) -> Any:
         """The prompt's tokens with those of its pictures, and the pixels, as vLLM takes them."""
@@ -176,14 +177,7 @@ class VllmEngine:
             encode(self.processor, [text], [pictures])
         except Exception as own:
             error = own
-        sizes = ", ".join(f"{p.width}x{p.height}" for p in pictures)
-        return Answer.failed("refused", f"the processor refuses pictures of {sizes}: {error}")
-
-    def _too_long(self, tokens: int, new: int) -> Answer:
-        where = "the model's" if self.limit == self.positions else "generate.engine.max_model_len:"
-        return Answer.failed(
-            "too_long", f"{tokens} tokens with pictures and max_new_tokens {new} exceed {where} {self.limit} positions"
-        )
+        return Answer.refused(pictures, error)
 
     def _submit(self, work: _Work, piece: _Piece, given: Any) -> int:
         """Give a piece to vLLM; the number of answers that are made already, because it cannot be asked."""
