@@ -70,9 +70,10 @@ class Server:
     def _check_alive(self) -> None:
         if self.child is None or self.child.poll() is None:
             return
-        tail = self._tail()
-        kind = PortTaken if any(words in tail.lower() for words in PORT_TAKEN) else ServiceError
-        raise kind(f"{self.name} ended with status {self.child.returncode} before it answered; {tail}")
+        # The whole log: a program may print its stacks after the line that says why.
+        said = self.log.read_text(errors="replace").lower() if self.log.exists() else ""
+        kind = PortTaken if any(words in said for words in PORT_TAKEN) else ServiceError
+        raise kind(f"{self.name} ended with status {self.child.returncode} before it answered; {self._tail()}")
 
     def _tail(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:] if self.log.exists() else []

@@ -131,10 +131,15 @@ def test_an_interrupt_ends_at_once_and_leaves_nothing_running(endpoint, opened, 
     before = set(threading.enumerate())
     endpoint.plan("stall", always=True)
     timer = threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        engine.answer(asked[0], PARAMS)
-    timer.join()
+    # A shell starts its background jobs with interrupts ignored.
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            engine.answer(asked[0], PARAMS)
+        timer.join()
+    finally:
+        signal.signal(signal.SIGINT, ignored)
     endpoint.plan()
     endpoint.closing.set()
     left = {t for t in threading.enumerate() if "process_request_thread" not in t.name} - before

@@ -78,6 +78,13 @@ def test_a_taken_port_is_told_apart(tmp_path: Path) -> None:
             one.wait()
 
 
+def test_a_taken_port_is_told_apart_though_stacks_follow_it_in_the_log(tmp_path: Path) -> None:
+    one = server(tmp_path, "print('bind: address already in use'); print('a frame\\n' * 400); raise SystemExit(255)")
+    one.spawn()
+    with pytest.raises(PortTaken, match="status 255"):
+        one.wait()
+
+
 def test_stop_ends_children_that_ignore_sigterm(tmp_path: Path) -> None:
     stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
     code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {stubborn!r}]); time.sleep(60)"
