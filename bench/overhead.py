@@ -30,7 +30,7 @@ from ratchet.stage import STAGES
 GOAL = 1.25
 LOOP = "bench"
 HOOK = Path(__file__).parent / "imports"
-PROCESSES = ("pipeline", *STAGES, "merge")
+PROCESSES = ("pipeline", *STAGES)
 SMALL = """
 name: small
 seed: 1

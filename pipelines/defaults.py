@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ratchet.profile import IMAGE_OF_TASK, Profile
+from ratchet.profile import IMAGE_OF_TASK, RESOURCES_OF_TASK, Profile
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Placed:
             task.set_retry(num_retries=profile.retries, backoff_duration="5s", backoff_factor=2.0)
         for name, value in profile.environment.items():
             task.set_env_variable(name, value)
-        _resources(task, profile, stage)
+        _resources(task, profile, RESOURCES_OF_TASK.get(stage, stage))
         _secrets(task, profile)
         return task
 

@@ -1,7 +1,8 @@
 """One round, one file: the only place where stages are connected.
 
-    begin -> generate (shard by shard) -> merge -> verify -> filter -> train -> evaluate -> promote
-    and, whatever happens, finish
+    begin -> generate -> verify -> filter -> train -> evaluate -> promote          and, whatever happens, finish
+
+Where the profile allows shards side by side, generate is a loop over shards and a merge.
 
 The loop over rounds is outside: a recurring run, a trigger on promotion, or `ratchet run --rounds N`.
 """
@@ -15,7 +16,7 @@ from ratchet.components.begin.component import begin
 from ratchet.components.evaluate.component import evaluate
 from ratchet.components.filter.component import filter as filter_
 from ratchet.components.finish.component import finish
-from ratchet.components.generate.component import generate, merge
+from ratchet.components.generate.component import generate, generate_shard, merge
 from ratchet.components.promote.component import promote
 from ratchet.components.train.component import train
 from ratchet.components.verify.component import verify
@@ -43,9 +44,12 @@ def round_pipeline(profile: Profile) -> Any:
                 )
             ).outputs
             round_ = begun["opened"]
-            with dsl.ParallelFor(begun["Output"], parallelism=profile.parallelism) as shard:
-                made = place(generate(opened=round_, shard=shard)).outputs["groups"]
-            groups = place(merge(opened=round_, shards=dsl.Collected(made))).outputs["groups"]
+            if profile.parallelism == 1:
+                groups = place(generate(opened=round_)).outputs["groups"]
+            else:
+                with dsl.ParallelFor(begun["Output"], parallelism=profile.parallelism) as shard:
+                    made = place(generate_shard(opened=round_, shard=shard)).outputs["groups"]
+                groups = place(merge(opened=round_, shards=dsl.Collected(made))).outputs["groups"]
             checked = place(verify(opened=round_, generated=groups)).outputs["groups"]
             kept = place(filter_(opened=round_, verified=checked)).outputs["groups"]
             model = place(train(opened=round_, filtered=kept)).outputs["model"]

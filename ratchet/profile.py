@@ -16,6 +16,7 @@ from ratchet.records import Record
 IMAGE_OF_TASK: Mapping[str, str] = {
     "begin": "core",
     "generate": "inference",
+    "generate-shard": "inference",
     "merge": "core",
     "verify": "core",
     "filter": "core",
@@ -24,6 +25,10 @@ IMAGE_OF_TASK: Mapping[str, str] = {
     "promote": "core",
     "finish": "core",
 }
+
+
+RESOURCES_OF_TASK: Mapping[str, str] = {"generate-shard": "generate"}
+"""Tasks that get a stage's resources; all others have their own name's."""
 
 
 class Resources(Record):
@@ -50,7 +55,9 @@ class Profile(Record):
     }
     resources: dict[str, Resources] = {}
     retries: int = Field(1, ge=0)
-    parallelism: int = Field(1, ge=1, le=256, description="shards of generate that run side by side")
+    parallelism: int = Field(
+        1, ge=1, le=256, description="shards of generate that run side by side; 1: one task makes them all"
+    )
     secrets: dict[str, dict[str, str]] = {}
     environment: dict[str, str] = {}
     engines: tuple[str, ...] = ("transformers", "vllm", "endpoint")

@@ -47,11 +47,17 @@ def tasks(compiled: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-TASKS = (*STAGES, "merge")
+TASKS = (*(stage for stage in STAGES if stage != "generate"), "generate-shard", "merge")
 
 
-def test_the_pipeline_has_exactly_the_eight_stages_and_the_merge_of_generates_shards(compiled: dict[str, Any]) -> None:
+def test_with_shards_side_by_side_generate_is_a_loop_and_a_merge(compiled: dict[str, Any]) -> None:
     assert sorted(executors(compiled)) == sorted(TASKS)
+
+
+def test_without_the_pipeline_has_exactly_the_eight_stages_and_no_loop(tmp_path: Path) -> None:
+    spec = next(yaml.safe_load_all(compile_round(Profile(), tmp_path / "round.yaml").read_text()))
+    assert sorted(name.removeprefix("exec-") for name in spec["deploymentSpec"]["executors"]) == sorted(STAGES)
+    assert not any("iteratorPolicy" in task for task in tasks({"spec": spec}).values())
 
 
 def test_shards_are_one_task_each_under_the_profiles_limit_and_merge_waits_for_all(compiled: dict[str, Any]) -> None:
@@ -59,9 +65,9 @@ def test_shards_are_one_task_each_under_the_profiles_limit_and_merge_waits_for_a
     assert loop["iteratorPolicy"]["parallelismLimit"] == 4
     assert loop["parameterIterator"]["items"]["inputParameter"] == "pipelinechannel--begin-Output"
     shards = tasks(compiled)["merge"]["inputs"]["artifacts"]["shards"]["taskOutputArtifact"]
-    assert shards["outputArtifactKey"] == "pipelinechannel--generate-groups"
+    assert shards["outputArtifactKey"] == "pipelinechannel--generate-shard-groups"
     # A shard whose node died is run again alone: the retries are the shard's own, inside the loop.
-    assert tasks(compiled)["generate"]["retryPolicy"]["maxRetryCount"] == 1
+    assert tasks(compiled)["generate-shard"]["retryPolicy"]["maxRetryCount"] == 1
 
 
 def test_no_task_uses_the_cache_of_kfp(compiled: dict[str, Any]) -> None:
@@ -112,7 +118,7 @@ def test_a_component_is_a_thin_face(stage: str) -> None:
     source = (ROOT / "components" / stage / "component.py").read_text()
     tree = ast.parse(source)
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    assert [f.name for f in functions] == ([stage, "merge"] if stage == "generate" else [stage])
+    assert [f.name for f in functions] == ([stage, "generate_shard", "merge"] if stage == "generate" else [stage])
     assert len(source.splitlines()) <= 40
     imported = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)}

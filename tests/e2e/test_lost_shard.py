@@ -41,7 +41,7 @@ def _runs_a_shard(place: Path, root: str) -> bool:
     except OSError:
         return False
     named = words[words.index(b"--function_to_execute") + 1] if b"--function_to_execute" in words else b""
-    return named == b"generate" and b"RATCHET_ROOT=" + root.encode() in variables
+    return named == b"generate_shard" and b"RATCHET_ROOT=" + root.encode() in variables
 
 
 class Killer:

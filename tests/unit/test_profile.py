@@ -14,7 +14,7 @@ from ratchet.stage import STAGES
 
 
 def test_every_stage_has_an_image_in_the_local_profile() -> None:
-    assert set(IMAGE_OF_TASK) == {*STAGES, "merge"}
+    assert set(IMAGE_OF_TASK) == {*STAGES, "generate-shard", "merge"}
     assert set(IMAGE_OF_TASK.values()) == set(Profile().images)
 
 
