@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
+from ratchet.errors import SamplingError
+from ratchet.recipe.corruptions import settle
 from ratchet.records import Record
 
 PictureKind = Literal[
@@ -30,7 +32,7 @@ Words = Literal["english", "tinyworld"]
 
 
 class NegativeBase(Record):
-    """What all kinds have. A prompt's draw decides whether it gets the kind, so shards and order do not matter."""
+    """What all kinds have. A prompt's draw decides whether it gets the kind, whatever the shards and the order."""
 
     share: float = Field(1.0, gt=0, le=1, description="share of the prompts that get it")
     count: int = Field(1, ge=1, le=64, description="such completions a prompt")
@@ -55,7 +57,8 @@ class PictureNegative(NegativeBase):
 
 
 class SwapNegative(NegativeBase):
-    """The picture of another prompt in place of this one's."""
+    """The picture of another prompt in place of this one's. It is drawn from the prompts of the same file
+    (generate.rows_per_file), so it depends on the shards."""
 
     kind: Literal["swap"] = "swap"
     use: Literal["answer", "input"] = "answer"
@@ -115,10 +118,7 @@ class MixedNegative(NegativeBase):
 
 
 def _settle(kind: str, params: dict[str, float]) -> dict[str, float]:
-    """Check a corruption's parameters by its own table; imported here, because it brings numpy along."""
-    from ratchet.errors import SamplingError
-    from ratchet.generate.negatives.pictures import settle
-
+    """Check a corruption's parameters by its own table."""
     try:
         settle(kind, params)
     except SamplingError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from ratchet.errors import RatchetError
 from ratchet.stage import STAGES, STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
+BELOW_STAGES = ("records", "artifacts", "store", "recipe")
+STAGE_PACKAGES = ("begin", "generate", "verify", "filter", "train", "evaluate", "registry", "report", "finish")
 HEAVY = ("torch", "transformers", "trl", "mlflow", "kfp", "boto3", "vllm", "sklearn")
 
 
@@ -31,6 +34,44 @@ def test_importing_the_light_parts_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_recipe_is_read_without_the_libraries_that_do_its_work() -> None:
+    code = "import sys; from ratchet import recipe; recipe.load(recipe.names()[0]); print({'numpy', 'PIL'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "set()"
+
+
+def imported(path: Path) -> set[str]:
+    """The parts of the package that a file imports, at its top or in a function: `recipe` for `ratchet.recipe.train`."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("ratchet.")}
+
+
+@pytest.mark.parametrize("layer", BELOW_STAGES)
+def test_what_the_stages_are_built_on_imports_no_stage(layer: str) -> None:
+    files = [ROOT / "ratchet" / f"{layer}.py"] if layer == "records" else sources(f"ratchet/{layer}")
+    assert files
+    known = {str(p.relative_to(ROOT)): imported(p) & {*STAGE_PACKAGES, "stage", "cli"} for p in files}
+    assert {name: parts for name, parts in known.items() if parts} == {}
+
+
+def test_only_the_command_line_imports_the_command_line() -> None:
+    knowing = [str(p.relative_to(ROOT)) for p in sources("ratchet") if "cli" in imported(p)]
+    assert {name for name in knowing if not name.startswith("ratchet/cli/")} == set()
+    assert knowing
+
+
+def test_the_layers_name_every_stage() -> None:
+    # promote is the registry's.
+    assert {*STAGES} - {"promote"} <= {*STAGE_PACKAGES}
+    assert all((ROOT / "ratchet" / name).is_dir() for name in STAGE_PACKAGES)
 
 
 def test_only_the_named_files_know_kfp() -> None:

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from ratchet.errors import SamplingError
-from ratchet.generate.negatives.diffusion import alpha_bar
+from ratchet.generate.negatives.diffusion import STEPS, alpha_bar
 from ratchet.generate.negatives.edits import _hue
 from ratchet.generate.negatives.pictures import CORRUPTIONS, corrupt, encode, settle
+from ratchet.recipe.corruptions import DIFFUSION_STEPS
 from ratchet.tinyworld import item_at
 
 # Raw pixels of `pattern()` corrupted with default parameters and seed 7: another machine must find the same.
@@ -253,3 +254,10 @@ def test_settled_parameters_are_complete_and_settle_again_to_themselves() -> Non
         assert settle(kind, settled) == settled
         assert corruption.source
         assert corruption.spares
+
+
+def test_a_recipe_may_ask_for_the_steps_that_the_schedule_has() -> None:
+    assert DIFFUSION_STEPS == STEPS
+    corrupt(pattern(), "diffusion", {"step": STEPS - 1}, 0)
+    with pytest.raises(SamplingError, match=f"must be from 0 to {STEPS - 1}"):
+        corrupt(pattern(), "diffusion", {"step": STEPS}, 0)
