@@ -17,6 +17,9 @@ from ratchet.stage import STAGES, STEPS
 ROOT = Path(__file__).resolve().parents[2]
 
 
+SECRETS = {"s3-credentials": {"access": "AWS_ACCESS_KEY_ID", "secret": "AWS_SECRET_ACCESS_KEY"}}
+
+
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     profile = Profile(
@@ -27,13 +30,13 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "training": "r.example/train@sha256:3",
         },
         resources={"train": Resources(cpu="8", memory="64Gi", gpus=1)},
-        secrets={"s3-credentials": {"access": "AWS_ACCESS_KEY_ID", "secret": "AWS_SECRET_ACCESS_KEY"}},
+        secrets=SECRETS,
         parallelism=4,
         environment={"RATCHET_ROOT": "s3://bucket/ratchet"},
     )
     path = compile_round(profile, tmp_path_factory.mktemp("ir") / "round.yaml")
     documents = list(yaml.safe_load_all(path.read_text()))
-    return {"spec": documents[0], "platform": documents[1], "text": path.read_text()}
+    return {"spec": documents[0], "text": path.read_text()}
 
 
 def executors(compiled: dict[str, Any]) -> dict[str, Any]:
@@ -97,8 +100,26 @@ def test_finish_runs_whatever_happens_and_gets_parameters_only(compiled: dict[st
     assert set(finish["inputs"]["parameters"]) == {"job", "loop"}
 
 
-def test_secrets_are_names_and_the_parameters_in_the_ui_are_few(compiled: dict[str, Any]) -> None:
-    assert "s3-credentials" in str(compiled["platform"])
+@pytest.mark.parametrize("parallelism", [1, 4])
+def test_every_task_has_the_secrets_as_names_alone(tmp_path: Path, parallelism: int) -> None:
+    # A task without them starts, and fails when it first opens the store.
+    profile = Profile(secrets=SECRETS, parallelism=parallelism)
+    spec, platform = yaml.safe_load_all(compile_round(profile, tmp_path / "round.yaml").read_text())
+    given = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    expected = dict.fromkeys(spec["deploymentSpec"]["executors"], SECRETS)
+    assert {"exec-generate"} <= expected.keys() or {"exec-generate-shard", "exec-merge"} <= expected.keys()
+    assert {name: secrets_of(executor) for name, executor in given.items()} == expected
+
+
+def secrets_of(executor: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """By secret: which of its keys becomes which variable."""
+    return {
+        one["secretName"]: {pair["secretKey"]: pair["envVar"] for pair in one["keyToEnv"]}
+        for one in executor.get("secretAsEnv", ())
+    }
+
+
+def test_the_parameters_in_the_ui_are_few(compiled: dict[str, Any]) -> None:
     parameters = compiled["spec"]["root"]["inputDefinitions"]["parameters"]
     assert set(parameters) == {"recipe", "loop", "seed", "resume"}
 
