@@ -1,13 +1,15 @@
-"""Two shards on two cores against one process, and the memory of a stage over pools of a thousand to a million prompts.
+"""Two shards on two cores against one process, and the memory of a stage over pools of a thousand to 300,000 prompts.
 
     OMP_NUM_THREADS=1 python -m bench --only shards
 
 Each process is started, imports, loads the model, samples its shard and ends: wall clock, turns alternate. Memory is the
-peak of a process that runs the stage with the strategy `reference`, which needs no model: what grows is the stage's own.
+peak of a process that runs the stage with references and a corrupted picture each, for which no model is needed: what grows is
+the stage's own, and the index of where each picture lies.
 """
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import tempfile
@@ -16,24 +18,31 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from bench.result import SEED_FOLDER, Result, peak_mib, ratio
 from ratchet import models, rounds
 from ratchet.artifacts import ModelRef, write_pack
+from ratchet.canonical import sha256
+from ratchet.generate.negatives.pictures import encode
 from ratchet.promptset import PromptSet, PromptSetWriter
 from ratchet.recipe import Recipe
-from ratchet.records import Message, Prompt
+from ratchet.records import ImageRef, Message, Prompt
 from ratchet.rounds import Round
 from ratchet.stage import context_of
 from ratchet.store import FolderStore, open_store
 from ratchet.tinyworld import items, prompt_of
 
 GOAL, GROWTH, CORES = 1.7, 1.5, 2
+SIDE, PACK = 12, 10_000
+WITHOUT_MODEL = {"strategy": "reference", "negatives": [{"kind": "noise", "use": "input"}]}
+"""What grows without a model: prompts, pictures, rows, and a corrupted picture each."""
 LOOP = "shards"
 
 
 def measure(quick: bool) -> list[Result]:
     """Speed of two shards over one, and peak memory of the largest pool over the smallest."""
-    sizes = (1_000, 10_000) if quick else (1_000, 30_000, 1_000_000)
+    sizes = (1_000, 10_000) if quick else (1_000, 30_000, 300_000)
     with tempfile.TemporaryDirectory() as folder:
         return [_speed(Path(folder), 360 if quick else 5_400, 1 if quick else 3), _memory(Path(folder), sizes)]
 
@@ -62,25 +71,31 @@ def _memory(folder: Path, sizes: tuple[int, ...]) -> Result:
     peaks = {}
     for number, size in enumerate(sizes, 1):
         store = FolderStore(str(folder / f"memory-{size}"))
-        _, shown = prompt_of(next(iter(items("pool", 1, 0))))
-        pack = write_pack(store, "pack.parquet", shown.items())
-        writer = PromptSetWriter(store, name="bench", digest="c" * 64, source="tinyworld", salt="bench")
-        writer.write_part("pool", _same_picture(size), [pack])
+        writer = PromptSetWriter(store, name="bench", digest="c" * 64, source="bench", salt="bench")
+        packs = [
+            write_pack(store, f"pack-{start}.parquet", [_picture(n) for n in range(start, min(start + PACK, size))])
+            for start in range(0, size, PACK)
+        ]
+        writer.write_part("pool", _prompts(size), packs)
         seed = ModelRef(name="none", uri=store.uri("models/none"), digest="0" * 64)
-        _open(store, number, writer.finish([]), seed, size, {"strategy": "reference"})
+        _open(store, number, writer.finish([]), seed, size, WITHOUT_MODEL)
         peaks[size] = _peak(store.root, number)
     what = f"peak memory of the stage over {sizes[-1]:,} prompts against {sizes[0]:,}"
     detail = {"peak_mib": peaks}
     return Result("shards memory", what, GROWTH, False, peaks[sizes[-1]] / peaks[sizes[0]], "ratio", detail=detail)
 
 
-def _same_picture(size: int) -> Iterator[Prompt]:
-    prompt, _ = prompt_of(next(iter(items("pool", 1, 0))))
+def _picture(number: int) -> tuple[str, bytes]:
+    """A small picture of its own for each number, and its hash."""
+    data = encode(Image.frombytes("RGB", (SIDE, SIDE), random.Random(number).randbytes(3 * SIDE * SIDE)))
+    return sha256(data), data
+
+
+def _prompts(size: int) -> Iterator[Prompt]:
+    asked = [Message(role="user", content="what ?")]
     for number in range(size):
-        asked = Message(role="user", content=f"{prompt.question} {number}")
-        yield Prompt.make(
-            messages=[asked], images=prompt.images, skill=prompt.skill, source="bench", reference=prompt.reference
-        )
+        ref = ImageRef(sha256=_picture(number)[0], media_type="image/png", width=SIDE, height=SIDE)
+        yield Prompt.make(messages=asked, images=[ref], skill="bench", source="bench", reference="nothing")
 
 
 def _open(

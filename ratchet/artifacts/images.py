@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,8 @@ PACK_SCHEMA = pa.schema(
 # The class below has a method `bytes`, which hides the type inside of it.
 Encoded = bytes
 ROW_GROUP = 256
+CACHED_BYTES = 256 << 20
+SPILL_BYTES = 64 << 20
 MAX_PIXELS = 64_000_000
 MEDIA_TYPES = {
     "PNG": "image/png",
@@ -96,33 +98,51 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
     return image
 
 
+Spill = Callable[[dict[str, Encoded]], Pack]
+"""Writes pictures (SHA-256 to encoded bytes) into a pack of their own."""
+
+
 class ImageBank:
-    """Pictures by hash, read from packs on demand; keeps at most `cached_groups` row groups in memory.
+    """Pictures by hash, read from packs on demand; keeps about `cached_bytes` of row groups in memory, at least one.
 
     The packs' hash columns are read once. A pack that is missing or cut raises ShardUnreadable, bytes that do not have
     their hash raise DigestMismatch, and a hash that no pack holds raises NotFound.
     """
 
-    def __init__(self, store: Store, packs: Sequence[Pack], cached_groups: int = 64) -> None:
+    def __init__(self, store: Store, packs: Sequence[Pack], cached_bytes: int = CACHED_BYTES) -> None:
         self._store = store
         self._packs = list(packs)
-        self._cached_groups = cached_groups
+        self._cached_bytes = cached_bytes
+        self._sizes: dict[tuple[int, int], int] = {}
         self._footers: dict[int, Any] = {}
         self._groups: OrderedDict[tuple[int, int], dict[str, bytes]] = OrderedDict()
         self._index: dict[str, tuple[int, int]] | None = None
         self._added: dict[str, Encoded] = {}
+        self._added_bytes = 0
+        self.spill: Spill | None = None
 
-    def add(self, data: Encoded) -> ImageRef:
-        """Take in a picture that is in no pack yet, and describe it. Raises PromptSetError for what is no picture."""
-        ref = ref_of(data)
-        if ref.sha256 not in self._places():
-            self._added[ref.sha256] = data
-        return ref
+    def add(self, data: Encoded, ref: ImageRef | None = None) -> ImageRef:
+        """Take in a picture that is in no pack yet, and describe it, unless `ref` does.
+
+        With `spill` set, pictures of more than SPILL_BYTES together go into a pack, from which they are read from then on.
+        Raises PromptSetError for what is no picture.
+        """
+        described = ref or ref_of(data)
+        if described.sha256 not in self:
+            self._added[described.sha256] = data
+            self._added_bytes += len(data)
+            if self.spill is not None and self._added_bytes > SPILL_BYTES:
+                self._append(self.spill(self.take_added()))
+        return described
 
     def take_added(self) -> dict[str, Encoded]:
-        """The pictures that were added, by hash; the bank forgets them."""
-        taken, self._added = self._added, {}
+        """The pictures that were added and are in no pack, by hash; the bank forgets them."""
+        taken, self._added, self._added_bytes = self._added, {}, 0
         return taken
+
+    def _append(self, pack: Pack) -> None:
+        self._packs.append(pack)
+        self._read_index(self._places(), len(self._packs) - 1)
 
     def bytes(self, sha256: str) -> bytes:
         """Encoded bytes of a picture, checked against their hash."""
@@ -160,11 +180,14 @@ class ImageBank:
         if self._index is None:
             self._index = {}
             for number in range(len(self._packs)):
-                with self._opened(number) as file:
-                    for group in range(file.num_row_groups):
-                        for sha in file.read_row_group(group, columns=["sha256"]).column(0).to_pylist():
-                            self._index.setdefault(sha, (number, group))
+                self._read_index(self._index, number)
         return self._index
+
+    def _read_index(self, index: dict[str, tuple[int, int]], number: int) -> None:
+        with self._opened(number) as file:
+            for group in range(file.num_row_groups):
+                for sha in file.read_row_group(group, columns=["sha256"]).column(0).to_pylist():
+                    index.setdefault(sha, (number, group))
 
     @contextmanager
     def _opened(self, number: int) -> Iterator[pq.ParquetFile]:
@@ -203,6 +226,8 @@ class ImageBank:
         shas = table.column("sha256").to_pylist()
         data = table.column("image").combine_chunks().field("bytes").to_pylist()
         self._groups[place] = dict(zip(shas, data, strict=True))
-        while len(self._groups) > self._cached_groups:
-            self._groups.popitem(last=False)
+        self._sizes[place] = sum(map(len, data))
+        while len(self._groups) > 1 and sum(self._sizes.values()) > self._cached_bytes:
+            gone, _ = self._groups.popitem(last=False)
+            del self._sizes[gone]
         return self._groups[place]

@@ -28,7 +28,9 @@ class Running:
         self._engine: Engine | None = None
         self._bank: ImageBank | None = None
         self._plan = Plan()
-        self._total = self._done = self._made = 0
+        self._writer: ArtifactWriter[Group] | None = None
+        self._total = self._done = self._made = self._index = self._part = 0
+        self.seed = derived_seed(context.round.salt, "generate")
 
     def __enter__(self) -> Running:
         return self
@@ -45,10 +47,9 @@ class Running:
 
     def tools(self, bank: ImageBank) -> Tools:
         """What strategies and probes work with. The engine starts when it is first asked."""
-        settings = self._context.round
-        seed = derived_seed(settings.salt, "generate")
         config = self._plan.applied(self._config)
-        return Tools(lambda: self._opened(bank), config, seed, settings.recipe.verify.timeout_seconds, bank)
+        timeout = self._context.round.recipe.verify.timeout_seconds
+        return Tools(lambda: self._opened(bank), config, self.seed, timeout, bank)
 
     def groups(self, prompts: list[Prompt]) -> list[Group]:
         """What the recipe's strategies make of the prompts."""
@@ -66,13 +67,27 @@ class Running:
         self._made = 0
         self._tell()
 
-    def write_pictures(self, writer: ArtifactWriter[Group], index: int) -> None:
-        """Keep the pictures that were made for chunk `index`; called before its rows are written."""
-        made = self._bank.take_added() if self._bank is not None else {}
+    def pictures_of(self, writer: ArtifactWriter[Group], index: int) -> None:
+        """Pictures that are made from now on belong to file `index`; many of them are written at once, not kept."""
+        assert self._bank is not None, "start comes first"
+        self._writer, self._index, self._part = writer, index, 0
+        self._bank.spill = self._spill
+
+    def write_pictures(self) -> None:
+        """Write the pictures that are not written yet; called before the file's rows are."""
+        assert self._bank is not None, "start comes first"
+        made = self._bank.take_added()
         if made:
-            key = f"{writer.prefix}/pictures-{index:05d}.parquet"
-            pack = write_pack(writer.store, key, sorted(made.items()))
-            writer.store.put(f"{key}.json", canonical.dumps(pack.model_dump()))
+            self._spill(made)
+
+    def _spill(self, made: dict[str, bytes]) -> Pack:
+        assert self._writer is not None, "pictures_of comes first"
+        store = self._writer.store
+        key = f"{self._writer.prefix}/pictures-{self._index:05d}-{self._part:03d}.parquet"
+        self._part += 1
+        pack = write_pack(store, key, sorted(made.items()))
+        store.put(f"{key}.json", canonical.dumps(pack.model_dump()))
+        return pack
 
     @staticmethod
     def packs(writer: ArtifactWriter[Group]) -> Iterator[Pack]:

@@ -21,7 +21,7 @@ def lines(manifest: Manifest) -> list[str]:
         f"  strategies: {', '.join(_strategy(name, one) for name, one in results.get('strategies', {}).items())}",
     ]
     if results.get("negatives"):
-        told.append(f"  negatives: {_listed(results['negatives'])}")
+        told.append(f"  negatives: {_listed(results['negatives'])}, of {counts['negatives_asked']} asked for")
     if results.get("reasons"):
         told.append(f"  failed or refused: {_listed(results['reasons'])}")
     return [*told, f"{manifest.uri}  content {manifest.content_digest[:12]}"]

@@ -12,6 +12,7 @@ from ratchet.artifacts import GROUPS, Artifact, ArtifactWriter, ImageBank, Manif
 from ratchet.errors import SamplingError
 from ratchet.generate.choosing import Choice, choose, shard_of
 from ratchet.generate.merging import merge, shard_header, shard_prefix
+from ratchet.generate.negatives.adding import wanted
 from ratchet.generate.plan import Plan, plan_of
 from ratchet.generate.resuming import chunks, read_back
 from ratchet.generate.running import Running
@@ -30,7 +31,7 @@ def run(context: StageContext) -> Manifest:
     config: GenerateConfig = context.config
     with Running(context) as running:
         for number in range(config.shards):
-            _run_shard(context, number, running)
+            _run_shard(context, number, running, config.shards)
     return merge(context)
 
 
@@ -45,11 +46,13 @@ def run_shard(context: StageContext, number: int) -> Manifest:
         return _run_shard(context, number, running)
 
 
-def _run_shard(context: StageContext, number: int, running: Running) -> Manifest:
+def _run_shard(context: StageContext, number: int, running: Running, of: int = 1) -> Manifest:
+    """One shard; `of` says how many this process makes, so that it can tell how far it has come."""
     config: GenerateConfig = context.config
     writer = ArtifactWriter(context.store, shard_prefix(context, number), GROUPS, shard_header(context))
     finished = writer.existing()
     if finished is not None:
+        running.skip(finished.counts["prompts"])
         return finished
     context.seconds.clear()
     pool = open_part(context.store, context.pool_set(), "pool")
@@ -59,20 +62,23 @@ def _run_shard(context: StageContext, number: int, running: Running) -> Manifest
         )
     plan = plan_of(context, running.tools)
     choice = chosen(context, pool, plan)
-    running.start(plan, ImageBank(context.store, pool.manifest.packs), choice.prompts // config.shards)
-    tally = Tally()
+    running.start(plan, ImageBank(context.store, pool.manifest.packs), choice.prompts * of // config.shards)
+    tally, errors = Tally(), Errors(config.max_error_share, choice.prompts / config.shards)
     for index, prompts in enumerate(chunks(_taken(pool, choice, number, config.shards), config.rows_per_file)):
         if writer.finished(index) is not None:
             groups = read_back(writer, index)
             running.skip(len(prompts))
         else:
+            running.pictures_of(writer, index)
             groups = running.groups(prompts)
-            _check_errors(groups, config)
+            errors.check(groups)
             with context.clock("write"):
                 context.check_lease()
-                running.write_pictures(writer, index)
+                running.write_pictures()
                 writer.write(index, groups)
+        errors.add(groups)
         tally.add(groups)
+        tally.wanted += sum(wanted(group, config.negatives, running.seed) for group in groups)
     context.check_lease()
     results = {**plan.told(choice), **tally.results()}
     packs = [*pool.manifest.packs, *running.packs(writer)]
@@ -92,14 +98,29 @@ def _taken(pool: Artifact[Prompt], choice: Choice, number: int, shards: int) -> 
             yield prompt
 
 
-def _check_errors(groups: list[Group], config: GenerateConfig) -> None:
-    """Some prompts without an answer are reported and the round goes on; many mean that something is broken."""
-    bad = [group for group in groups if failed(group)]
-    if len(bad) <= config.max_error_share * len(groups):
-        return
-    said = next(c.error for c in bad[0].completions if c.error)
-    raise SamplingError(
-        f"{len(bad)} of {len(groups)} prompts got no answer, more than generate.max_error_share "
-        f"{config.max_error_share:g}; the first: {said}. Mend the cause and run the stage again: finished files are kept. "
-        "Or raise generate.max_error_share."
-    )
+class Errors:
+    """Some prompts without an answer are reported and the round goes on; many mean that something is broken.
+
+    `share` of the `expected` prompts may fail, and one if any may: a short file alone says nothing.
+    """
+
+    def __init__(self, share: float, expected: float) -> None:
+        self._share = share
+        self._most = max(1.0, share * expected) if share else 0.0
+        self._expected = expected
+        self._found = 0
+
+    def add(self, groups: list[Group]) -> None:
+        self._found += sum(failed(group) for group in groups)
+
+    def check(self, groups: list[Group]) -> None:
+        """Raise SamplingError if these groups are too much, before they are written."""
+        bad = [group for group in groups if failed(group)]
+        if self._found + len(bad) <= self._most or not bad:
+            return
+        said = next(c.error for c in bad[0].completions if c.error)
+        raise SamplingError(
+            f"{self._found + len(bad)} of about {self._expected:.0f} prompts got no answer so far, more than "
+            f"generate.max_error_share {self._share:g}; the last: {said.rstrip('.')}. Mend the cause and run the stage again: finished "
+            "files are kept. Or raise generate.max_error_share."
+        )

@@ -20,6 +20,7 @@ class Tally:
         self.models: Counter[str] = Counter()
         self.negatives: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
+        self.wanted = 0
 
     def add(self, groups: Iterable[Group]) -> None:
         for group in groups:
@@ -49,7 +50,9 @@ class Tally:
                 self.reasons[one.error.partition(":")[0]] += 1
 
     def counts(self) -> dict[str, int]:
-        return {what: sum(one[what] for one in self.skills.values()) for what in COUNTED}
+        """`negatives_asked` may be more than `negatives`: not every answer holds something to make worse."""
+        found = {what: sum(one[what] for one in self.skills.values()) for what in COUNTED}
+        return {**found, "negatives_asked": self.wanted}
 
     def results(self) -> dict[str, Any]:
         """The parts of the counts that are not zero, sorted, for the manifest."""

@@ -147,7 +147,7 @@ def _of(survey: Survey, split: str) -> Iterator[Prompt]:
 
 
 def _fingerprints(store: Store, prompts: Iterator[Prompt], packs: list[Pack]) -> Iterator[Fingerprint]:
-    bank = ImageBank(store, packs, cached_groups=2)  # rows and packs have one order
+    bank = ImageBank(store, packs, cached_bytes=32 << 20)  # rows and packs have one order
     yield from fingerprints_of(prompts, bank)
 
 

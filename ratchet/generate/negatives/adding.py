@@ -8,7 +8,7 @@ from typing import Any
 from ratchet.generate.engine import Answer, completion
 from ratchet.generate.negatives.drafts import Base, Draft, base_of
 from ratchet.generate.negatives.makers import MAKERS, Case
-from ratchet.generate.sampling import SamplingParams
+from ratchet.generate.sampling import SamplingParams, derived_seed
 from ratchet.generate.strategies.tools import Tools
 from ratchet.recipe.negatives import NegativeBase, NegativeConfig
 from ratchet.records import Completion, Group
@@ -31,9 +31,21 @@ def add_negatives(groups: Sequence[Group], configs: Sequence[NegativeConfig], to
     return found
 
 
-def asked(prompt_id: str, config: NegativeBase, number: int, tools: Tools) -> bool:
+def wanted(group: Group, configs: Sequence[NegativeBase], seed: int) -> int:
+    """How many negatives a group should have got; fewer came where there was nothing to make worse."""
+    if not _may_have(group):
+        return 0
+    return sum(one.count for number, one in enumerate(configs) if _drawn(group.prompt.id, one, number, seed))
+
+
+def _drawn(prompt_id: str, config: NegativeBase, number: int, seed: int) -> bool:
     """Whether a prompt's draw says that it gets the kind."""
-    return config.share == 1 or tools.drawn("negative", number, prompt_id) < config.share * SHARES
+    return config.share == 1 or derived_seed(seed, "negative", number, prompt_id) < config.share * SHARES
+
+
+def _may_have(group: Group) -> bool:
+    answered = any(c.finish_reason != "error" and c.negative is None for c in group.completions)
+    return group.reason is None and answered
 
 
 def _drafts(
@@ -43,7 +55,7 @@ def _drafts(
     make = MAKERS[type(config)]
     drafts = []
     for place, (group, base) in enumerate(zip(groups, bases, strict=True)):
-        if group.reason is not None or not _answers(group) or not asked(group.prompt.id, config, number, tools):
+        if not _may_have(group) or not _drawn(group.prompt.id, config, number, tools.seed):
             continue
         for one in range(config.count):
             id_ = f"{group.prompt.id}/negative/{number}/{one}"
@@ -52,10 +64,6 @@ def _drafts(
             if draft is not None:
                 drafts.append((place, draft))
     return drafts
-
-
-def _answers(group: Group) -> bool:
-    return any(c.finish_reason != "error" and c.negative is None for c in group.completions)
 
 
 def _answered(drafts: Sequence[tuple[int, Draft]], config: NegativeBase, tools: Tools) -> dict[int, list[Completion]]:
@@ -75,9 +83,12 @@ def _said(draft: Draft, answer: Answer, params: SamplingParams, tools: Tools) ->
 
 
 def _edited(draft: Draft, params: SamplingParams) -> Completion:
-    """A text that no model said just now: a changed right answer, or a right one beside another input."""
+    """A text that no model said just now: a changed right answer, or a right one beside another input.
+
+    Only the latter has tokens that were sampled once.
+    """
     assert draft.base is not None
-    answer = Answer(draft.text, draft.base.n_tokens, "stop")
+    answer = Answer(draft.text, draft.base.n_tokens if draft.shown is not None else 0, "stop")
     return completion(
         0, answer, params, draft.base.model, draft.shown, negative=draft.negative, parent=draft.base.index
     )

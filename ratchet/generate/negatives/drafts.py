@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ratchet.artifacts import ImageBank
+from ratchet.canonical import sha256
 from ratchet.generate.engine import Answer, Request, joined
 from ratchet.generate.negatives.pictures import corrupt, encode
 from ratchet.generate.negatives.pictures import settle as settled
 from ratchet.generate.sampling import derived_seed
 from ratchet.records import Completion, Group, ImageRef, Negative
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 PICTURE, PICTURES, QUESTION, REFERENCE = "picture:", "pictures", "question", "reference"
 
@@ -63,18 +68,27 @@ def worse_pictures(
     """The pictures (or only that at place `only`) corrupted and put into the bank, and how."""
     chosen = settled(kind, params)
     made = tuple(
-        bank.add(worse_picture(ref, kind, chosen, seed, place, bank)) if only in (None, place) else ref
+        _kept(worse_picture(ref, kind, chosen, seed, place, bank), bank) if only in (None, place) else ref
         for place, ref in enumerate(images)
     )
-    parent = PICTURES if only is None else f"{PICTURE}{images[only].sha256}"
-    return made, Negative(kind=kind, params=chosen, seed=seed, parent=parent)
+    if only is None:
+        return made, Negative(kind=kind, params=chosen, seed=seed, parent=PICTURES)
+    # Two of a prompt's pictures may be the same: the hash alone would not say which was touched.
+    words = {"at": str(only)}
+    return made, Negative(kind=kind, params=chosen, words=words, seed=seed, parent=f"{PICTURE}{images[only].sha256}")
+
+
+def _kept(picture: Image, bank: ImageBank) -> ImageRef:
+    data = encode(picture)
+    ref = ImageRef(sha256=sha256(data), media_type="image/png", width=picture.width, height=picture.height)
+    return bank.add(data, ref)
 
 
 def worse_picture(
     ref: ImageRef, kind: str, params: Mapping[str, float], seed: int, place: int, bank: ImageBank
-) -> bytes:
-    """Encoded bytes of the corrupted picture at `place` of its prompt."""
-    return encode(corrupt(bank.image(ref.sha256), kind, params, derived_seed(seed, place)))
+) -> Image:
+    """The corrupted picture at `place` of its prompt."""
+    return corrupt(bank.image(ref.sha256), kind, params, derived_seed(seed, place))
 
 
 def made_again(negative: Negative, images: Sequence[ImageRef], bank: ImageBank) -> list[bytes]:
@@ -85,9 +99,11 @@ def made_again(negative: Negative, images: Sequence[ImageRef], bank: ImageBank) 
     kind = negative.words.get("corruption", negative.kind)
     found = []
     for place, ref in enumerate(images):
-        touched = negative.parent in (PICTURES, f"{PICTURE}{ref.sha256}") or "corruption" in negative.words
+        touched = negative.words.get("at", str(place)) == str(place)
         found.append(
-            worse_picture(ref, kind, negative.params, negative.seed, place, bank) if touched else bank.bytes(ref.sha256)
+            encode(worse_picture(ref, kind, negative.params, negative.seed, place, bank))
+            if touched
+            else bank.bytes(ref.sha256)
         )
     return found
 

@@ -62,7 +62,7 @@ def pictures(config: PictureNegative, case: Case) -> Draft | None:
 
 
 def swap(config: SwapNegative, case: Case) -> Draft | None:
-    """One picture exchanged for another prompt's."""
+    """One picture exchanged for another prompt's of the same file, which is the reach of `others`."""
     own = {ref.sha256 for ref in case.images}
     others = sorted(sha for sha in case.others if sha not in own)
     if not others:

@@ -133,7 +133,7 @@ def test_pictures_come_back_by_hash_and_only_with_their_own_bytes(store: Store) 
         canonical.sha256(rows.png((n % 256, n // 256, 0))): rows.png((n % 256, n // 256, 0)) for n in range(600)
     }
     pack = write_pack(store, "p.parquet", pictures.items())
-    bank = ImageBank(store, [pack], cached_groups=1)
+    bank = ImageBank(store, [pack], cached_bytes=1)
     assert pack.images == 600
     assert all(bank.bytes(sha) == data for sha, data in pictures.items())
     with pytest.raises(NotFound, match="none of the artifact's packs"):

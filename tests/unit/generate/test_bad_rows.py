@@ -80,10 +80,10 @@ def test_a_picture_that_the_processor_refuses_fails_its_row_alone(engine, monkey
     assert answer.error is None
 
 
-def _context(store: Store, lost: int, **config: Any) -> StageContext:
-    """Twenty prompts, the pictures of the first `lost` of which are in no pack."""
+def _context(store: Store, lost: int | list[str], **config: Any) -> StageContext:
+    """Twenty prompts; the pictures of the first `lost`, or those with these hashes, are in no pack."""
     prompts, pictures = tiny.world("pool", 20, skills=["count"])
-    gone = {prompt.images[0].sha256 for prompt in prompts[:lost]}
+    gone = {prompt.images[0].sha256 for prompt in prompts[:lost]} if isinstance(lost, int) else set(lost)
     writer = PromptSetWriter(store, name="tiny", digest="e" * 64, source="test", salt="s")
     kept = {sha: data for sha, data in pictures.items() if sha not in gone}
     writer.write_part("pool", prompts, [tiny.pack(store, kept, "some")])
@@ -110,7 +110,9 @@ def test_prompts_whose_pictures_are_missing_are_rows_with_a_reason_below_the_sta
 
 
 def test_more_of_them_stop_the_stage_which_keeps_what_is_finished_and_goes_on_once_it_is_mended(store):
-    with pytest.raises(SamplingError, match=r"of 10 prompts got no answer, more than generate\.max_error_share 0\.05"):
+    with pytest.raises(
+        SamplingError, match=r"10 of about 20 prompts got no answer so far, more than generate\.max_error_share 0\.05"
+    ):
         run_step(_context(store, lost=12, max_error_share=0.05))
     # The pictures are back: the same stage finishes.
     _, pictures = tiny.world("pool", 20, skills=["count"])
@@ -118,6 +120,20 @@ def test_more_of_them_stop_the_stage_which_keeps_what_is_finished_and_goes_on_on
     running = run_step(_with_bank(context, pictures))
     assert running.rows == 20
     assert running.counts["errors"] == 0
+
+
+def test_one_bad_prompt_in_a_short_last_file_does_not_stop_the_round(store):
+    # Twenty prompts in files of 19: the last file holds one, and its picture is gone.
+    prompts, _ = tiny.world("pool", 20, skills=["count"])
+    context = _context(store, lost=[prompts[19].images[0].sha256], rows_per_file=19)
+    manifest = run_step(context)
+    assert [shard.rows for shard in manifest.shards] == [19, 1]
+    assert manifest.counts["errors"] == 1
+
+
+def test_with_a_share_of_zero_no_prompt_may_fail(store):
+    with pytest.raises(SamplingError, match=r"1 of about 20 prompts"):
+        run_step(_context(store, lost=1, max_error_share=0))
 
 
 def _with_bank(context: StageContext, pictures: dict[str, bytes]) -> StageContext:

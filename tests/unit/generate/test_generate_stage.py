@@ -134,6 +134,17 @@ def test_progress_reaches_the_total_also_when_resumed(store, model_folder):
     assert seen == [(18, 54), (36, 54), (54, 54)]
 
 
+def test_progress_counts_all_shards_of_a_process(store, model_folder):
+    context = _context(store, model_folder, {"shards": 3, "rows_per_file": 4})
+    seen: list[tuple[int, int]] = []
+    context.progress = lambda done, total, unit, note="": seen.append((done, total))
+    run_step(context)
+    assert seen[-1] == (54, 54)
+    assert {total for _, total in seen} == {54}
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert len({done for done, _ in seen}) > 6, "it moves in every shard"
+
+
 def test_a_lost_lease_stops_the_stage_before_it_writes(store, model_folder):
     class Lost:
         epoch = 1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ratchet import models
-from ratchet.artifacts import GROUPS, Artifact, ImageBank
+from ratchet.artifacts import GROUPS, Artifact, ImageBank, images
 from ratchet.generate.negatives.drafts import made_again
 from ratchet.generate.negatives.english import ENGLISH
 from ratchet.generate.negatives.injection import inject
@@ -177,3 +177,35 @@ def test_pictures_of_a_stage_that_was_stopped_are_in_its_packs(store, tmp_path, 
         for completion in group.completions:
             if completion.input is not None:
                 assert all(ref.sha256 in bank for ref in completion.input.images)
+
+
+def test_many_pictures_are_written_as_they_are_made_and_not_kept(store, tmp_path, model_folder, monkeypatch):
+    expected = run_step(_context(FolderStore(str(tmp_path / "whole")), model_folder, ["noise", "grey"]))
+    monkeypatch.setattr(images, "SPILL_BYTES", 20_000)
+    context = _context(store, model_folder, ["noise", "grey"])
+    manifest = run_step(context)
+    assert len(manifest.packs) > len(expected.packs) > 1
+    assert manifest.content_digest == expected.content_digest
+    bank = ImageBank(store, manifest.packs)
+    for group in Artifact(store, context.prefix, GROUPS).rows():
+        for completion in group.completions[2:]:
+            assert all(ref.sha256 in bank for ref in completion.input.images)
+
+
+def test_what_was_asked_for_is_counted_beside_what_came(store, model_folder):
+    context = _context(store, model_folder, [{"kind": "inject", "facts": ["count"]}, "grey"])
+    manifest = run_step(context)
+    assert manifest.counts["negatives_asked"] == 36
+    assert 18 < manifest.counts["negatives"] < 36, "answers without a number have nothing to miscount"
+
+
+def test_of_two_equal_pictures_the_one_that_was_touched_is_known(store):
+    from ratchet.generate.negatives.drafts import worse_pictures
+
+    _, pictures = tiny.world("pool", 1)
+    bank = tiny.bank(store, pictures)
+    (ref,) = [images.ref_of(data) for data in pictures.values()]
+    for place in range(2):
+        made, negative = worse_pictures((ref, ref), "noise", {}, 5, place, bank)
+        assert [one == ref for one in made] == [place != 0, place != 1]
+        assert made_again(negative, (ref, ref), bank) == [bank.bytes(one.sha256) for one in made]
