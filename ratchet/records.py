@@ -183,6 +183,21 @@ class Completion(Record):
     kept: bool | None = None
     reason: str | None = None
 
+    @property
+    def blind(self) -> bool:
+        """Whether the model answered from a text alone (Vision-SR1's check of its description), not to be imitated."""
+        return self.negative is None and self.input is not None and not self.input.images
+
+    @property
+    def honest(self) -> bool:
+        """Whether it is the model's own attempt at the prompt and its pictures: only these say how good the model is."""
+        return self.negative is None and not self.blind
+
+    @property
+    def input_only(self) -> bool:
+        """Whether only the picture is bad: the text is a right answer's own."""
+        return self.negative is not None and self.negative.use == "input"
+
 
 class Pair(Record):
     """A preference between two completions of the group, by index. margin is the score gap."""

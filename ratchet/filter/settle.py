@@ -37,7 +37,7 @@ def settle(group: Group, verify: VerifyConfig, config: FilterConfig) -> Settled:
     only negatives that are trusted can be rejected.
     """
     judged = [(c, judge(c.verdicts, verify)) for c in group.completions]
-    honest = [(c, j) for c, j in judged if c.negative is None and not _blind(c)]
+    honest = [(c, j) for c, j in judged if c.honest]
     checked = verify.policy != "none"
     decided = [j for _, j in honest if j.passed is not None]
     rate = sum(bool(j.passed) for j in decided) / len(decided) if checked and decided else None
@@ -90,7 +90,7 @@ def choose(judged: Judged, config: FilterConfig) -> tuple[tuple[bool, str | None
 def _refusal(completion: Completion, judged: Judgement) -> str | None:
     if completion.negative is not None:
         return NEGATIVE
-    if _blind(completion):
+    if completion.blind:
         return WITHOUT_PICTURE
     if completion.finish_reason == "error":
         return NOT_GENERATED
@@ -115,11 +115,11 @@ def _pairs(judged: Judged, config: FilterConfig) -> tuple[Pair, ...]:
     if config.pairs is None:
         return ()
     whole = [(c, j) for c, j in judged if c.finish_reason == "stop"]
-    passed = [_candidate(c, j) for c, j in whole if j.passed and c.negative is None and not _blind(c)]
-    failed = [_candidate(c, j) for c, j in whole if j.passed is False and not _input_only(c)]
+    passed = [_candidate(c, j) for c, j in whole if j.passed and c.honest]
+    failed = [_candidate(c, j) for c, j in whole if j.passed is False and not c.input_only]
     if config.pairs.negatives == "trusted":
         honest = [one for one in failed if one.completion.negative is None]
-        made_bad = [c for c, _ in whole if c.negative is not None and not _input_only(c)]
+        made_bad = [c for c, _ in whole if c.negative is not None and not c.input_only]
         failed = [*honest, *(Candidate(c, 0.0, f"negative_{c.negative.kind}") for c in made_bad if c.negative)]
     pairs = make_pairs(passed, failed, config.pairs)
     return pairs + image_pairs(passed, [c for c, _ in whole], config.pairs) if config.pairs.images else pairs
@@ -128,13 +128,3 @@ def _pairs(judged: Judged, config: FilterConfig) -> tuple[Pair, ...]:
 def _candidate(completion: Completion, judged: Judgement) -> Candidate:
     score = judged.score if judged.score is not None else float(bool(judged.passed))
     return Candidate(completion, score, judged.reason)
-
-
-def _blind(completion: Completion) -> bool:
-    """Whether the model answered from a text alone (Vision-SR1's check of its description): nothing to imitate."""
-    return completion.negative is None and completion.input is not None and not completion.input.images
-
-
-def _input_only(completion: Completion) -> bool:
-    """Whether only the picture is bad: the text is a right answer's own."""
-    return completion.negative is not None and completion.negative.use == "input"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ratchet.recipe import VerifyConfig
 from ratchet.records import Verdict
 
-UNSCORED = "unscored"
+UNSCORED, UNCHECKED = "unscored", "unchecked"
 _ROUNDING = 1e-9
 
 
@@ -28,7 +28,7 @@ def judge(verdicts: Sequence[Verdict], config: VerifyConfig) -> Judgement:
     threshold. none: passes, whatever they say.
     """
     if config.policy == "none":
-        return Judgement(True, _mean(verdicts), "unchecked")
+        return Judgement(True, _mean(verdicts), UNCHECKED)
     if config.policy == "mean":
         return _by_mean(verdicts, config.threshold)
     failed = next((v for v in verdicts if v.passed is False), None)

@@ -1,4 +1,8 @@
-"""What verify counts: by reason, and by skill and verifier. Whole numbers only, so that sums do not depend on order."""
+"""What verify counts: by reason, and by skill and verifier. Whole numbers only, so that sums do not depend on order.
+
+Only honest completions (`Completion.honest`) say how good the model is. Negatives, and answers given without the picture,
+are counted beside them: completions = passed + failed + unscored + negatives + without_picture.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ratchet.recipe import VerifyConfig
-from ratchet.records import Group, Verdict
-from ratchet.verify.policy import judge
+from ratchet.records import Completion, Group, Verdict
+from ratchet.verify.policy import UNCHECKED, Judgement, judge
 
 MICRO = 1_000_000
-_ROWS = ("groups", "completions", "passed", "failed", "unscored", "micros", "scored", "solved")
+_COUNTED = (
+    "groups", "completions", "passed", "failed", "unscored", "solved",
+    "negatives", "negatives_scored", "negatives_failed", "without_picture",
+)  # fmt: skip
 Lists = Sequence[Sequence[tuple[Verdict, ...]]]
 
 
 class Tally:
-    """Adds up over shards. `skills` counts completions by judgement, `verifiers` verdicts by reason."""
+    """Adds up over shards. `skills` counts completions by judgement; `verifiers` all verdicts by reason, negatives' too."""
 
     def __init__(self) -> None:
         self.skills: dict[str, Counter[str]] = {}
@@ -30,15 +37,16 @@ class Tally:
         skill = self.skills.setdefault(group.prompt.skill, Counter())
         skill["groups"] += 1
         solved = False
-        for verdicts, number in Counter(map(_Same, lists)).items():
-            judged = judge(verdicts.verdicts, config)
-            solved = solved or judged.passed is True
+        alike = Counter(zip(map(_sort_of, group.completions), map(_Same, lists), strict=True))
+        for (sort, same), number in alike.items():
+            judged = judge(same.verdicts, config)
             skill["completions"] += number
-            skill["unscored" if judged.passed is None else "passed" if judged.passed else "failed"] += number
-            if judged.score is not None:
-                skill["scored"] += number
-                skill["micros"] += round(judged.score * MICRO) * number
-            for verdict in verdicts.verdicts:
+            if sort == "honest":
+                solved = solved or judged.passed is True
+                _count_honest(skill, judged, number)
+            else:
+                _count_other(skill, sort, judged, number)
+            for verdict in same.verdicts:
                 self.verifiers.setdefault(verdict.verifier, Counter())[verdict.reason] += number
         skill["solved"] += solved
 
@@ -58,7 +66,7 @@ class Tally:
         for counts in self.verifiers.values():
             reasons.update(counts)
         whole = sum(self.skills.values(), Counter())
-        totals = {name: whole[name] for name in _ROWS if name not in ("micros", "scored")}
+        totals = {name: whole[name] for name in _COUNTED}
         return {**totals, "verdicts": self.verdicts, **{f"reason_{name}": reasons[name] for name in sorted(reasons)}}
 
     def results(self) -> dict[str, Any]:
@@ -80,6 +88,34 @@ class Tally:
         return tally
 
 
+def _sort_of(completion: Completion) -> str:
+    """What a completion counts as. The text beside a bad picture (`use: input`) is right on purpose: no finding."""
+    if completion.honest:
+        return "honest"
+    if completion.blind:
+        return "without_picture"
+    return "negative_input" if completion.input_only else "negative"
+
+
+def _count_honest(skill: Counter[str], judged: Judgement, number: int) -> None:
+    skill["unscored" if judged.passed is None else "passed" if judged.passed else "failed"] += number
+    if judged.score is not None:
+        skill["scored"] += number
+        skill["micros"] += round(judged.score * MICRO) * number
+
+
+def _count_other(skill: Counter[str], sort: str, judged: Judgement, number: int) -> None:
+    """Of the `negatives_scored` answers that were made bad on purpose `negatives_failed` are wrong, as they should be."""
+    if sort == "without_picture":
+        skill["without_picture"] += number
+        return
+    skill["negatives"] += number
+    # With policy none nothing is judged: that all pass then would say that every negative is a right answer.
+    if sort == "negative" and judged.passed is not None and judged.reason != UNCHECKED:
+        skill["negatives_scored"] += number
+        skill["negatives_failed"] += number * (not judged.passed)
+
+
 class _Same:
     """Verdicts of one completion, equal when they are the same objects: verifiers share them between equal answers."""
 
@@ -97,12 +133,18 @@ class _Same:
 
 
 def _shares(counts: Counter[str]) -> dict[str, Any]:
-    """`accuracy` is over decided completions, `solved` the share of groups with at least one that passed."""
+    """`accuracy` is over decided honest completions, `solved` the share of groups with at least one that passed."""
     decided = counts["passed"] + counts["failed"]
     return {
         "groups": counts["groups"],
         "completions": counts["completions"],
         "unscored": counts["unscored"],
+        "without_picture": counts["without_picture"],
+        "negatives": {
+            "completions": counts["negatives"],
+            "scored": counts["negatives_scored"],
+            "failed": counts["negatives_failed"],
+        },
         "accuracy": _share(counts["passed"], decided),
         "mean_score": _share(counts["micros"], counts["scored"] * MICRO),
         "solved": _share(counts["solved"], counts["groups"]),

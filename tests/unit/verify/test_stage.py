@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from ratchet import canonical
-from ratchet.artifacts import GROUPS, Artifact, Pack
+from ratchet.artifacts import GROUPS, Artifact, Manifest, Pack
 from ratchet.errors import VerifierError
-from ratchet.records import Group, Prompt
+from ratchet.records import Completion, Group, Negative, Prompt, Shown
 from ratchet.verify import VERIFIERS, Finding, apply, per_completion, stage
 from tests import rows
 from tests.unit.verify import staging
@@ -51,11 +51,66 @@ def test_packs_are_carried_over_and_reasons_counted(tmp_path: Path) -> None:
     assert manifest.packs == (pack,)
     assert manifest.counts == {
         "groups": 5, "completions": 11, "passed": 8, "failed": 3, "unscored": 0, "solved": 4, "verdicts": 11,
+        "negatives": 0, "negatives_scored": 0, "negatives_failed": 0, "without_picture": 0,
         "reason_ambiguous": 1, "reason_match": 8, "reason_unparsed": 1, "reason_wrong": 1,
     }  # fmt: skip
     assert manifest.results["skills"]["count"] == manifest.results["all"] == {
         "groups": 5, "completions": 11, "unscored": 0, "accuracy": round(8 / 11, 6), "mean_score": round(8 / 11, 6), "solved": 0.8,
+        "without_picture": 0, "negatives": {"completions": 0, "scored": 0, "failed": 0},
     }  # fmt: skip
+
+
+def verified(folder: Path, made: list[Group], **verify: object) -> Manifest:
+    store = staging.store_at(folder)
+    opened = staging.round_at(store, {"verify": verify})
+    return staging.run(store, opened, "verify", generate=staging.parent(store, "generate", made))
+
+
+def with_negatives(*, right: bool) -> Group:
+    """Two honest answers, and one each of what says nothing about the model. The reference is 3."""
+    text, other = ("3", "4") if right else ("4", "3")
+    return Group(
+        prompt=rows.prompt(),
+        completions=(
+            rows.completion(0, text),
+            rows.completion(1, text),
+            bad(2, other, Negative(kind="inject", seed=1, parent="completion:0")),
+            bad(3, text, Negative(kind="misleading", seed=1, parent="question")),
+            bad(4, text, Negative(kind="blur", use="input", seed=1, parent="picture:0")),
+            rows.completion(5, other).model_copy(update={"input": Shown(messages=rows.prompt().messages, images=())}),
+        ),
+    )
+
+
+def bad(index: int, text: str, negative: Negative) -> Completion:
+    return rows.completion(index, text).model_copy(update={"negative": negative})
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_only_honest_answers_say_how_good_the_model_is(tmp_path: Path, right: bool) -> None:
+    manifest = verified(tmp_path, [with_negatives(right=right)])
+    share = float(right)
+    found = manifest.results["all"]
+    assert (found["accuracy"], found["mean_score"], found["solved"]) == (share, share, share)
+    assert found["negatives"] == {"completions": 3, "scored": 2, "failed": 1}
+    assert (found["completions"], found["without_picture"]) == (6, 1)
+    counts = manifest.counts
+    assert (counts["passed"], counts["failed"], counts["solved"]) == ((2, 0, 1) if right else (0, 2, 0))
+    # What the verifiers said is counted whole: it is their work.
+    assert counts["verdicts"] == counts["completions"] == 6
+
+
+def test_every_completion_is_counted_as_one_thing(tmp_path: Path) -> None:
+    made = [*groups(11), with_negatives(right=True), with_negatives(right=False)]
+    counts = verified(tmp_path, made).counts
+    assert counts["completions"] == sum(len(group.completions) for group in made)
+    parts = ("passed", "failed", "unscored", "negatives", "without_picture")
+    assert counts["completions"] == sum(counts[name] for name in parts)
+
+
+def test_without_a_policy_no_negative_counts_as_judged(tmp_path: Path) -> None:
+    found = verified(tmp_path, [with_negatives(right=True)], policy="none").results["all"]
+    assert found["negatives"] == {"completions": 3, "scored": 0, "failed": 0}
 
 
 def test_the_content_does_not_depend_on_the_size_of_shards_and_slices(
