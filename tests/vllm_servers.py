@@ -43,9 +43,11 @@ class OneVllm:
     def __init__(self, bank: ImageBank) -> None:
         self.bank = bank
         self.engine: VllmEngine | None = None
+        self.before: dict[str, str] = {}
 
     def open(self) -> VllmEngine:
         if self.engine is None:
+            self.before = vllm_variables()
             self.engine = VllmEngine(VllmConfig(cpu_gib=0.5), SEED_FOLDER, self.bank, "seed", 256)
         return self.engine
 
