@@ -6,14 +6,13 @@ A component's output artifact is the manifest itself, a small JSON; its metadata
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ratchet import canonical, rounds
 from ratchet.artifacts.manifest import Manifest, parse_manifest
 from ratchet.begin import BeginOptions, begin
-from ratchet.errors import RatchetError, StoreError
+from ratchet.errors import RatchetError
 from ratchet.finish import finish
 from ratchet.rounds import Ticket
 from ratchet.settings import Settings
@@ -74,13 +73,8 @@ def _run(
     part: str = "",
 ) -> None:
     ticket = Ticket.model_validate_json(Path(opened.path).read_bytes())
-    try:
+    with rounds.keeping_failure(ticket, name, part):
         _hand_on(run_ticket(name, ticket, parents, Settings.from_environment(), work, part), out, metrics)
-    except Exception as error:
-        # A store that is away must not hide what was raised.
-        with suppress(StoreError):
-            rounds.write_failure(open_store(ticket.root), ticket, name, error)
-        raise
 
 
 def end_round(job: str, loop: str) -> str:

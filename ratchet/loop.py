@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from ratchet import models, rounds, sources
@@ -17,7 +16,7 @@ from ratchet import recipe as recipes
 from ratchet.artifacts import Manifest
 from ratchet.begin import BeginOptions, begin
 from ratchet.begin.stage import no_champion, take_lease
-from ratchet.errors import RoundError, StoreError
+from ratchet.errors import RoundError
 from ratchet.finish import finish
 from ratchet.profile import Profile
 from ratchet.provenance import code_revision
@@ -99,7 +98,7 @@ def collect(
         return run_stage(settings, loop, "generate", job)
     from ratchet.generate.stage import run_shard
 
-    return run_stage(settings, loop, "generate", job, lambda context: run_shard(context, shard))
+    return run_stage(settings, loop, "generate", job, lambda context: run_shard(context, shard), f"shard {shard}")
 
 
 def run_stage(
@@ -108,6 +107,7 @@ def run_stage(
     name: str,
     job: str | None = None,
     work: Callable[[StageContext], Manifest] = run_step,
+    part: str = "",
 ) -> Manifest:
     """Run one stage of a run (default: the loop's last), from what its parents have left in the store.
 
@@ -126,7 +126,7 @@ def run_stage(
         raise RoundError(
             f"round {ticket.number} of loop {loop} has no {missing[0]} yet; run `ratchet {missing[0]} --loop {loop}` first."
         )
-    return _run(name, ticket, {p: done[p].uri for p in STEPS[name].parents}, settings, work)
+    return _run(name, ticket, {p: done[p].uri for p in STEPS[name].parents}, settings, work, part)
 
 
 def check_ready(settings: Settings, loop: str, recipe: str, profile: str | None) -> None:
@@ -186,11 +186,7 @@ def _run(
     parents: dict[str, str],
     settings: Settings,
     work: Callable[[StageContext], Manifest] = run_step,
+    part: str = "",
 ) -> Manifest:
-    try:
-        return run_ticket(name, ticket, parents, settings, work)
-    except Exception as error:
-        # A store that is away must not hide what was raised.
-        with suppress(StoreError):
-            rounds.write_failure(open_store(ticket.root), ticket, name, error)
-        raise
+    with rounds.keeping_failure(ticket, name, part):
+        return run_ticket(name, ticket, parents, settings, work, part)

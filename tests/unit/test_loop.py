@@ -13,6 +13,7 @@ from ratchet.artifacts import Manifest
 from ratchet.begin import BeginOptions
 from ratchet.errors import LeaseLost, RecipeError, RoundError, TrainError
 from ratchet.finish import finish
+from ratchet.finish.stage import end_of
 from ratchet.registry import lease as leases
 from ratchet.settings import Settings
 from ratchet.stage import STEPS, StageContext
@@ -73,6 +74,30 @@ def test_a_stage_that_raises_ends_the_round_with_its_words_and_single_stages_com
     for name in ("train", "evaluate", "promote"):
         loop.run_stage(settings, LOOP, name)
     assert finish(loop.ticket_of(settings, LOOP, None).job, LOOP, settings).state == "REFUSED"
+
+
+def test_a_shard_that_failed_is_named_until_it_is_mended(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = opened(settings)
+    shards: dict[int, Exception] = {0: TrainError("no room"), 1: TrainError("no room either")}
+
+    def shard(context: StageContext, number: int) -> Manifest:
+        if number in shards:
+            raise shards[number]
+        return small(context)
+
+    monkeypatch.setattr("ratchet.generate.stage.run_shard", shard)
+    for number in (0, 1):
+        with pytest.raises(TrainError):
+            loop.collect(settings, LOOP, shard=number)
+    both = "generate: shard 0: TrainError: no room; shard 1: TrainError: no room either"
+    assert end_of(store, ticket).reason == both
+    del shards[0]
+    made = loop.collect(settings, LOOP, shard=0)
+    # A real shard leaves its manifest in a place of its own, not in the stage's.
+    store.delete(f"{store.key(made.uri)}/manifest.json")
+    assert end_of(store, ticket).reason == "generate: shard 1: TrainError: no room either"
 
 
 def test_a_round_whose_lease_went_elsewhere_can_still_be_completed_by_hand(settings: Settings, store: Store) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ratchet import rounds
-from ratchet.errors import RoundError
+from ratchet import canonical, rounds
+from ratchet.errors import RoundError, TrainError
 from ratchet.rounds import RoundEnd
 from ratchet.stage import STEPS
 from ratchet.store import open_store
@@ -49,6 +49,70 @@ def test_failures_are_told_by_run(tmp_path: Path) -> None:
     rounds.write_failure(store, ticket.model_copy(update={"job": "b"}), "verify", KeyError("gone"))
     assert rounds.read_failures(store, LOOP, 1, "a") == {"train": f"ValueError: {'x' * 4000}"}
     assert rounds.read_failures(store, LOOP, 1, "b") == {"verify": "KeyError: 'gone'"}
+
+
+@pytest.fixture
+def ticket(tmp_path: Path) -> rounds.Ticket:
+    return rounds.Ticket(root=str(tmp_path), loop=LOOP, number=1, job="a", epoch=1)
+
+
+def fail(ticket: rounds.Ticket, part: str, error: Exception, stage: str = "generate") -> None:
+    rounds.write_failure(open_store(ticket.root), ticket, stage, error, part)
+
+
+def said(ticket: rounds.Ticket) -> dict[str, str]:
+    return rounds.read_failures(open_store(ticket.root), LOOP, 1, ticket.job)
+
+
+def test_parts_of_a_stage_keep_their_failures_apart_and_are_told_together(ticket: rounds.Ticket) -> None:
+    fail(ticket, "shard 10", OSError("disk full"))
+    fail(ticket, "shard 2", OSError("disk full"))
+    fail(ticket, "shard 3", ValueError("bad row"))
+    fail(ticket, "merge", KeyError("gone"))
+    fail(ticket, "", TrainError("loss is NaN"), "train")
+    fail(ticket.model_copy(update={"job": "b"}), "shard 2", OSError("of another run"))
+    assert said(ticket) == {
+        "generate": "merge: KeyError: 'gone'; shard 2, shard 10: OSError: disk full; shard 3: ValueError: bad row",
+        "train": "TrainError: loss is NaN",
+    }
+
+
+def test_a_part_that_went_well_at_last_takes_back_only_its_own_failure(ticket: rounds.Ticket) -> None:
+    for part in ("shard 1", "shard 11", "merge", ""):
+        fail(ticket, part, ValueError(part))
+    store = open_store(ticket.root)
+    rounds.forget_failure(store, ticket, "generate", "shard 1")
+    assert said(ticket)["generate"] == "ValueError: ; merge: ValueError: merge; shard 11: ValueError: shard 11"
+    for part in ("shard 11", "merge", ""):
+        rounds.forget_failure(store, ticket, "generate", part)
+    assert said(ticket) == {}
+
+
+def test_many_failures_are_told_in_few_words(ticket: rounds.Ticket) -> None:
+    for number in range(20):
+        fail(ticket, f"shard {number}", ValueError("the same"))
+    assert said(ticket)["generate"] == "shard 0, shard 1, shard 2, shard 3, and 16 more: ValueError: the same"
+    for number in range(20):
+        fail(ticket, f"shard {number}", ValueError(number))
+    assert said(ticket)["generate"].endswith("; shard 3: ValueError: 3; and 16 other failures")
+
+
+def test_a_failure_without_a_part_in_it_is_read(ticket: rounds.Ticket) -> None:
+    old = {"stage": "train", "job": "a", "error": "OSError", "message": "from before"}
+    open_store(ticket.root).put(f"{rounds.round_prefix(LOOP, 1)}/failures/train-a.json", canonical.pretty(old))
+    assert said(ticket) == {"train": "OSError: from before"}
+
+
+def test_what_fails_is_kept_until_it_goes_well(ticket: rounds.Ticket) -> None:
+    with pytest.raises(ValueError, match="bad row"), rounds.keeping_failure(ticket, "generate", "shard 0"):
+        raise ValueError("bad row")
+    assert said(ticket) == {"generate": "shard 0: ValueError: bad row"}
+    with rounds.keeping_failure(ticket, "generate", "shard 1"):
+        pass
+    assert said(ticket) == {"generate": "shard 0: ValueError: bad row"}
+    with rounds.keeping_failure(ticket, "generate", "shard 0"):
+        pass
+    assert said(ticket) == {}
 
 
 def test_the_finished_stages_are_found_and_nothing_below_them(tmp_path: Path) -> None:
