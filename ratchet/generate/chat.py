@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ratchet.generate.engine import Answer, Request
 from ratchet.records import Message
 
 
@@ -21,10 +22,35 @@ def chat_parts(messages: Sequence[Message], pictures: int) -> list[dict[str, Any
     return turns
 
 
-def chat_text(processor: Any, messages: Sequence[Message], pictures: int) -> str:
-    """The text of a prompt, ready for the model's answer."""
+def chat_text(processor: Any, messages: Sequence[Message], pictures: int, begun: str = "") -> str:
+    """The text of a prompt, ready for the model's answer, or for the rest of an answer that is `begun`.
+
+    A beginning is the assistant's last turn, cut where its text ends (`continue_final_message`, as vLLM's server has it):
+    what a template puts between role and text may differ from what it puts where an answer is to come. A template that
+    trims its turns takes the blanks at the end of `begun` away. Raises what the template raises.
+    """
     turns = chat_parts(messages, pictures)
-    return str(processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+    if not begun:
+        return str(processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+    turns.append({"role": "assistant", "content": [{"type": "text", "text": begun}]})
+    return str(processor.apply_chat_template(turns, tokenize=False, continue_final_message=True))
+
+
+def request_text(processor: Any, request: Request) -> str | Answer:
+    """The text of a request, or the failed answer where the chat template refuses its messages.
+
+    Templates refuse a role, an order of turns, or (ValueError, by transformers) a beginning that they do not show. What is
+    mixed with a model that sees no pictures must have a text without them too.
+    """
+    from jinja2 import TemplateError
+
+    try:
+        if request.mixed:
+            chat_text(processor, request.messages, 0, request.begun)
+        return chat_text(processor, request.messages, len(request.images), request.begun)
+    except (TemplateError, ValueError, TypeError) as error:
+        words = " ".join(str(error).split())[:300] or type(error).__name__
+        return Answer.failed("refused", f"the chat template refuses these messages: {words}")
 
 
 def encode(processor: Any, texts: Sequence[str], pictures: Sequence[Sequence[Any]]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ratchet.artifacts import ImageBank
@@ -18,7 +18,8 @@ BatchHook = Callable[[int], None]
 class Request:
     """One question to a model. `id` names the draw: the same id, parameters and content give the same answers.
 
-    `begun` is what the answer begins with; the model goes on from there, and its answer's text does not repeat it.
+    `begun` is what the answer begins with; the model goes on from there, and its answer's text does not repeat it. Cut
+    before the blank between two words, not behind it: the tokens of most models begin with the blank.
     `skill` only says which requests have answers of about the same length.
 
     With `mix` the answer is decoded with log p = (1 - w) log p(y | pictures) + w log p(y | no pictures), where
@@ -47,6 +48,8 @@ class Request:
 class Answer:
     """What a model said. `n_tokens` counts the end token; `logprob_sum` is under the model at temperature 1, in nats.
 
+    `text` has no blanks at its end (they are in `trail`, which is no part of what makes answers equal), nor at its start
+    unless it goes on from a beginning: then `begun + text` is the whole, to the character.
     A request that could not be answered has finish_reason "error", no text, and `error`: a slug, a colon, words.
     Slugs: too_long, picture, refused, timeout, server, reply. A text that a stop string ended includes it.
     """
@@ -56,6 +59,16 @@ class Answer:
     finish_reason: FinishReason
     logprob_sum: float | None = None
     error: str | None = None
+    trail: str = field(default="", compare=False)
+
+    @classmethod
+    def said(
+        cls, text: str, begun: str, n_tokens: int, finish_reason: FinishReason, logprob_sum: float | None
+    ) -> Answer:
+        """The answer of a model that went on from `begun` with `text`."""
+        whole = text if begun else text.lstrip()
+        kept = whole.rstrip()
+        return cls(kept, n_tokens, finish_reason, logprob_sum, trail=whole[len(kept) :])
 
     @classmethod
     def failed(cls, slug: str, words: str) -> Answer:
@@ -114,11 +127,12 @@ def completion(
 ) -> Completion:
     """The one place where an answer becomes a completion, so that all engines give the same record for the same answer.
 
-    `shown` is the request where it differs from the prompt that is stored.
+    `shown` is the request where it differs from the prompt that is stored. A failed answer's completion has no text,
+    whatever it would have gone on from.
     """
     return Completion(
         index=index,
-        text=answer.text if shown is None else joined(shown.begun, answer.text),
+        text=answer.text if shown is None or answer.error is not None else joined(shown.begun, answer.text),
         finish_reason=answer.finish_reason,
         sampling=params.record(),
         logprob_sum=answer.logprob_sum,
@@ -131,7 +145,5 @@ def completion(
 
 
 def joined(begun: str, text: str) -> str:
-    """An answer and what it went on from. Answers are cut between words, so a blank joins them where nothing else does."""
-    if not begun or not text:
-        return begun + text
-    return begun + text if begun[-1].isspace() else f"{begun} {text}"
+    """The whole answer: what the model was given to go on from, and what it said."""
+    return begun + text

@@ -18,6 +18,7 @@ from ratchet.artifacts import ImageBank
 from ratchet.errors import PromptSetError, RatchetError
 from ratchet.generate import SamplingParams
 from ratchet.generate.engine import Answer, Request
+from ratchet.generate.engines.continuing import decoded
 from ratchet.generate.engines.local import TransformersEngine
 from ratchet.records import ImageRef, Message, Role
 from ratchet.store import FolderStore
@@ -95,8 +96,14 @@ class _Telling(TransformersEngine):
 
     said: Sequence[tuple[list[int], list[float]]] = ()
 
-    def _answers(self, tokens: torch.Tensor, logprobs: torch.Tensor, stop: Sequence[str] = ()) -> list[Answer]:
-        answers = super()._answers(tokens, logprobs, stop)
+    def _answers(
+        self,
+        tokens: torch.Tensor,
+        logprobs: torch.Tensor,
+        stop: Sequence[str] = (),
+        asked: Sequence[Request] = (),
+    ) -> list[Answer]:
+        answers = super()._answers(tokens, logprobs, stop, asked)
         rows = zip(tokens.tolist(), logprobs.tolist(), answers, strict=True)
         self.said = [(ids[: a.n_tokens], values[: a.n_tokens]) for ids, values, a in rows]
         return answers
@@ -135,7 +142,7 @@ class Teacher:
             finally:
                 self._engine.bank.take_added()
             _check_answered(answers, self._engine.positions)
-            choices = [self._choice(asked, params, index, answer) for index, answer in enumerate(answers)]
+            choices = [self._choice(asked, params, index, answer, request) for index, answer in enumerate(answers)]
         return {
             "id": f"chatcmpl-{secrets.token_hex(8)}",
             "object": "chat.completion",
@@ -165,7 +172,9 @@ class Teacher:
             images += shown
         return Request("teacher", tuple(messages), tuple(images), begun=begun)
 
-    def _choice(self, asked: ChatRequest, params: SamplingParams, index: int, answer: Answer) -> dict[str, Any]:
+    def _choice(
+        self, asked: ChatRequest, params: SamplingParams, index: int, answer: Answer, request: Request
+    ) -> dict[str, Any]:
         ids, values = self._engine.said[index]
         tokenizer = self._engine.processor.tokenizer
         tokens = tokenizer.convert_ids_to_tokens(ids)
@@ -173,9 +182,8 @@ class Teacher:
             {"token": token, "logprob": value, "bytes": None, "top_logprobs": []}
             for token, value in zip(tokens, values, strict=True)
         ]
-        text, stop = _stopped(
-            tokenizer.decode(ids, skip_special_tokens=True), params.stop, asked.include_stop_str_in_output
-        )
+        (said,) = decoded(self._engine.processor, [ids], [request])
+        text, stop = _stopped(said, params.stop, asked.include_stop_str_in_output)
         return {
             "index": index,
             "message": {"role": "assistant", "content": text},

@@ -93,7 +93,7 @@ def test_both_engines_see_the_same_tokens(
         Request("turns", turns, (drawn(48, 48), drawn(30, 20))),
     ]
     for request in [*seed_world[0][:60], *odd, *more]:
-        text = chat_text(local.processor, request.messages, len(request.images)) + request.begun
+        text = chat_text(local.processor, request.messages, len(request.images), request.begun)
         pictures = seed_world[1].images(request.images)
         ours = vllm._rendered(text, pictures)["prompt_token_ids"]
         assert ours == encode(local.processor, [text], [pictures])["input_ids"][0].tolist(), said(request)

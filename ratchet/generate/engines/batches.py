@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from ratchet.generate.engine import Request
+from ratchet.generate.engine import Answer, Request
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Call:
     n: int
 
 
-def calls(requests: Sequence[Request], texts: Sequence[str], k: int, batch_size: int) -> Iterator[Call]:
-    """Calls of at most `batch_size` answers, `k` for each request.
+def calls(requests: Sequence[Request], texts: Sequence[str | Answer], k: int, batch_size: int) -> Iterator[Call]:
+    """Calls of at most `batch_size` answers, `k` for each request; `texts` are theirs, or say why there is none.
 
     Requests alike go together: by number of pictures, then skill (answers of a skill are about as long), then length. The
     id comes last, so that calls depend on which requests there are and not on their order. Requests that are decoded with
@@ -31,7 +31,7 @@ def calls(requests: Sequence[Request], texts: Sequence[str], k: int, batch_size:
             _mixing(requests[i]),
             len(requests[i].images),
             requests[i].skill,
-            len(texts[i]),
+            _length(texts[i]),
             requests[i].id,
         ),
     )
@@ -42,6 +42,10 @@ def calls(requests: Sequence[Request], texts: Sequence[str], k: int, batch_size:
             rows = tuple(numbers[start : start + step])
             for first in range(0, k, batch_size):
                 yield Call(rows, first, min(k - first, batch_size))
+
+
+def _length(text: str | Answer) -> int:
+    return 0 if isinstance(text, Answer) else len(text)
 
 
 def _mixing(request: Request) -> tuple[float, float]:

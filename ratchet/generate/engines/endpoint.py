@@ -19,7 +19,7 @@ from ratchet.generate.engine import Answer, BatchHook, Request, sample
 from ratchet.generate.engines.endpoint_body import body, check_fits
 from ratchet.generate.engines.endpoint_http import URL_ENV, NotThere, Server
 from ratchet.generate.engines.endpoint_pace import Pace
-from ratchet.generate.engines.endpoint_reply import Again, Asked, Refused, answers, brief
+from ratchet.generate.engines.endpoint_reply import Again, Asked, Refused, answers, brief, is_unicode
 from ratchet.generate.sampling import SamplingParams, derived_seed
 from ratchet.recipe import EndpointConfig
 from ratchet.records import Group, Prompt
@@ -110,9 +110,10 @@ class EndpointEngine:
         listed = reply.get("data") if isinstance(reply, dict) else None
         if not isinstance(listed, list):
             raise Again("reply", f"no list of models: {brief(reply)}")
-        models = [one for one in listed if isinstance(one, dict) and isinstance(one.get("id"), str)]
+        models = [one for one in listed if isinstance(one, dict) and _is_name(one.get("id"))]
         lengths = [one.get("max_model_len") for one in models]
-        return {m["id"]: n if isinstance(n, int) else None for m, n in zip(models, lengths, strict=True)}
+        known = [n if isinstance(n, int) and n > 0 else None for n in lengths]
+        return {m["id"]: n for m, n in zip(models, known, strict=True)}
 
     def _chosen(self, served: Sequence[str]) -> str:
         wanted = self.config.model
@@ -155,7 +156,7 @@ class EndpointEngine:
             data = body(request, params, self.config, self.model, self.bank, job.first, job.n)
         except (NotFound, DigestMismatch, PromptSetError) as error:
             return (Answer.failed("picture", str(error)),) * job.n
-        asked = Asked(self.model, job.n, params, self.config.dialect == "vllm", bool(request.begun), self._positions)
+        asked = Asked(self.model, job.n, params, self.config.dialect == "vllm", request.begun, self._positions)
         draw = random.Random(derived_seed("wait", request.id, job.first))
         try:
             given = await self._tried(lambda: self._asked(session, data, asked), draw)
@@ -189,6 +190,10 @@ class EndpointEngine:
                 f"{'; '.join(self._failures.last)}. Mend the server or the connection and run the stage again: "
                 "finished files are kept."
             )
+
+
+def _is_name(given: Any) -> bool:
+    return isinstance(given, str) and is_unicode(given)
 
 
 class _Failures:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from ratchet.errors import SamplingError
 from ratchet.generate.engines.endpoint_pace import Pace
-from ratchet.generate.engines.endpoint_reply import PASSING, Again, brief, message_of, parsed, refusal
+from ratchet.generate.engines.endpoint_reply import PASSING, Again, brief, json_or_text, message_of, parsed, refusal
 from ratchet.recipe import EndpointConfig
 from ratchet.recipe.engines import base_url
 
@@ -98,7 +98,7 @@ class Server:
                 f"{self.url} redirects to {response.headers.get('location')} (HTTP {status}), and the key does not go along; "
                 "set generate.engine.url to the address that answers itself."
             )
-        words = self.redacted(brief(message_of(_json_or_text(content))))
+        words = self.redacted(brief(message_of(json_or_text(content))))
         if status in (401, 403):
             given = "is refused" if self._key else "is missing"
             return SamplingError(
@@ -172,12 +172,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _json_or_text(content: bytes) -> Any:
-    import json
-
-    try:
-        return json.loads(content)
-    except ValueError:
-        return content.decode(errors="replace")

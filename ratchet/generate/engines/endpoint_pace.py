@@ -67,7 +67,7 @@ def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
         return max(seconds, 0.0)
     try:
         date = parsedate_to_datetime(given)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - wall, 0.0)
 

@@ -19,6 +19,8 @@ from ratchet.generate.sampling import SamplingParams
 PASSING = frozenset({408, 409, 425, 429})
 """Client errors that are worth another try; so are all of 500 and above."""
 SHOWN = 300
+MOST_TOKENS = 2**31 - 1
+"""More than this is no count of an answer's tokens; files hold 64 bits."""
 
 _TOO_LONG = re.compile(
     r"context[ _-]?(length|window|size)|maximum model length|max_model_len|too many tokens|"
@@ -45,7 +47,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Asked:
-    """What a reply must match: `n` answers by `model`. `vllm`: its further fields were sent; `begun`: with a beginning.
+    """What a reply must match: `n` answers by `model`. `vllm`: its further fields were sent; `begun`: what answers go on from.
 
     `positions` are the most tokens that the model takes, where that is known.
     """
@@ -54,7 +56,7 @@ class Asked:
     n: int
     params: SamplingParams
     vllm: bool
-    begun: bool
+    begun: str
     positions: int | None = None
 
 
@@ -70,7 +72,7 @@ def answers(reply: Any, asked: Asked) -> tuple[Answer, ...]:
     if reply.get("model") != asked.model:
         raise Refused(
             "reply",
-            f"wrong model: asked for {asked.model!r}, answered by {reply.get('model')!r}; "
+            f"wrong model: asked for {asked.model!r}, answered by {_quoted(reply.get('model'))}; "
             "set generate.engine.model to the full name that the server gives",
         )
     choices = _in_order(reply.get("choices"), asked.n)
@@ -96,7 +98,7 @@ def _in_order(choices: Any, n: int) -> list[dict[str, Any]]:
     if not isinstance(choices, list) or not all(isinstance(c, dict) for c in choices):
         raise Again("reply", f"no list of choices: {brief(choices)}")
     indices = [c.get("index", 0 if n == 1 else None) for c in choices]
-    if sorted(indices, key=str) != sorted(range(n), key=str):
+    if not all(isinstance(index, int) for index in indices) or sorted(indices) != list(range(n)):
         raise Again("reply", f"asked for {n} choices, got {len(choices)} with index {brief(indices)}")
     return [choice for _, choice in sorted(zip(indices, choices, strict=True), key=lambda pair: pair[0])]
 
@@ -104,10 +106,12 @@ def _in_order(choices: Any, n: int) -> list[dict[str, Any]]:
 def _answer(choice: dict[str, Any], asked: Asked, usage: dict[str, Any]) -> Answer:
     reason = choice.get("finish_reason")
     if reason not in ("stop", "length"):
-        return Answer.failed("reply", f"finish_reason {reason!r}")
+        return Answer.failed("reply", f"finish_reason {_quoted(reason)}")
     text = _text(choice)
     if text is None:
         return Answer.failed("reply", f"finish_reason {reason!r} without a text: {brief(choice.get('message'))}")
+    if not is_unicode(text):
+        return Answer.failed("reply", f"a text with half of a surrogate pair, which is no Unicode: {brief(text)}")
     if asked.begun and choice.get("token_ids") is None:
         return Answer.failed(
             "reply",
@@ -123,8 +127,21 @@ def _answer(choice: dict[str, Any], asked: Asked, usage: dict[str, Any]) -> Answ
                 "take a server that does (generate.engine.dialect vllm), or a strategy without stop texts",
             )
         text = whole
-    n_tokens, total = _counted(choice, asked, usage)
-    return Answer(text.strip(), n_tokens, reason, total)
+    try:
+        n_tokens, total = _counted(choice, asked, usage)
+    except (ValueError, OverflowError) as error:
+        return Answer.failed("reply", f"numbers that no answer has: {brief(str(error))}")
+    return Answer.said(_beyond(asked.begun, text), asked.begun, n_tokens, reason, total)
+
+
+def _beyond(begun: str, text: str) -> str:
+    """What the answer adds to what it went on from.
+
+    vLLM reads the prompt's tokens along and keeps the blank before the first new word (`DecodeStream(ids=prompt)` in
+    vllm/v1/engine/detokenizer.py), so its text is taken as it is. Where `begun` ends with a blank and the text begins with
+    one, the server's template or tokenizer took the first away, and the two are the same blank.
+    """
+    return text[1:] if begun.endswith(" ") and text.startswith(" ") else text
 
 
 def _text(choice: dict[str, Any]) -> str | None:
@@ -150,6 +167,8 @@ def _stopped(choice: dict[str, Any], text: str, asked: Asked) -> str | None:
 def _counted(choice: dict[str, Any], asked: Asked, usage: dict[str, Any]) -> tuple[int, float | None]:
     """Tokens with the end token, and the sum of their log-probabilities where the server gives one for each.
 
+    Raises ValueError or OverflowError for numbers that neither can be.
+
     Token ids count them exactly (vLLM). Without, the usage is this answer's only if it is the request's only one, and the
     log-probabilities' number is the next best. vLLM's are under the model at temperature 1 (logprobs_mode raw_logprobs).
     """
@@ -159,7 +178,7 @@ def _counted(choice: dict[str, Any], asked: Asked, usage: dict[str, Any]) -> tup
     if isinstance(ids, list):
         n_tokens = len(ids)
     elif isinstance(used, int):
-        n_tokens = used
+        n_tokens = _count(used)
     elif logprobs is not None:
         n_tokens = len(logprobs)
     else:
@@ -171,28 +190,44 @@ def _counted(choice: dict[str, Any], asked: Asked, usage: dict[str, Any]) -> tup
     return n_tokens, math.fsum(logprobs) if whole and logprobs is not None else None
 
 
+def _count(given: int) -> int:
+    if not 0 <= given <= MOST_TOKENS:
+        raise ValueError(f"usage.completion_tokens {brief(given)} is no number of tokens")
+    return int(given)
+
+
 def _logprobs(choice: dict[str, Any]) -> list[float] | None:
     holder = choice.get("logprobs")
     content = holder.get("content") if isinstance(holder, dict) else None
     if not isinstance(content, list):
         return None
     values = [one.get("logprob") if isinstance(one, dict) else None for one in content]
-    numbers = [v for v in values if isinstance(v, int | float) and math.isfinite(v)]
+    numbers = [float(v) for v in values if isinstance(v, int | float) and math.isfinite(v)]
     return numbers if len(numbers) == len(values) else None
 
 
 def parsed(content: bytes, media_type: str) -> Any:
-    """The JSON of a reply with status 200; raises Again for HTML and for JSON that is cut."""
+    """The JSON of a reply with status 200; raises Again for HTML and for JSON that is cut, or nested without end."""
     try:
         return json.loads(content)
+    except RecursionError:
+        raise Again("reply", f"JSON that is nested too deeply: {brief(_decoded(content))}") from None
     except ValueError:
         kind = "HTML" if b"<html" in content[:1000].lower() or "html" in media_type else "JSON that is cut or broken"
-        raise Again("reply", f"{kind} in place of a reply: {brief(content.decode(errors='replace'))}") from None
+        raise Again("reply", f"{kind} in place of a reply: {brief(_decoded(content))}") from None
+
+
+def json_or_text(content: bytes) -> Any:
+    """What an error reply holds, in whatever form."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return content.decode(errors="replace")
 
 
 def refusal(status: int, content: bytes) -> Refused:
     """The error of a request that is the request's own fault."""
-    words = message_of(_json(content))
+    words = message_of(json_or_text(content))
     kind = "too_long" if _TOO_LONG.search(words) else "refused"
     return Refused(kind, f"HTTP {status}: {brief(words)}")
 
@@ -203,17 +238,36 @@ def message_of(reply: Any) -> str:
     for name in ("error", "message", "detail"):
         if isinstance(found, dict) and name in found:
             found = found[name]
-    return found if isinstance(found, str) else json.dumps(found)
+    return found if isinstance(found, str) else _dumped(found)
 
 
 def brief(value: Any) -> str:
-    """At most 300 characters in one line."""
-    text = " ".join((value if isinstance(value, str) else json.dumps(value, default=str)).split())
+    """At most 300 characters in one line, whatever a server sent; half surrogate pairs become question marks."""
+    text = " ".join((value if isinstance(value, str) else _dumped(value)).split())
+    text = text.encode(errors="replace").decode()
     return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 
 
-def _json(content: bytes) -> Any:
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written to a file: JSON's escapes can name half of a surrogate pair."""
     try:
-        return json.loads(content)
-    except ValueError:
-        return content.decode(errors="replace")
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _dumped(value: Any) -> str:
+    """JSON, or only the type where a value is nested too deeply to be written."""
+    try:
+        return json.dumps(value, default=str)
+    except (RecursionError, ValueError):
+        return f"a {type(value).__name__} that cannot be shown"
+
+
+def _quoted(value: Any) -> str:
+    return repr(brief(value)) if isinstance(value, str) else brief(value) if value is not None else "None"
+
+
+def _decoded(content: bytes) -> str:
+    return content[: 4 * SHOWN].decode(errors="replace")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from ratchet import models
 from ratchet.artifacts import ImageBank
 from ratchet.errors import DigestMismatch, NotFound, PromptSetError, SamplingError
-from ratchet.generate.chat import chat_text, encode
+from ratchet.generate.chat import chat_text, encode, request_text
 from ratchet.generate.engine import Answer, BatchHook, Request, sample
 from ratchet.generate.engines.batches import Call, calls
+from ratchet.generate.engines.continuing import decoded
 from ratchet.generate.engines.likelihood import Likelihood
 from ratchet.generate.engines.prefill import completions
 from ratchet.generate.engines.stopping import SaidOneOf
@@ -69,7 +70,7 @@ class TransformersEngine:
         """`params.k` answers to each request, in their order."""
         params.checked()
         answers: list[list[Answer]] = [[] for _ in requests]
-        texts = [chat_text(self.processor, r.messages, len(r.images)) + r.begun for r in requests]
+        texts = [request_text(self.processor, request) for request in requests]
         for call in calls(requests, texts, params.k, self.batch_size):
             made = self._run(call, requests, texts, params)
             for number, place in enumerate(call.requests):
@@ -79,12 +80,14 @@ class TransformersEngine:
         return [tuple(one) for one in answers]
 
     def _run(
-        self, call: Call, requests: Sequence[Request], texts: Sequence[str], params: SamplingParams
+        self, call: Call, requests: Sequence[Request], texts: Sequence[str | Answer], params: SamplingParams
     ) -> list[Answer]:
         """Answers of one call, request by request. Requests that cannot be run are taken out before."""
-        asked = [requests[i] for i in call.requests]
+        asked, read = [requests[i] for i in call.requests], [texts[i] for i in call.requests]
         pictures, failed = self._pictures(asked)
-        inputs, too_long = self._encoded([texts[i] for i in call.requests], pictures, failed, params.max_new_tokens)
+        failed |= {place: text for place, text in enumerate(read) if isinstance(text, Answer)}
+        shown = [text if isinstance(text, str) else "" for text in read]
+        inputs, too_long = self._encoded(shown, pictures, failed, params.max_new_tokens)
         failed |= too_long
         able = [request for place, request in enumerate(asked) if place not in failed]
         made = iter(self._generated(inputs, call, able, params) if able else ())
@@ -155,7 +158,8 @@ class TransformersEngine:
                     f"lower generate.batch_size (it is {self.batch_size}) or max_new_tokens ({params.max_new_tokens})."
                 ) from error
         tokens = sequences[:, start:]
-        return self._answers(tokens.cpu(), likelihood.of(tokens).cpu(), params.stop)
+        rows = [request for request in asked for _ in range(call.n)]
+        return self._answers(tokens.cpu(), likelihood.of(tokens).cpu(), params.stop, rows)
 
     def _mixer(self, asked: Sequence[Request], n: int) -> list[Any]:
         """What mixes in the model that sees no picture, for requests that ask for it. All of a call ask alike."""
@@ -163,7 +167,7 @@ class TransformersEngine:
             return []
         from ratchet.generate.engines.mixing import Mixer
 
-        texts = [chat_text(self.processor, request.messages, 0) + request.begun for request in asked]
+        texts = [chat_text(self.processor, request.messages, 0, request.begun) for request in asked]
         blind = encode(self.processor, texts, [[] for _ in texts]).to(self.device)
         return [Mixer(self.model, blind, n, asked[0].mix, asked[0].forget)]
 
@@ -175,36 +179,47 @@ class TransformersEngine:
 
         return StoppingCriteriaList([SaidOneOf(self.processor.tokenizer, params.stop, start)])
 
-    def _answers(self, tokens: torch.Tensor, logprobs: torch.Tensor, stop: Sequence[str] = ()) -> list[Answer]:
-        """Answers from sampled tokens and their log-probabilities (rows x steps, both)."""
+    def _answers(
+        self,
+        tokens: torch.Tensor,
+        logprobs: torch.Tensor,
+        stop: Sequence[str] = (),
+        asked: Sequence[Request] = (),
+    ) -> list[Answer]:
+        """Answers from sampled tokens and their log-probabilities (rows x steps, both).
+
+        `asked` are the rows' requests; without them no row went on from a beginning.
+        """
         import torch
 
         ended = torch.isin(tokens, torch.tensor(self.ends))
         stopped = ended.any(dim=1)
         lengths = torch.where(stopped, ended.int().argmax(dim=1) + 1, tokens.shape[1]).tolist()
         rows = [row[:n] for row, n in zip(tokens.tolist(), lengths, strict=True)]
-        texts = self._decoded(rows)
-        halted = [self._halt(row, text, stop) for row, text in zip(rows, texts, strict=True)]
+        halted = [
+            self._halt(row, text, stop, asked[place : place + 1])
+            for place, (row, text) in enumerate(zip(rows, self._decoded(rows, asked), strict=True))
+        ]
         lengths = [min(n, halt) if halt else n for n, halt in zip(lengths, halted, strict=True)]
         cut = [row[:n] for row, n in zip(rows, lengths, strict=True)]
         inside = torch.arange(tokens.shape[1])[None, :] < torch.tensor(lengths)[:, None]
         sums = (logprobs * inside).sum(dim=1).tolist()
         whole = [bool(halt) or end for halt, end in zip(halted, stopped.tolist(), strict=True)]
+        begun = [request.begun for request in asked] or [""] * len(rows)
         return [
-            Answer(text.strip(), n, "stop" if end else "length", total)
-            for text, n, total, end in zip(self._decoded(cut), lengths, sums, whole, strict=True)
+            Answer.said(text, before, n, "stop" if end else "length", total)
+            for text, before, n, total, end in zip(self._decoded(cut, asked), begun, lengths, sums, whole, strict=True)
         ]
 
-    def _decoded(self, rows: Sequence[Sequence[int]]) -> list[str]:
-        texts: list[str] = self.processor.tokenizer.batch_decode(rows, skip_special_tokens=True)
-        return texts
+    def _decoded(self, rows: Sequence[Sequence[int]], asked: Sequence[Request]) -> list[str]:
+        return decoded(self.processor, rows, asked)
 
-    def _halt(self, row: Sequence[int], text: str, stop: Sequence[str]) -> int:
+    def _halt(self, row: Sequence[int], text: str, stop: Sequence[str], asked: Sequence[Request]) -> int:
         """Number of tokens after which the first stop string is complete; 0 where none is in the text."""
         if not any(one in text for one in stop):
             return 0
         for n in range(1, len(row) + 1):
-            if any(one in self._decoded([row[:n]])[0] for one in stop):
+            if any(one in self._decoded([row[:n]], asked)[0] for one in stop):
                 return n
         return 0
 

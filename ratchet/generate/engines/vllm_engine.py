@@ -10,9 +10,10 @@ from typing import Any
 from ratchet import models
 from ratchet.artifacts import ImageBank
 from ratchet.errors import DigestMismatch, NotFound, PromptSetError, SamplingError
-from ratchet.generate.chat import chat_text, encode
+from ratchet.generate.chat import encode, request_text
 from ratchet.generate.engine import Answer, BatchHook, Request, sample
 from ratchet.generate.engines import vllm_model, vllm_start
+from ratchet.generate.engines.continuing import decoded
 from ratchet.generate.sampling import SamplingParams, derived_seed
 from ratchet.recipe import VllmConfig
 from ratchet.records import Group, Prompt
@@ -145,7 +146,9 @@ class VllmEngine:
             pictures = self.bank.images(request.images)
         except (NotFound, DigestMismatch, PromptSetError) as error:
             return Answer.failed("picture", str(error))
-        text = chat_text(self.processor, request.messages, len(request.images)) + request.begun
+        text = request_text(self.processor, request)
+        if isinstance(text, Answer):
+            return text
         try:
             given = self._rendered(text, pictures)
         except Exception as error:
@@ -199,15 +202,18 @@ class VllmEngine:
             outputs = self._engine.step()
         except Exception as error:
             raise self._broken(error) from error
-        return sum(
-            work.put(work.running.pop(one.request_id), self._answers(one.outputs)) for one in outputs if one.finished
-        )
+        made = 0
+        for one in outputs:
+            if one.finished:
+                piece = work.running.pop(one.request_id)
+                made += work.put(piece, self._answers(one.outputs, work.requests[piece.place]))
+        return made
 
-    def _answers(self, outputs: Sequence[Any]) -> list[Answer]:
+    def _answers(self, outputs: Sequence[Any], request: Request) -> list[Answer]:
         rows = [list(one.token_ids) for one in outputs]
-        texts = self.processor.tokenizer.batch_decode(rows, skip_special_tokens=True)
+        texts = decoded(self.processor, rows, [request] * len(rows))
         return [
-            Answer(text.strip(), len(row), one.finish_reason, one.cumulative_logprob)
+            Answer.said(text, request.begun, len(row), one.finish_reason, one.cumulative_logprob)
             for text, row, one in zip(texts, rows, outputs, strict=True)
         ]
 

@@ -41,7 +41,8 @@ def spans(text: str, seed: int, share: float) -> tuple[str, str]:
 
     BDHS (Amirloo et al. 2024) lets a model that sees less of the picture go on from a prefix of the right answer. About
     `share` (0 to 1) of the words go: `seed` draws from half as many to half as many more, and rounds. At least one goes,
-    and one stays where there are two; of a single word nothing stays. Raises SamplingError for a share outside of 0..1.
+    and one stays where there are two; of a single word nothing stays. The blanks before the first word that goes go too,
+    since the tokens of most models begin with their blank; a line's end stays. Raises SamplingError for a share outside of 0..1.
     """
     if not 0 < share <= 1:
         raise SamplingError(f"share {share:g} of an answer to remove must be above 0 and at most 1; 0.5 is usual.")
@@ -50,5 +51,5 @@ def spans(text: str, seed: int, share: float) -> tuple[str, str]:
         return "", text
     wanted = len(starts) * share * random.Random(seed).uniform(0.5, 1.5)
     removed = min(len(starts) - 1, max(1, round(wanted)))
-    cut = starts[-removed]
+    cut = len(text[: starts[-removed]].rstrip(" "))
     return text[:cut], text[cut:]

@@ -1,7 +1,8 @@
 """A beam tree of sentences with diversity (after CSR, arXiv 2405.14622: 5 beams, 5 groups, diversity penalty 3).
 
 At each depth every beam is gone on with `groups` times up to the end of a sentence (`beams` x `groups` times at the
-first), and the best `beams` of all candidates are kept, ended ones among them. They are chosen one after the other:
+first), and the best `beams` of all candidates are kept, ended ones among them; one whose continuation failed only where
+all did. They are chosen one after the other:
 
     value(a) = log p(a) / tokens(a) - diversity * max over the chosen b of overlap(a, b)
     overlap(a, b) = |words of both| / |words of either|, counted as often as they are there (Jaccard of bags)
@@ -28,7 +29,9 @@ from ratchet.records import Completion, FinishReason, Group, Part, Prompt
 
 @dataclass(frozen=True)
 class Beam:
-    """An answer so far: its text, and tokens and log-probability of all its sentences. `finish` None: it may go on."""
+    """An answer so far: its text as the model said it, with the blanks behind its last sentence, and tokens and
+    log-probability of all its sentences. `finish` None: it may go on. One that failed has an `error`, and no text.
+    """
 
     text: str = ""
     n_tokens: int = 0
@@ -48,10 +51,10 @@ class Beam:
     def grown(self, answer: Answer, ends: Sequence[str]) -> Beam:
         """With one more sentence. An answer that stops without a sentence's end has come to its own end."""
         if answer.finish_reason == "error":
-            return replace(self, finish="error", error=answer.error)
+            return Beam(finish="error", error=answer.error)
         goes_on = answer.finish_reason == "stop" and answer.text.endswith(tuple(one.strip() for one in ends))
         return Beam(
-            joined(self.text, answer.text),
+            joined(self.text, answer.text) + answer.trail,
             self.n_tokens + answer.n_tokens,
             self.logprob_sum + likelihood(answer) * max(1, answer.n_tokens),
             self.depth + bool(answer.text),
@@ -63,18 +66,22 @@ def beam_tree(prompts: Sequence[Prompt], config: BeamTreeConfig, tools: Tools) -
     """Up to `beams` different answers to each prompt, best first.
 
     Tokens and log-probability are sums over the sentences. An answer that `depth` cuts off has finish_reason "length".
-    Notes: log_likelihood (a token, nats), diversity (1 - its largest overlap with another answer kept), depth.
+    Notes: log_likelihood (a token, nats), diversity (1 - its largest overlap with another answer kept), depth, and where
+    continuations failed beside it their number, lost. Where all failed there is one completion, with the first's error.
     """
     params = tools.params(config, k=config.groups, stop=config.ends)
     if params.temperature == 0:
         raise SamplingError("strategy beam_tree samples continuations, but generate.temperature is 0; raise it.")
     trees: list[list[Beam]] = [[Beam()] for _ in prompts]
+    lost = [0] * len(prompts)
     for depth in range(config.depth):
-        trees = _grown(prompts, trees, depth, config, params, tools)
+        grown = _grown(prompts, trees, depth, config, params, tools)
+        lost = [n + sum(beam.finish == "error" for beam in one) for n, one in zip(lost, grown, strict=True)]
+        trees = [select(_living(one), config.beams, config.diversity) for one in grown]
     label = tools.engine.label
     return [
-        Group(prompt=prompt, completions=_completions(tree, params, label))
-        for prompt, tree in zip(prompts, trees, strict=True)
+        Group(prompt=prompt, completions=_completions(tree, n, params, label))
+        for prompt, tree, n in zip(prompts, trees, lost, strict=True)
     ]
 
 
@@ -91,9 +98,9 @@ def select(candidates: Sequence[Beam], beams: int, diversity: float) -> list[Bea
     """
     distinct: dict[tuple[str, FinishReason | None], Beam] = {}
     for one in candidates:
-        known = distinct.setdefault((one.text, one.finish), one)
+        known = distinct.setdefault((one.text.rstrip(), one.finish), one)
         if one.likelihood > known.likelihood:
-            distinct[one.text, one.finish] = one
+            distinct[one.text.rstrip(), one.finish] = one
     left = list(distinct.values())
     nearest = [0.0] * len(left)
     chosen: list[Beam] = []
@@ -113,7 +120,7 @@ def _grown(
     params: SamplingParams,
     tools: Tools,
 ) -> list[list[Beam]]:
-    """All trees one sentence deeper: one call of the engine for all of them."""
+    """Each tree's candidates, one sentence deeper: one call of the engine for all of them."""
     going = [
         (number, place, beam)
         for number, tree in enumerate(trees)
@@ -129,26 +136,34 @@ def _grown(
     candidates = [[beam for beam in tree if beam.finish is not None] for tree in trees]
     for (number, _, beam), answers in zip(going, tools.ask(requests, wide), strict=True):
         candidates[number] += [beam.grown(answer, config.ends) for answer in answers]
-    return [select(one, config.beams, config.diversity) for one in candidates]
+    return candidates
 
 
-def _completions(tree: Sequence[Beam], params: SamplingParams, label: str) -> tuple[Completion, ...]:
+def _living(candidates: Sequence[Beam]) -> list[Beam]:
+    """The candidates without those that failed; where all did, only the first of them."""
+    living = [beam for beam in candidates if beam.finish != "error"]
+    return living or list(candidates[:1])
+
+
+def _completions(tree: Sequence[Beam], lost: int, params: SamplingParams, label: str) -> tuple[Completion, ...]:
     """The whole answers. What was begun is the model's own, so each is an answer to the prompt as it is."""
     return tuple(
-        completion(index, _whole(beam), params, label, notes=_notes(beam, [*tree[:index], *tree[index + 1 :]]))
+        completion(index, _whole(beam), params, label, notes=_notes(beam, [*tree[:index], *tree[index + 1 :]], lost))
         for index, beam in enumerate(tree)
     )
 
 
 def _whole(beam: Beam) -> Answer:
-    if beam.finish == "error" and not beam.n_tokens:
+    if beam.finish == "error":
         return Answer("", 0, "error", error=beam.error)
-    return Answer(beam.text, beam.n_tokens, beam.finish or "length", beam.logprob_sum, beam.error)
+    return Answer(beam.text.rstrip(), beam.n_tokens, beam.finish or "length", beam.logprob_sum)
 
 
-def _notes(beam: Beam, others: Sequence[Beam]) -> tuple[Part, ...]:
+def _notes(beam: Beam, others: Sequence[Beam], lost: int) -> tuple[Part, ...]:
     if beam.finish == "error":
         return ()
     nearest = max((overlap(beam.words, other.words) for other in others), default=0.0)
     said = {"log_likelihood": beam.likelihood, "diversity": 1.0 - nearest, "depth": beam.depth}
+    if lost:
+        said["lost"] = lost
     return tuple(Part(name=name, score=value) for name, value in said.items())

@@ -49,7 +49,7 @@ def test_going_on_from_where_an_answer_stopped_gives_the_whole_greedy_answer(lis
         for _ in range(6):
             asked = Request(prompt.id, prompt.messages, prompt.images, begun=begun)
             ((more,),) = engine.answer([asked], stops)
-            begun, tokens, logprob = f"{begun} {more.text}".strip(), tokens + more.n_tokens, logprob + more.logprob_sum
+            begun, tokens, logprob = begun + more.text, tokens + more.n_tokens, logprob + more.logprob_sum
             if not more.text.endswith(","):
                 break
         assert (begun, tokens) == (whole.text, whole.n_tokens)
