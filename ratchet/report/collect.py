@@ -47,6 +47,8 @@ TITLES: Mapping[str, tuple[str, str]] = {
 }
 
 CLOSE = 3
+ASIDE: Mapping[str, str] = {"negatives": "negatives", "without_picture": "without the picture"}
+"""What verify counts beside the model's own answers, in words."""
 
 PHRASES: Mapping[str, str] = {
     "better": "proved better, and every guard holds",
@@ -193,12 +195,12 @@ def _funnel(done: Mapping[str, Manifest]) -> dict[str, Any]:
     if generated is not None:
         fields |= {"prompts": generated.counts["prompts"], "completions": generated.counts["completions"]}
     if verified is not None:
-        fields["passed"] = verified.counts.get("passed")
+        fields |= {"passed": verified.counts.get("passed"), "aside": _aside(verified)}
     if filtered is not None:
         fields |= {
             "kept": filtered.counts["kept"],
-            "drops": filtered.results.get("drops", {}),
-            "kept_by_skill": filtered.results.get("kept_by_skill", {}),
+            "drops": filtered.results.get("reasons", {}),
+            "kept_by_skill": {name: one["kept"] for name, one in filtered.results.get("skills", {}).items()},
         }
     if trained is not None:
         report = trained.results["report"]
@@ -207,6 +209,12 @@ def _funnel(done: Mapping[str, Manifest]) -> dict[str, Any]:
             "loss": tuple((int(step), loss) for step, loss in report["curve"]),
         }
     return fields
+
+
+def _aside(verified: Manifest) -> dict[str, int]:
+    """Completions that say nothing about the model; none are known of in rounds older than these counts."""
+    found = {words: verified.counts.get(name, 0) for name, words in ASIDE.items()}
+    return {words: number for words, number in found.items() if number}
 
 
 def _stage(manifest: Manifest) -> StageView:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
+from ratchet.filter.reasons import REASONS
 from ratchet.report.view import ControlView, Estimate, LoopView, RoundView
 from ratchet.report.words import (
     bounds,
@@ -154,7 +156,12 @@ def control_minus(control: ControlView) -> str:
 
 
 def kept_share(shown: RoundView) -> str:
-    """How much of what was made was kept, as a sentence; empty if unknown."""
-    if not shown.completions or shown.kept is None:
+    """How many of the prompts were kept, with answers to learn from, as a sentence; empty if unknown."""
+    if not shown.prompts or shown.kept is None:
         return ""
-    return f"{thousands(shown.kept)} of {thousands(shown.completions)} completions were kept ({percent(shown.kept / shown.completions)})."
+    return f"{thousands(shown.kept)} of {thousands(shown.prompts)} prompts were kept ({percent(shown.kept / shown.prompts)})."
+
+
+def reasons_met(rounds: Sequence[RoundView]) -> dict[str, str]:
+    """The filter's reasons that occur, and what each means; a strategy's own reasons stand for themselves."""
+    return {name: words for name, words in REASONS.items() if any(name in shown.drops for shown in rounds)}

@@ -64,7 +64,11 @@ class StageView(Record):
 
 
 class RoundView(Record):
-    """One round. `state` is RUNNING until finish has written the end."""
+    """One round. `state` is RUNNING until finish has written the end.
+
+    `completions`, `passed` and `aside` count completions, those in `aside` being no attempts of the model at the prompt;
+    `prompts`, `kept`, `drops` (by the filter's reason) and `kept_by_skill` count prompts.
+    """
 
     number: int
     state: Literal["PROMOTED", "REFUSED", "STALE", "FAILED", "RUNNING"]
@@ -83,6 +87,7 @@ class RoundView(Record):
     prompts: int | None = None
     completions: int | None = None
     passed: int | None = None
+    aside: dict[str, int] = {}
     kept: int | None = None
     drops: dict[str, int] = {}
     kept_by_skill: dict[str, int] = {}

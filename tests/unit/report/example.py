@@ -104,9 +104,9 @@ def loss(number: int) -> tuple[tuple[int, float], ...]:
 
 
 def rounds() -> tuple[RoundView, ...]:
-    made = {"prompts": 4000, "completions": 32000, "passed": 17830, "kept": 6120}
-    drops = {"wrong": 14170, "too easy": 6930, "duplicate": 2611, "over the balance": 2169}
-    by_skill = {s: 300 + 90 * i for i, s in enumerate(SKILLS)}
+    made = {"prompts": 4000, "completions": 32000, "passed": 17830, "kept": 2160}
+    drops = {"too_hard": 800, "too_easy": 690, "duplicate": 260, "unbalanced": 90}
+    by_skill = {s: 120 + 30 * i for i, s in enumerate(SKILLS)}
     first = RoundView(
         number=0,
         state="PROMOTED",
@@ -147,7 +147,7 @@ def rounds() -> tuple[RoundView, ...]:
             "alpha_spent": 0.0076,
             "look": 2,
             "guards": guards("chair_i"),
-            "kept": 5204,
+            "kept": 2160,
             "loss": loss(1),
             "stages": stages(1),
             "seconds": 231.9,
@@ -162,7 +162,7 @@ def rounds() -> tuple[RoundView, ...]:
         prompts=4000,
         completions=32000,
         passed=18001,
-        kept=5011,
+        kept=2160,
         drops=drops,
         loss=(*loss(2)[:24], (120, float("nan"))),
         stages=stages(2, "filter"),
