@@ -29,13 +29,24 @@ def round_store(tmp_path: Path) -> FolderStore:
     return FolderStore(tmp_path / "store")
 
 
-def context(store: FolderStore, groups: Sequence[Group], seed_dir: Path, config: TrainConfig = FEW) -> StageContext:
+def context(
+    store: FolderStore,
+    groups: Sequence[Group],
+    seed_dir: Path,
+    config: TrainConfig = FEW,
+    reasons: dict[str, int] | None = None,
+    kept: int | None = None,
+) -> StageContext:
     """A round whose filter is finished."""
     writer = ArtifactWriter(store, "loops/demo/rounds/0001/filter-a", GROUPS, Header(stage="filter", key="a" * 64))
     writer.write(0, groups[:16])
     writer.write(1, groups[16:])
     pack = tiny.pack(store, tiny.world("pool", 60, SKILLS)[1])
-    filtered = writer.existing() or writer.commit(packs=[pack], counts={"kept": len(groups), "too-hard": 7})
+    filtered = writer.existing() or writer.commit(
+        packs=[pack],
+        counts={"kept": len(groups) if kept is None else kept, "too-hard": 7},
+        results={"reasons": reasons or {}},
+    )
     opened = Round(
         loop="demo",
         number=1,
@@ -96,6 +107,36 @@ def test_no_rows_stop_the_stage_with_the_filters_counts(
     dropped = [group.model_copy(update={"uses": (), "reason": "too-hard"}) for group in groups[:24]]
     with pytest.raises(TrainError, match=r"0 rows for sft of 24 groups \(its counts: kept 24, too-hard 7\)"):
         run_step(context(round_store, dropped, seed_dir))
+
+
+@pytest.mark.parametrize(
+    ("reasons", "advice"),
+    [
+        ({"unscored": 20, "too_hard": 4}, "label votes), or set verify.verifiers"),
+        ({"unreadable_question": 23, "unscored": 1}, "readable questions; see docs/collection.md"),
+        ({"too_hard": 24}, "min_pass_rate"),
+        ({"near_duplicate": 24}, "loosen filter, or sample more"),
+        ({"common_opening": 24}, "given up in generate as common_opening"),
+        ({}, "Loosen filter, or sample more"),
+    ],
+)
+def test_no_rows_are_answered_with_what_mends_the_commonest_reason(
+    reasons: dict[str, int], advice: str, round_store: FolderStore, groups: Sequence[Group], seed_dir: Path
+) -> None:
+    dropped = [group.model_copy(update={"uses": ()}) for group in groups[:24]]
+    with pytest.raises(TrainError) as raised:
+        run_step(context(round_store, dropped, seed_dir, reasons=reasons, kept=0))
+    assert advice in str(raised.value)
+    assert ("oosen filter" in str(raised.value)) == ("oosen filter" in advice or "too_hard" in reasons and len(reasons) == 1)
+
+
+def test_kept_groups_without_pairs_ask_for_more_answers_not_for_a_looser_filter(
+    round_store: FolderStore, groups: Sequence[Group], seed_dir: Path
+) -> None:
+    bare = [group.model_copy(update={"uses": (), "pairs": ()}) for group in groups[:24]]
+    config = FEW.model_copy(update={"method": "dpo"})
+    with pytest.raises(TrainError, match=r"hold nothing for dpo: raise generate\.k, or add generate\.negatives"):
+        run_step(context(round_store, bare, seed_dir, config, reasons={"too_easy": 3}))
 
 
 def test_wrong_options_stop_the_stage_before_it_reads(
