@@ -1,11 +1,13 @@
 """How much of each skill and difficulty band a round takes, from what the seed gets wrong on a probe (after DPE).
 
-    rate(c)   = (wrong + 1/2) / (probed + 1)          the mean under a Beta(1/2, 1/2) prior: few probes are no extreme
+    overall   = (all wrong + 1/2) / (all probed + 1)
+    rate(c)   = (wrong + 8 overall) / (probed + 8)    as if 8 prompts more had been probed, wrong at the overall rate
     pull(c)   = rate(c) ** strength
     weight(c) = max(pull(c), max over all d of pull(d) / cap), divided by the mean over the probed prompts
 
 A weight is against the cell's share of the pool, 1 on average. No cell's share falls below its pool share / cap: that is
-what keeps a skill that was learned from being forgotten over rounds (head against tail).
+what keeps a skill that was learned from being forgotten over rounds (head against tail). The 8 are empirical Bayes with a
+fixed strength: a single wrong answer says little of its cell, forty say what they are.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ from ratchet.progress import Progress
 from ratchet.recipe import WeaknessConfig
 from ratchet.recipe.strategies import RandomConfig
 from ratchet.records import Group, Prompt, Record
+
+PRIOR = 8.0
+"""Prompts' worth of the overall error rate that each cell's own rate is shrunk by."""
 
 
 class CellRate(Record):
@@ -69,7 +74,7 @@ def measured(
 
 def weighed(probed: Mapping[Cell, int], right: Mapping[Cell, int], config: WeaknessConfig) -> tuple[CellRate, ...]:
     """Cells with their error rates and weights, sorted by skill and band."""
-    rates = {cell: (n - right[cell] + 0.5) / (n + 1) for cell, n in probed.items()}
+    rates = _error_rates(probed, right)
     pulls = {cell: rate**config.strength for cell, rate in rates.items()}
     least = max(pulls.values()) / config.cap
     lifted = {cell: max(pull, least) for cell, pull in pulls.items()}
@@ -85,6 +90,13 @@ def weighed(probed: Mapping[Cell, int], right: Mapping[Cell, int], config: Weakn
         )
         for cell in sorted(probed, key=order)
     )
+
+
+def _error_rates(probed: Mapping[Cell, int], right: Mapping[Cell, int]) -> dict[Cell, float]:
+    """Shrunken shares of wrong answers, all within 0..1 and none 0."""
+    asked = sum(probed.values())
+    overall = (asked - sum(right[cell] for cell in probed) + 0.5) / (asked + 1)
+    return {cell: (n - right[cell] + PRIOR * overall) / (n + PRIOR) for cell, n in probed.items()}
 
 
 def order(cell: Cell) -> tuple[str, int]:
