@@ -105,9 +105,11 @@ def serving(teacher: Teacher) -> Iterator[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m ratchet.tinyworld.teacher", description="A model behind OpenAI's chat protocol."
+        prog="python -m ratchet.tinyworld.teacher",
+        description="A model behind OpenAI's chat protocol.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--folder", type=Path, default=SEED_DIR, help="the model; default: the shipped seed")
+    parser.add_argument("--folder", type=Path, default=SEED_DIR, help="the model")
     parser.add_argument("--name", default=NAME, help="what the model is called")
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in; there is no key")
     parser.add_argument("--port", type=int, default=8000, help="0 takes a free one")

@@ -58,7 +58,7 @@ wet | dry
 standing | sitting/seated | lying
 smiling | frowning
 sunny | cloudy | rainy | snowy
-round | square | rectangular
+round | rectangular | oval
 hot | cold
 """
 

@@ -274,3 +274,10 @@ def test_unknown_kinds_and_modes_are_refused_by_name(kind: str, mode: str | None
 def test_long_runs_of_blanks_and_long_texts_are_read_at_once() -> None:
     assert inject("a dog" + " " * 50_000 + "x", "object", 0) is not None
     assert inject("a dog and a cat, " * 300, "object", 0, mode="replace") is not None
+
+
+@pytest.mark.parametrize("text", ["a blue square", "The square is left of the circle.", "two small red squares"])
+def test_a_square_is_no_attribute(text: str) -> None:
+    for seed in range(30):
+        made = inject(text, "attribute", seed)
+        assert made is None or "square" in made.text
