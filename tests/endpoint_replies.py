@@ -99,6 +99,18 @@ def spoiled(reply: dict[str, Any], fault: str) -> dict[str, Any]:
             choice["token_ids"] = None
     elif fault == "nan":
         first["logprobs"]["content"][0]["logprob"] = float("nan")
+    elif fault == "surrogate":
+        first["message"]["content"] = "a red \ud83d circle"
+    elif fault == "negative":
+        first["token_ids"] = None
+        reply["usage"]["completion_tokens"] = -1
+    elif fault == "endless":
+        first["token_ids"] = None
+        reply["usage"]["completion_tokens"] = 10**400
+    elif fault == "digits":
+        first["logprobs"]["content"][0]["logprob"] = -(10**400)
+    elif fault == "overflow":
+        first["logprobs"]["content"] = [{"logprob": -1.7e308}] * 2
     elif fault == "error200":
         return {"error": {"message": "upstream is busy"}}
     elif fault == "list":

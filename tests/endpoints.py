@@ -42,6 +42,23 @@ STATUSES = {
     "413": 413,
     "422": 422,
 }
+DEEP = "[" * 900 + "]" * 900
+RAW = {
+    "nested": (200, b"[" * 200_000),
+    "deep_choices": (200, f'{{"model": "{MODEL}", "choices": {DEEP}}}'.encode()),
+    "deep_index": (200, f'{{"model": "{MODEL}", "choices": [{{"index": {DEEP}}}, {{"index": 1}}]}}'.encode()),
+    "deep_model": (200, f'{{"model": {DEEP}, "choices": []}}'.encode()),
+    "deep_reason": (
+        200,
+        f'{{"model": "{MODEL}", "choices": [{{"index": 0, "finish_reason": {DEEP}}}, {{"index": 1}}]}}'.encode(),
+    ),
+    "nested400": (400, b"[" * 200_000),
+    "deep400": (400, f'{{"error": {DEEP}}}'.encode()),
+    "surrogate400": (400, rb'{"error": {"message": "no \ud83d"}}'),
+    "surrogate200": (200, rb'{"error": "busy \ud83d"}'),
+    "surrogate_model": (200, rb'{"model": "\ud83d", "choices": []}'),
+}
+"""Replies to the letter: nested without end, or as deep as a parser takes, and half surrogate pairs in a server's words."""
 TRANSIENT = ("408", "409", "425", "429", "500", "502", "503", "html", "cut", "empty", "fewer", "truncate", "reset")
 """Faults that pass: the next try of the same request may be answered. `stall` passes as well, and takes its time."""
 
@@ -148,6 +165,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(400, json.dumps({"error": {"message": words, "type": "BadRequestError", "code": 400}}).encode())
         elif fault == "html200" or fault == "html":
             self._send(200, b"<!DOCTYPE html><html><body>Log in</body></html>", "text/html")
+        elif fault in RAW:
+            self._send(*RAW[fault])
         elif fault == "redirect":
             self._send(307, b"", extra={"Location": "http://127.0.0.2:1/v1"})
         elif fault in STATUSES:

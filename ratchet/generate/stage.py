@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ratchet.artifacts import GROUPS, Artifact, ArtifactWriter, ImageBank, Manifest
-from ratchet.errors import SamplingError
+from ratchet.errors import RecipeError, SamplingError
 from ratchet.generate.choosing import Choice, choose, shard_of
 from ratchet.generate.merging import merge, shard_header, shard_prefix
 from ratchet.generate.negatives.adding import wanted
@@ -36,12 +36,10 @@ def run(context: StageContext) -> Manifest:
 
 
 def run_shard(context: StageContext, number: int) -> Manifest:
-    """One shard, as a task of its own. Raises SamplingError for a number that the recipe does not have."""
+    """One shard, as a task of its own. Raises RecipeError for a number that the recipe does not have."""
     shards: int = context.config.shards
     if not 0 <= number < shards:
-        raise SamplingError(
-            f"there is no shard {number}; the recipe has {shards}: 0 to {shards - 1} (generate.shards)."
-        )
+        raise RecipeError(f"there is no shard {number}; the recipe has {shards}: 0 to {shards - 1} (generate.shards).")
     with Running(context) as running:
         return _run_shard(context, number, running)
 
@@ -122,5 +120,6 @@ class Errors:
         raise SamplingError(
             f"{self._found + len(bad)} of about {self._expected:.0f} prompts got no answer so far, more than "
             f"generate.max_error_share {self._share:g}; the last: {said.rstrip('.')}. Mend the cause and run the stage again: finished "
-            "files are kept. Or raise generate.max_error_share."
+            "files are kept. If the recipe is the cause (max_new_tokens, max_error_share): mend it, end this round with "
+            "`ratchet cancel`, and open another with it."
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from PIL import Image
 from ratchet.artifacts import ImageBank
 from ratchet.generate import SamplingParams
 from ratchet.generate.chat import chat_text, encode
-from ratchet.generate.engine import Answer, Request
+from ratchet.generate.engine import Answer, Engine, Request, joined
 from ratchet.generate.engines.endpoint import EndpointEngine
 from ratchet.generate.engines.local import TransformersEngine
 from ratchet.generate.engines.vllm_engine import VllmEngine
@@ -24,6 +25,7 @@ from ratchet.recipe import EndpointConfig
 from ratchet.records import ImageRef, Message
 from ratchet.services.vllm_server import Served
 from tests.vllm_servers import (
+    LEAST,
     NATS,
     SEED_FOLDER,
     OneVllm,
@@ -101,6 +103,43 @@ def test_both_engines_see_the_same_tokens(
     for mine, other in zip(ours, theirs, strict=True):
         assert (mine.text, mine.n_tokens, mine.finish_reason) == (other.text, other.n_tokens, other.finish_reason)
         assert mine.logprob_sum == pytest.approx(other.logprob_sum, abs=NATS)
+
+
+def check_gone_on(engine: Engine, requests: list[Request], whole: list[Answer], local: TransformersEngine) -> None:
+    """Greedy answers cut before and behind each blank are gone on to the same answers, with transformers' records."""
+    some = [(r, a) for r, a in zip(requests, whole, strict=True) if " " in a.text][:40]
+    cut = [
+        (replace(request, id=f"{request.id}/{end}", begun=answer.text[:end]), answer.text)
+        for request, answer in some
+        for space in [i for i, letter in enumerate(answer.text) if letter == " "]
+        for end in (space, space + 1)
+    ]
+    asked = [request for request, _ in cut]
+    ours, theirs = ([a for (a,) in e.answer(asked, GREEDY)] for e in (engine, local))
+    gone_on = [joined(r.begun, a.text) == text for (r, text), a in zip(cut, ours, strict=True)]
+    same = [(a.text, a.n_tokens) == (b.text, b.n_tokens) for a, b in zip(ours, theirs, strict=True)]
+    print(f"\n{len(cut)} cut answers: {sum(gone_on)} gone on to the whole, {sum(same)} as transformers")  # noqa: T201
+    assert min(sum(gone_on), sum(same)) >= LEAST * len(cut) > 100
+
+
+def test_a_cut_answer_is_gone_on_to_the_same_answer(
+    vllm: VllmEngine, local: TransformersEngine, seed_world: tuple[list[Request], ImageBank], expected: list[Answer]
+) -> None:
+    check_gone_on(vllm, seed_world[0], expected, local)
+
+
+def test_what_the_chat_template_refuses_is_failed_in_the_same_words(
+    vllm: VllmEngine, local: TransformersEngine, seed_world: tuple[list[Request], ImageBank], monkeypatch: Any
+) -> None:
+    refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system turn') }}{% endif %}"
+    for engine in (vllm, local):
+        monkeypatch.setattr(engine.processor, "chat_template", refusing + engine.processor.chat_template)
+    plain = seed_world[0][0]
+    system = replace(plain, id="s", messages=(Message(role="system", content="answer"), *plain.messages))
+    ours, theirs = (engine.answer([system, plain], GREEDY) for engine in (vllm, local))
+    assert ours[0] == theirs[0]
+    assert ours[0][0].error == "refused: the chat template refuses these messages: no system turn"
+    assert ours[1][0].error is None
 
 
 @pytest.mark.parametrize(
@@ -195,11 +234,12 @@ def test_memory_stays_flat_from_call_to_call(vllm: VllmEngine, seed_world: tuple
 
 
 def test_the_endpoint_engine_gives_the_same_records(
-    vllm_server: Served, seed_world: tuple[list[Request], ImageBank], expected: list[Answer]
+    vllm_server: Served, local: TransformersEngine, seed_world: tuple[list[Request], ImageBank], expected: list[Answer]
 ) -> None:
     config = EndpointConfig(url=vllm_server.url, model=vllm_server.model, serves="seed")
     engine = EndpointEngine(config, seed_world[1], "seed")
     check_agreement(seed_world[0], [a for (a,) in engine.answer(seed_world[0], GREEDY)], expected, "endpoint")
+    check_gone_on(engine, seed_world[0], expected, local)
     few = seed_world[0][:60]
     drawn_once = engine.answer(few, SAMPLED)
     assert [[a.text for a in row] for row in engine.answer(few, SAMPLED)] == [[a.text for a in r] for r in drawn_once]

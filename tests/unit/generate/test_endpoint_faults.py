@@ -10,9 +10,10 @@ import pytest
 from ratchet.artifacts import ImageBank
 from ratchet.errors import SamplingError
 from ratchet.generate import SamplingParams
-from ratchet.generate.engine import Answer, Request
+from ratchet.generate.engine import Answer, Request, completion
 from ratchet.generate.engines.endpoint import EndpointEngine
 from ratchet.recipe import EndpointConfig
+from ratchet.records import Completion
 from ratchet.store import FolderStore
 from tests import tiny
 from tests.endpoints import MODEL, TRANSIENT, Clock, FaultyEndpoint, serving
@@ -144,6 +145,48 @@ def test_a_choice_without_an_answer_is_an_error_and_the_others_of_its_row_stay(e
     rows = engine.answer(requests, long)
     assert (rows[0][0].error or "").startswith(error)
     assert (rows[0][1], rows[1]) == (faultless[0][1], faultless[1])
+
+
+@pytest.mark.parametrize(
+    ("fault", "n", "error"),
+    [
+        ("surrogate", 2, "reply: a text with half of a surrogate pair, which is no Unicode: a red ? circle"),
+        ("negative", 1, "reply: numbers that no answer has: usage.completion_tokens -1"),
+        ("endless", 1, "reply: numbers that no answer has: usage.completion_tokens 1000"),
+        ("digits", 2, "reply: numbers that no answer has: "),
+        ("overflow", 1, "reply: numbers that no answer has: "),
+        ("nested", 2, "reply: JSON that is nested too deeply: [[["),
+        ("deep_choices", 2, "reply: no list of choices: "),
+        ("deep_index", 2, "reply: asked for 2 choices, got 2 with index "),
+        ("deep_model", 2, "reply: wrong model: "),
+        ("deep_reason", 2, "reply: finish_reason "),
+        ("nested400", 2, "refused: HTTP 400: [[["),
+        ("deep400", 2, "refused: HTTP 400: "),
+        ("surrogate400", 2, "refused: HTTP 400: no ?"),
+        ("surrogate200", 2, "reply: an error with status 200: busy ?"),
+        ("surrogate_model", 2, f"reply: wrong model: asked for '{MODEL}', answered by '?'"),
+    ],
+)
+def test_a_hostile_reply_is_an_error_that_every_file_can_hold(endpoint, opened, asked, fault, n, error):
+    requests, params = asked[0][:3], PARAMS.model_copy(update={"k": n})
+    engine = opened(concurrency=1, retries=1, dialect="openai" if fault == "overflow" else "vllm")
+    faultless = engine.answer(requests, params)
+    endpoint.plan(fault, fault)
+    first, *others = engine.answer(requests, params)
+    assert (first[0].error or "").startswith(error)
+    assert len(first[0].error) < 500
+    for row in (first, *others):
+        for answer in row:
+            made = completion(0, answer, params, "teacher")
+            assert Completion.model_validate_json(made.model_dump_json()) == made
+    assert others[-1] == faultless[-1]
+
+
+def test_a_list_of_models_with_names_and_lengths_that_are_none_is_read_as_far_as_it_goes(endpoint, opened):
+    endpoint.models = ("\ud83d", MODEL)
+    endpoint.max_model_len = -5
+    assert opened().model == MODEL
+    assert opened()._positions is None
 
 
 def test_choices_in_another_order_and_text_in_parts_are_put_right(endpoint, opened, asked):

@@ -169,12 +169,32 @@ def test_a_prompt_that_fails_is_a_row_with_a_reason_and_the_others_are_made(engi
     assert all(c.error is None for g in good for c in g.completions)
 
 
-def test_an_answer_that_cannot_be_gone_on_with_keeps_what_was_said_and_why(engine, asked):
+def test_a_beam_that_fails_leaves_its_place_to_those_that_live_and_is_counted(engine, asked):
     captions = [p for p in asked[0] if p.skill == "caption"]
-    refusing = Refusing(engine, lambda r: bool(r.begun))
-    found = [c for g in _collect(refusing, captions, TREE) for c in g.completions if c.finish_reason == "error"]
-    assert found
-    assert all(c.text.endswith(",") and c.error == "server: 500" and c.n_tokens and not c.notes for c in found)
+    whole = _collect(engine, captions, TREE, temperature=2.0)
+    assert any(_notes(c)["depth"] > 1 for g in whole for c in g.completions)
+    # The second place of each depth beyond the first fails, and what goes on there with it.
+    refusing = Refusing(engine, lambda r: bool(r.begun) and r.id.endswith(".1"))
+    lost = 0
+    for group in _collect(refusing, captions, TREE, temperature=2.0):
+        assert group.completions
+        assert all(c.error is None and c.text for c in group.completions)
+        counts = {_notes(c).get("lost", 0.0) for c in group.completions}
+        assert len(counts) == 1, "all of a group tell of the same loss"
+        lost += counts.pop() > 0
+    assert lost
+    assert not any("lost" in _notes(c) for g in whole for c in g.completions)
+
+
+def test_a_tree_whose_beams_all_fail_is_one_error_without_a_text(tiny_engine, asked):
+    ends = [word for word in tiny_engine.processor.tokenizer.get_vocab() if not word.startswith("<")]
+    groups = _collect(Refusing(tiny_engine, lambda r: bool(r.begun)), asked[0][:6], {**TREE, "ends": ends}, top_k=5)
+    alone = [g for g in groups if g.completions[0].error]
+    assert alone
+    for group in alone:
+        (one,) = group.completions
+        assert (one.text, one.finish_reason, one.error) == ("", "error", "server: 500")
+        assert (one.n_tokens, one.logprob_sum, one.notes) == (0, None, ())
 
 
 @pytest.mark.parametrize("strategy", [TREE, {"name": "best_of_n", "n": 3, "k": 1}])
@@ -263,14 +283,14 @@ def test_overlap_is_symmetric_from_0_to_1_and_1_for_the_same_words_only(one, oth
     assert (overlap(left, right) == 1) == (left == right)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["a ,", "b c ,", "d"]), st.integers(1, 4), st.floats(-5, 0)), max_size=5))
+@given(st.lists(st.tuples(st.sampled_from([" a ,", "b c ,\n", " d"]), st.integers(1, 4), st.floats(-5, 0)), max_size=5))
 def test_a_beam_sums_tokens_and_log_probability_of_its_sentences(sentences):
     beam = Beam()
     for text, tokens, logprob in sentences:
-        beam = beam.grown(Answer(text, tokens, "stop", logprob), [","])
+        beam = beam.grown(Answer.said(text, beam.text or "x", tokens, "stop", logprob), [",\n", ","])
     assert beam.n_tokens == sum(tokens for _, tokens, _ in sentences)
     assert beam.logprob_sum == pytest.approx(sum(logprob for _, _, logprob in sentences))
-    assert beam.text == " ".join(text for text, _, _ in sentences)
+    assert beam.text == "".join(text for text, _, _ in sentences), "with the line ends between them"
     assert beam.depth == len(sentences)
-    ended = bool(sentences) and sentences[-1][0] == "d"
+    ended = bool(sentences) and sentences[-1][0] == " d"
     assert beam.finish == ("stop" if ended else None)

@@ -29,6 +29,15 @@ def test_a_cut_answer_is_its_prefix_and_what_was_removed(text: str, seed: int, s
         assert prefix == ""
 
 
+@given(st.text("ab \n", max_size=40), st.integers(0, 2**60))
+def test_a_cut_is_before_the_blanks_of_the_first_word_that_goes_and_behind_a_line_end(text: str, seed: int) -> None:
+    prefix, removed = spans(text, seed, 0.5)
+    if prefix:
+        assert not prefix.endswith(" ")
+        assert not removed.startswith("\n")
+        assert prefix[-1] == "\n" or removed[0] == " "
+
+
 @pytest.mark.parametrize("share", [0.2, 0.5])
 def test_about_the_share_is_removed(share: float) -> None:
     text = " ".join(map(str, range(40)))
