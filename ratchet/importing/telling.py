@@ -10,6 +10,7 @@ from ratchet.errors import ImportRefused
 from ratchet.importing.listing import HIDDEN
 from ratchet.importing.survey import Survey
 from ratchet.promptset import SPLIT_NAMES
+from ratchet.recipe import PromoteConfig
 
 FEW = 30
 SHOWN_REJECTS = 10
@@ -99,6 +100,11 @@ def _split_warnings(rows: dict[str, int]) -> list[str]:
     for split in SPLIT_NAMES:
         if not rows[split]:
             told.append(f"split {split} is empty: a round needs all four. Import more rows, or give it a larger share.")
+        elif split == "holdout" and rows[split] < (least := PromoteConfig().min_items):
+            told.append(
+                f"split holdout has only {rows[split]} prompts: a round with promote.min_items {least}, the default, cannot promote. "
+                "Import more rows, or give it a larger share."
+            )
         elif rows[split] < FEW:
             told.append(
                 f"split {split} has only {rows[split]} prompts, too few to tell models apart. Import more rows, or give it a larger share."

@@ -37,6 +37,11 @@ class Recipe(Record):
             )
         if self.train.method == "dpo" and self.filter.pairs is None:
             raise ValueError("train.method dpo learns from pairs, but filter.pairs is null; set filter.pairs")
+        if self.prompts.source == "tinyworld" and self.prompts.holdout < self.promote.min_items:
+            raise ValueError(
+                f"prompts.holdout {self.prompts.holdout} is below promote.min_items {self.promote.min_items}, so no round could "
+                "promote; draw a larger holdout, or lower promote.min_items"
+            )
         check_guides(self.generate, self.prompts)
         if self.train.method == "dpo" and self.filter.pairs is not None and self.filter.pairs.images:
             raise ValueError(

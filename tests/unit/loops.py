@@ -19,7 +19,7 @@ from ratchet.stage import STEPS
 from ratchet.store import Store, open_store
 
 LOOP = "mine"
-RECIPE = "{name: small, seed: 7, prompts: {pool: 2, validation: 1, holdout: 2, report: 1}}"
+RECIPE = "{name: small, seed: 7, prompts: {pool: 2, validation: 1, holdout: 2, report: 1}, promote: {min_items: 2}}"
 OTHER_RECIPE = RECIPE.replace("seed: 7", "seed: 7, generate: {k: 2}")
 
 

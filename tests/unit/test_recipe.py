@@ -18,6 +18,10 @@ from ratchet.recipe import Recipe
         ("{name: a, genrate: {k: 2}}", ["genrate", "unknown key (value {'k': 2})", "mend its spelling"]),
         ("{name: a, train: {method: ppo}}", ["train.method", "'sft' or 'dpo'", "given: 'ppo'"]),
         ("{name: a, train: {method: dpo}}", ["filter.pairs is null", "set filter.pairs"]),
+        (
+            "{name: a, prompts: {holdout: 120}}",
+            ["prompts.holdout 120", "promote.min_items 200", "larger holdout"],
+        ),
         ("{name: a, filter: {min_pass_rate: 0.9, max_pass_rate: 0.1}}", ["0.9 is above", "0.1", "swap them"]),
         ("{name: a, train: {method: dpo}, filter: {pairs: {}}, generate: {k: 1}}", ["set generate.k to 2 or more"]),
         ("{name: a, train: {loss_weights: [1, 2, 3]}}", ["3 values for 2 losses", "one weight a loss"]),
@@ -82,3 +86,19 @@ def test_a_secret_in_a_recipe_is_refused_and_not_repeated(engine: str) -> None:
     with pytest.raises(RecipeError) as caught:
         recipe.load(f"{{name: a, generate: {{engine: {{kind: endpoint, {engine}}}}}}}\n")
     assert "sk-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("generate", "said"),
+    [
+        ("negatives: [injct]", "there is no kind of negative 'injct'; did you mean inject? There are: blur, "),
+        ("strategy: randm", "there is no strategy 'randm'; did you mean random? There are: ask, "),
+        ("strategy: [{weight: 2}]", "a mapping of weight has no 'name', which names the strategy. There are"),
+        ("engine: vlm", "there is no engine 'vlm'; did you mean vllm? There are: endpoint, transformers, vllm"),
+        ("engine: {name: vllm}", "a mapping of name has no 'kind', which names the engine. There are"),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_what_was_meant_and_all_there_are(generate: str, said: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        recipe.load(f"{{name: a, generate: {{{generate}}}}}\n")
+    assert said in str(caught.value)

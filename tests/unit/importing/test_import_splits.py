@@ -59,6 +59,14 @@ def test_rows_of_one_document_stay_together(tmp_path: Path, store: FolderStore) 
     assert all(len(found) == 1 for found in splits.values())
 
 
+def test_a_holdout_that_is_large_enough_to_promote_with_is_not_warned_of(tmp_path: Path, store: FolderStore) -> None:
+    report = import_prompts(
+        str(folder_of(tmp_path / "in", rows_of(210))), store, options(shares={"pool": 0.01, "holdout": 0.99})
+    )
+    assert report.splits["holdout"] >= 200
+    assert not any("split holdout" in one for one in report.warnings)
+
+
 def test_small_and_empty_splits_are_warned_of_with_what_to_do(tmp_path: Path, store: FolderStore) -> None:
     report = import_prompts(
         str(folder_of(tmp_path / "in", rows_of(40))), store, options(shares={"pool": 1, "holdout": 1})
@@ -66,6 +74,7 @@ def test_small_and_empty_splits_are_warned_of_with_what_to_do(tmp_path: Path, st
     told = "\n".join(report.warnings)
     assert "split validation is empty" in told
     assert "split holdout has only" in told
+    assert "promote.min_items 200, the default, cannot promote" in told
     assert "larger share" in told
     assert any("accepted 40" in line for line in report.lines())
 

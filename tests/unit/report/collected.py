@@ -27,6 +27,7 @@ RECIPE = """
 name: steered
 seed: 7
 prompts: {pool: 27, validation: 9, holdout: 9, report: 9}
+promote: {min_items: 9}
 generate:
   k: 2
   prompts: 12
