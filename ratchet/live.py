@@ -5,7 +5,12 @@ In a terminal one line a source moves; in a log (no terminal) one line is printe
 
 from __future__ import annotations
 
+import os
+import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,6 +29,34 @@ from rich.progress import (
 from rich.text import Text
 
 from ratchet import canonical
+from ratchet.progress import VARIABLE
+
+LOOK_SECONDS = 0.25
+
+
+@contextmanager
+def watching(console: Console) -> Iterator[None]:
+    """Show how far the stages get that run in this process meanwhile. In a log (no terminal) nothing is shown."""
+    if not console.is_terminal or VARIABLE in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="ratchet-progress-") as folder:
+        file, ended = Path(folder) / "progress.jsonl", threading.Event()
+        os.environ[VARIABLE] = str(file)
+        with Live(console, {"stage": file}) as live:
+            looking = threading.Thread(target=_look, args=(live, ended), daemon=True)
+            looking.start()
+            try:
+                yield
+            finally:
+                ended.set()
+                looking.join()
+                del os.environ[VARIABLE]
+
+
+def _look(live: Live, ended: threading.Event) -> None:
+    while not ended.wait(LOOK_SECONDS):
+        live.look()
 
 
 class RateColumn(ProgressColumn):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ratchet import models, rounds, sources
@@ -16,7 +17,7 @@ from ratchet import recipe as recipes
 from ratchet.artifacts import Manifest
 from ratchet.begin import BeginOptions, begin
 from ratchet.begin.stage import no_champion, take_lease
-from ratchet.errors import RoundError
+from ratchet.errors import RoundError, StoreError
 from ratchet.finish import finish
 from ratchet.profile import Profile
 from ratchet.provenance import code_revision
@@ -90,7 +91,8 @@ def collect(
 ) -> Manifest:
     """Run generate of the loop's open round, or of a round opened (or reopened) with `recipe`; all of it, or one shard.
 
-    Raises RoundError for a shard that the recipe does not have.
+    One shard keeps the lease until it runs out, since others may be made side by side. Raises RecipeError for a shard that
+    the recipe does not have.
     """
     if recipe is not None:
         job = begin(job or new_job(), BeginOptions(loop=loop, recipe=recipe), settings).job
@@ -98,7 +100,9 @@ def collect(
         return run_stage(settings, loop, "generate", job)
     from ratchet.generate.stage import run_shard
 
-    return run_stage(settings, loop, "generate", job, lambda context: run_shard(context, shard), f"shard {shard}")
+    return run_stage(
+        settings, loop, "generate", job, lambda context: run_shard(context, shard), f"shard {shard}", keep=True
+    )
 
 
 def run_stage(
@@ -108,10 +112,12 @@ def run_stage(
     job: str | None = None,
     work: Callable[[StageContext], Manifest] = run_step,
     part: str = "",
+    keep: bool = False,
 ) -> Manifest:
     """Run one stage of a run (default: the loop's last), from what its parents have left in the store.
 
-    Takes the loop's lease for that run again if it was released, so a round that FAILED at one stage can be completed.
+    Takes the loop's lease for that run again if it was released, so a round that FAILED at one stage can be completed, and
+    lets it go at the end, however that comes, unless it is to `keep` it: nobody works on the loop then.
     """
     store = open_store(settings.root)
     ticket = ticket_of(settings, loop, job)
@@ -120,6 +126,18 @@ def run_stage(
         ticket = ticket.model_copy(update={"epoch": lease.epoch})
         # finish reads the ticket, and must know the run for the loop's holder again.
         rounds.write_run(store, ticket)
+    try:
+        return _stage(settings, ticket, name, work, part)
+    finally:
+        if not keep:
+            with suppress(StoreError):
+                lease.release()
+
+
+def _stage(
+    settings: Settings, ticket: Ticket, name: str, work: Callable[[StageContext], Manifest], part: str
+) -> Manifest:
+    store, loop = open_store(settings.root), ticket.loop
     done = rounds.manifests(store, loop, ticket.number)
     missing = [p for p in STEPS[name].parents if p not in done]
     if missing:
@@ -143,7 +161,7 @@ def recipe_of_last(settings: Settings, loop: str) -> str:
     store = open_store(settings.root)
     known = rounds.numbers(store, loop)
     if not known:
-        raise RoundError(f"loop {loop} has no round to resume; `ratchet run --loop {loop}` runs one.")
+        raise RoundError(f"loop {loop} has no round to resume; `ratchet run --loop {loop} --recipe NAME` runs one.")
     return recipes.dump(rounds.read_round(store, loop, known[-1]).recipe)
 
 
@@ -153,7 +171,12 @@ def cancel(settings: Settings, loop: str, why: str) -> RoundEnd:
     known = rounds.numbers(store, loop)
     if not known or rounds.read_end(store, loop, known[-1]) is not None:
         raise RoundError(f"loop {loop} has no running round; `ratchet status --loop {loop}` shows its rounds.")
-    end = rounds.write_end(store, loop, known[-1], RoundEnd(state="FAILED", reason=f"cancelled: {why}", job="cancel"))
+    opened = rounds.read_round(store, loop, known[-1])
+    failed = "; ".join(
+        f"{stage}: {said}" for stage, said in rounds.read_failures(store, loop, known[-1], opened.job).items()
+    )
+    reason = f"cancelled: {why}" + (f" (it had failed: {failed})" if failed else "")
+    end = rounds.write_end(store, loop, known[-1], RoundEnd(state="FAILED", reason=reason, job="cancel"))
     # With the end written its holder counts as ended, so the lease can be taken: the next epoch fences the old run off.
     take_lease(store, loop, f"cancel-{secrets.token_hex(4)}").release()
     return end
@@ -167,7 +190,8 @@ def ticket_of(settings: Settings, loop: str, job: str | None) -> Ticket:
         known = rounds.numbers(store, loop)
         if state is None or not known:
             raise RoundError(
-                f"loop {loop} has no round yet; `ratchet run --loop {loop}` runs one, `ratchet begin --loop {loop}` opens one."
+                f"loop {loop} has no round yet; `ratchet run --loop {loop} --recipe NAME` runs one, "
+                f"`ratchet generate --loop {loop} --recipe NAME` opens one and collects its data."
             )
         job = (
             state.holder

@@ -13,6 +13,7 @@ from typing import Protocol
 from ratchet import canonical
 
 LEAST_SECONDS = 0.2
+VARIABLE = "RATCHET_PROGRESS"
 
 
 class Progress(Protocol):
@@ -54,5 +55,5 @@ class FileProgress:
 
 
 def for_stage(stage: str, number: int, part: str = "") -> Progress:
-    path = os.environ.get("RATCHET_PROGRESS")
+    path = os.environ.get(VARIABLE)
     return FileProgress(path, stage, number, part) if path else silent

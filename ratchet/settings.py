@@ -26,7 +26,7 @@ class Settings(Record):
         if not root:
             raise RatchetError(
                 "RATCHET_ROOT is not set: it says where artifacts live, as s3://bucket/prefix or a folder. "
-                "Set it, or let `ratchet demo` or `ratchet run --embedded DIR` start a store of its own."
+                "Set it, or add `--embedded FOLDER`: a store and a registry of your own in that folder."
             )
         registry = env.get("RATCHET_REGISTRY") or env.get("MLFLOW_TRACKING_URI")
         if not registry:

@@ -37,7 +37,12 @@ def plan(store: Store, config: PromptsConfig, loop: str, salt: str) -> PromptPla
 
 def _pictures(store: Store, name: str) -> str:
     """Digest of the set that the recipe takes its pool from."""
-    found = open_set(store, name)
+    try:
+        found = open_set(store, name)
+    except PromptSetError as error:
+        raise PromptSetError(
+            f"{error} For pictures without questions: `ratchet import FOLDER --pictures --name {name}`."
+        ) from None
     if not found.rows.get("pool"):
         raise PromptSetError(
             f"prompt set {found.name} has no pool, so there is nothing to ask about (prompts.pictures). "

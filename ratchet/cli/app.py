@@ -54,12 +54,26 @@ def main() -> None:
     """Entry point: a RatchetError becomes its message and its exit code, never a traceback."""
     # A polite end of the process must stop the servers that it started: as an exit, not as a sudden death.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupted)
     try:
         app()
     except RatchetError as error:
         errors.print(f"[bold red]{type(error).__name__}[/bold red]", highlight=False)
         errors.print(str(error), markup=False, highlight=False)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        errors.print("interrupted; `ratchet resume` goes on where the round stopped", highlight=False)
+    except Interrupted:
+        errors.print(
+            "interrupted; what is finished is kept. `ratchet resume --loop LOOP` goes on with the round, or the same command "
+            "without --recipe with its stage",
+            highlight=False,
+        )
         sys.exit(130)
+
+
+class Interrupted(BaseException):
+    """Ctrl-C. Not a KeyboardInterrupt, which typer would swallow without a word."""
+
+
+def _interrupted(*_: object) -> None:
+    raise Interrupted

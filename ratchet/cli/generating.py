@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, console, print_json, workplace
+from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, console, errors, print_json, workplace
 
 EPILOG = "Example: ratchet generate --loop mine --recipe stic --show 3"
 
@@ -27,11 +27,13 @@ def generate(
 ) -> None:
     """The seed model makes data of the pool's prompts, as the recipe's engine, strategies and negatives say."""
     from ratchet.generate.showing import lines, rows_in_words
+    from ratchet.live import watching
     from ratchet.loop import collect
     from ratchet.store import open_store
 
     with workplace(embedded) as settings:
-        manifest = collect(settings, loop, recipe, shard, job)
+        with watching(errors):
+            manifest = collect(settings, loop, recipe, shard, job)
         shown = rows_in_words(open_store(settings.root), manifest, show) if show else []
     if as_json:
         print_json(manifest.model_dump(mode="json"))

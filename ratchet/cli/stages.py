@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ratchet.cli import generating
-from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, console, print_json, workplace
+from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, console, errors, print_json, workplace
 
 JobOption = Annotated[str | None, typer.Option("--job", help="The run to work for; default: the loop's last.")]
 
@@ -37,10 +37,12 @@ def _stage(name: str) -> Callable[..., None]:
         embedded: EmbeddedOption = None,
         as_json: JsonOption = False,
     ) -> None:
+        from ratchet.live import watching
         from ratchet.loop import run_stage
 
         with workplace(embedded) as settings:
-            manifest = run_stage(settings, loop, name, job)
+            with watching(errors):
+                manifest = run_stage(settings, loop, name, job)
             if name == "promote":
                 from ratchet.finish import finish
                 from ratchet.loop import ticket_of

@@ -24,7 +24,22 @@ def lines(manifest: Manifest) -> list[str]:
         told.append(f"  negatives: {_listed(results['negatives'])}, of {counts['negatives_asked']} asked for")
     if results.get("reasons"):
         told.append(f"  failed or refused: {_listed(results['reasons'])}")
+    told += _plan(results)
     return [*told, f"{manifest.uri}  content {manifest.content_digest[:12]}"]
+
+
+def _plan(results: Mapping[str, Any]) -> list[str]:
+    """What was decided before: the temperature, and of which skill most and least was taken."""
+    told = []
+    if results.get("temperature"):
+        chosen = results["temperature"]
+        best = next(one for one in chosen["curve"] if one["temperature"] == chosen["chosen"])
+        told.append(f"  temperature {chosen['chosen']:g}, with Reward-Pass@2 {100 * best['pass_at_2']:.0f}%")
+    if results.get("cells"):
+        ranked = sorted(results["cells"], key=lambda cell: -cell["weight"])
+        most, least = (f"{c['skill']}, band {c['band']}: {c['weight']:.2f}" for c in (ranked[0], ranked[-1]))
+        told.append(f"  weights from {most} to {least}")
+    return told
 
 
 def rows_in_words(store: Store, manifest: Manifest, most: int) -> list[str]:
@@ -40,19 +55,27 @@ def _group(group: Group) -> Iterator[str]:
     if group.reason is not None:
         yield f"    refused: {group.reason}"
     for one in group.completions:
-        yield f"    {one.index}: {_short(one.text) if one.error is None else one.error}{_made(one)}"
+        said = (_short(one.text) or "(empty)") if one.error is None else one.error
+        yield f"    {one.index}: {said}{_made(one, group)}"
 
 
-def _made(one: Completion) -> str:
+def _made(one: Completion, group: Group) -> str:
     """How the completion came about, where it is not a plain answer."""
     notes = []
+    if one.sampling.temperature == 0:
+        notes.append("greedy")
     if one.negative is not None:
-        notes.append(f"negative {one.negative.kind}")
+        notes.append(f"negative {one.negative.kind}{', input only' if one.negative.use == 'input' else ''}")
     if one.parent is not None:
         notes.append(f"from {one.parent}")
     if one.input is not None:
         asked = next((m.content for m in reversed(one.input.messages) if m.role == "user"), "")
-        notes.append(f"shown: {_short(asked)}")
+        if asked != group.prompt.question:
+            notes.append(f"shown: {_short(asked)}")
+        if one.input.images != group.prompt.images:
+            notes.append(f"picture {' '.join(ref.sha256[:8] for ref in one.input.images) or 'none'}")
+        if one.input.begun:
+            notes.append(f"begun: {_short(one.input.begun)}")
     notes += [f"{note.name} {note.score:.3g}" for note in one.notes]
     return f"    ({'; '.join(notes)})" if notes else ""
 

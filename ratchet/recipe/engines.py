@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from ratchet.recipe.naming import named
 from ratchet.records import Record
 
 
@@ -126,8 +127,11 @@ def base_url(given: str) -> str:
     return given.rstrip("/")
 
 
+NAMES = ("transformers", "vllm", "endpoint")
+
+
 def _named(value: Any) -> Any:
-    return {"kind": value} if isinstance(value, str) else value
+    return named(value, "kind", NAMES, "engine")
 
 
 EngineConfig = Annotated[

@@ -56,8 +56,8 @@ def _say(error: Any) -> str:
         value = "" if _SECRET.search(str(error["loc"][-1])) else f" (value {error['input']!r})"
         return f"unknown key{value}; remove it or mend its spelling"
     message: str = error["msg"].removeprefix("Value error, ")
-    if "url" in error["loc"]:
-        return message  # an address may hold a password
+    if "url" in error["loc"] or not isinstance(error["input"], str | int | float | None):
+        return message  # an address may hold a password, and a mapping anything
     return f"{message} (given: {error['input']!r})" if error["loc"] else message
 
 

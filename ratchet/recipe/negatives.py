@@ -5,12 +5,13 @@ They are rejected answers for preference learning, or bad inputs for the same an
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from ratchet.errors import SamplingError
 from ratchet.recipe.corruptions import settle
+from ratchet.recipe.naming import listed
 from ratchet.records import Record
 
 PictureKind = Literal[
@@ -27,6 +28,7 @@ PictureKind = Literal[
     "rotate",
     "flip",
 ]
+OTHER_KINDS = ("swap", "stic", "misleading", "inject", "mask_answer", "mix")
 Fact = Literal["object", "insert", "attribute", "relation", "count"]
 Words = Literal["english", "tinyworld"]
 
@@ -128,7 +130,7 @@ def _settle(kind: str, params: dict[str, float]) -> dict[str, float]:
 
 def _family(value: Any) -> str:
     kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
-    return kind if kind in ("swap", "stic", "misleading", "inject", "mask_answer", "mix") else "picture"
+    return kind if kind in OTHER_KINDS else "picture"
 
 
 NegativeConfig = Annotated[
@@ -143,10 +145,11 @@ NegativeConfig = Annotated[
 ]
 
 
+KINDS: frozenset[str] = frozenset({*get_args(PictureKind), *OTHER_KINDS})
+
+
 def _listed(value: Any) -> Any:
-    """A kind, a mapping, or a list of these: always as a list of mappings."""
-    many = list(value) if isinstance(value, list | tuple) else [value]
-    return [{"kind": one} if isinstance(one, str) else one for one in many]
+    return listed(value, "kind", KINDS, "kind of negative")
 
 
 Negatives = Annotated[tuple[NegativeConfig, ...], BeforeValidator(_listed)]

@@ -190,7 +190,7 @@ def _refuse_held(
         return
     raise LeaseHeld(
         f"{store.uri(KEY)} is held by {state.holder!r} (epoch {state.epoch}) since {_shown(state.taken)} until "
-        f"{_shown(state.until)} unless renewed: wait for that run, or end it"
+        f"{_shown(state.until)} unless renewed: wait for that run, or end its round with `ratchet cancel --loop LOOP`"
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -70,14 +72,28 @@ def test_the_codes_are_those_that_the_help_names() -> None:
         assert f"{code} " in result.output
 
 
-def test_an_interrupt_says_how_to_go_on(ratchet_: Ratchet, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop() -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(cli, "app", stop)
-    code, _, err = ratchet_()
-    assert code == 130
-    assert "`ratchet resume` goes on" in err
+def test_an_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
+    # A command that waits, inside of typer, which would swallow a KeyboardInterrupt without a word.
+    code = (
+        "import time; from ratchet.cli import app as cli\n"
+        "@cli.app.command()\n"
+        "def nap() -> None: print('asleep', flush=True); time.sleep(60)\n"
+        "cli.main()"
+    )
+    # A shell starts its background jobs, and so perhaps us, with interrupts ignored.
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, "nap"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "asleep\n"
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert "`ratchet resume --loop LOOP` goes on" in " ".join(err.split())
 
 
 def test_without_a_root_a_newcomer_is_told_what_to_set(ratchet_: Ratchet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +102,7 @@ def test_without_a_root_a_newcomer_is_told_what_to_set(ratchet_: Ratchet, monkey
     code, _, err = ratchet_("status")
     assert code == 1
     assert "RATCHET_ROOT is not set" in err
-    assert "`ratchet demo`" in err
+    assert "`--embedded FOLDER`" in err
 
 
 def test_the_list_of_recipes_finds_those_that_mention_a_word(ratchet_: Ratchet) -> None:

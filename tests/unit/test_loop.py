@@ -127,7 +127,7 @@ def test_cancel_ends_the_running_round_and_fences_its_run_off(settings: Settings
 
 def test_a_loop_without_rounds_says_what_opens_one(settings: Settings) -> None:
     for work in (loop.recipe_of_last, lambda s, name: loop.ticket_of(s, name, None)):
-        with pytest.raises(RoundError, match=r"`ratchet run --loop mine` runs one"):
+        with pytest.raises(RoundError, match=r"`ratchet run --loop mine --recipe NAME` runs one"):
             work(settings, LOOP)
     opened(settings)
     with pytest.raises(RoundError, match="loop mine has no run 'job-9'"):

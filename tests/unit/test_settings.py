@@ -22,7 +22,7 @@ def test_the_registry_of_ours_goes_before_mlflow() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({}, r"RATCHET_ROOT is not set: .*s3://bucket/prefix or a folder.*--embedded DIR"),
+        ({}, r"RATCHET_ROOT is not set: .*s3://bucket/prefix or a folder.*--embedded FOLDER"),
         ({"RATCHET_ROOT": ""}, "RATCHET_ROOT is not set"),
         ({"RATCHET_ROOT": "x"}, "no registry: set MLFLOW_TRACKING_URI .* or RATCHET_REGISTRY=store"),
     ],

@@ -7,7 +7,7 @@ import pytest
 
 from ratchet import models, rounds
 from ratchet.artifacts import GROUPS, Artifact
-from ratchet.errors import ManifestMissing, RoundError, SamplingError
+from ratchet.errors import ManifestMissing, RecipeError, RoundError
 from ratchet.generate import stage as generate
 from ratchet.generate.choosing import shard_of
 from ratchet.generate.merging import merge, shard_prefix
@@ -86,5 +86,5 @@ def test_merge_refuses_what_other_tasks_have_handed_on(store, model_folder):
 
 
 def test_a_shard_that_the_recipe_does_not_have_is_refused(store, model_folder):
-    with pytest.raises(SamplingError, match="there is no shard 2; the recipe has 2: 0 to 1"):
+    with pytest.raises(RecipeError, match="there is no shard 2; the recipe has 2: 0 to 1"):
         generate.run_shard(_context(store, model_folder, shards=2), 2)
