@@ -51,7 +51,7 @@ def test_a_techniques_recipe_uses_its_kind(technique: str, kind: str, how: str, 
 
 def test_the_example_is_a_valid_recipe() -> None:
     (block,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.S)
-    loaded = recipes.load(f"name: example\n{block}")
+    loaded = recipes.load(block)
     assert [one.name for one in loaded.generate.strategy] == ["random", "chain"]
 
 
