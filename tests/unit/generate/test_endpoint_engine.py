@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from ratchet.artifacts import ImageBank
 from ratchet.errors import SamplingError
 from ratchet.generate import SamplingParams
-from ratchet.generate.engine import Request
+from ratchet.generate.engine import Request, joined
 from ratchet.generate.engines.endpoint import EndpointEngine
 from ratchet.recipe import EndpointConfig
 from ratchet.records import ImageRef, Message, Prompt
@@ -142,6 +142,28 @@ def test_going_on_from_a_beginning_is_asked_as_vllm_wants_it(endpoint, engine, w
     assert body["messages"][-1] == {"role": "assistant", "content": "there is"}
     assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
     assert answer[0].error is None
+
+
+@pytest.mark.parametrize(
+    ("begun", "said", "whole"),
+    [
+        ("the colou", "r is red", "the colour is red"),
+        ("A man", " , who \n", "A man , who"),
+        ("One.", "\nTwo.", "One.\nTwo."),
+        ("One.\n", "\nTwo.", "One.\n\nTwo."),
+        ("A man ", " smiles", "A man smiles"),
+        ("", " A man", "A man"),
+    ],
+)
+def test_what_the_server_says_is_joined_to_the_beginning_as_it_is(engine, world, monkeypatch, begun, said, whole):
+    from tests import endpoint_replies
+
+    honest = endpoint_replies.choice_of
+    monkeypatch.setattr(
+        endpoint_replies, "choice_of", lambda b, i: {**honest(b, i), "message": {"role": "assistant", "content": said}}
+    )
+    ((answer,),) = engine.answer([Request("x", world[0][0].messages, world[0][0].images, begun=begun)], GREEDY)
+    assert joined(begun, answer.text) == whole
 
 
 def test_a_server_that_shows_no_sign_of_going_on_from_a_beginning_gives_an_error(endpoint, engine, world):
