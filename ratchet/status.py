@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from ratchet import rounds
@@ -12,6 +13,7 @@ from ratchet.registry import open_registry
 from ratchet.registry.promotion import Move, history
 from ratchet.rounds import Round
 from ratchet.settings import Settings
+from ratchet.stage import STEPS
 from ratchet.store import Store, open_store
 
 
@@ -59,6 +61,39 @@ def autonomy_of_round(opened: Round, candidate: str | None, moves: Sequence[Move
     return decided_by_person(opened.autonomy)
 
 
+def said_so_far(store: Store, opened: Round) -> str | None:
+    """What the stages of an open round said that failed: those of its latest run, the one nearest to the end first told.
+
+    "generate failed: SamplingError: ..."; None where nothing failed.
+    """
+    job = opened.job
+    state = leases.read(store.sub(rounds.loop_prefix(opened.loop)))
+    if state is not None:
+        latest = rounds.read_run(store, opened.loop, state.holder)
+        job = state.holder if latest is not None and latest.number == opened.number else job
+    failures = rounds.read_failures(store, opened.loop, opened.number, job)
+    last = next((name for name in reversed(("begin", *STEPS)) if name in failures), None)
+    return None if last is None else f"{last} failed: {failures[last]}"
+
+
+def stands_still(store: Store, loop: str) -> bool:
+    """Whether no living run holds the loop: its lease was released, or ran out.
+
+    By this machine's clock, which is good enough to show; who takes a lease compares on the store's.
+    """
+    state = leases.read(store.sub(rounds.loop_prefix(loop)))
+    return state is None or state.released or state.until + leases.CLOCK_GRAIN < datetime.now(UTC)
+
+
+def why_open(store: Store, opened: Round) -> tuple[str | None, bool]:
+    """What there is to say of a round that has not ended, and whether it stands still."""
+    said, stopped = said_so_far(store, opened), stands_still(store, opened.loop)
+    if not stopped:
+        return said, False
+    nobody = f"no run works on it now; `ratchet resume --loop {opened.loop}` goes on"
+    return f"stopped: {said or nobody}", True
+
+
 def _round(store: Store, loop: str, number: int, moves: Sequence[Move]) -> dict[str, Any]:
     opened = rounds.read_round(store, loop, number)
     end = rounds.read_end(store, loop, number)
@@ -66,10 +101,12 @@ def _round(store: Store, loop: str, number: int, moves: Sequence[Move]) -> dict[
     decision = done["promote"].results["decision"] if "promote" in done else {}
     candidate = done["promote"].results["candidate"] if "promote" in done else None
     autonomy = autonomy_of_round(opened, candidate, moves)
+    reason, stopped = (end.reason, False) if end else why_open(store, opened)
     return {
         "round": number,
         "state": end.state if end else "RUNNING",
-        "reason": end.reason if end else None,
+        "reason": reason,
+        "stopped": stopped,
         "seed_version": opened.seed.version,
         "candidate_version": candidate,
         "autonomy": autonomy.model_dump(mode="json") if autonomy else None,
@@ -86,4 +123,10 @@ def _lease(store: Store, loop: str) -> dict[str, Any] | None:
     state = leases.read(store.sub(rounds.loop_prefix(loop)))
     if state is None or state.released:
         return None
-    return {"holder": state.holder, "epoch": state.epoch, "renewed": state.renewed, "until": state.until}
+    return {
+        "holder": state.holder,
+        "epoch": state.epoch,
+        "renewed": state.renewed,
+        "until": state.until,
+        "live": not stands_still(store, loop),
+    }

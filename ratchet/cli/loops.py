@@ -100,7 +100,7 @@ def _run(
     from ratchet.local_run import LocalRun, run_rounds
     from ratchet.loop import check_ready, recipe_of_last
 
-    with workplace(embedded) as settings:
+    with workplace(embedded, known=resume) as settings:
         text = recipe if recipe is not None else recipe_of_last(settings, loop)
         check_ready(settings, loop, text, profile)
         place = LocalRun(loop, text, folder / loop, settings.environment(), profile, seed)
@@ -124,7 +124,7 @@ def cancel(
     """End the loop's running round as FAILED; whatever its run still writes is refused."""
     from ratchet.loop import cancel as cancel_round
 
-    with workplace(embedded) as settings:
+    with workplace(embedded, known=True) as settings:
         end = cancel_round(settings, loop, why)
     console.print(f"{end.state}: {end.reason}", highlight=False)
 
@@ -140,7 +140,7 @@ def rollback(
     from ratchet.registry.promotion import rollback as roll
     from ratchet.store import open_store
 
-    with workplace(embedded) as settings:
+    with workplace(embedded, known=True) as settings:
         store = open_store(settings.root)
         move = roll(open_registry(settings, store), store, loop, by=getpass.getuser(), reason=why, to_version=to)
     console.print(f"champion of loop {loop}: version {move.intent.target} (was {move.intent.origin})", highlight=False)
@@ -154,8 +154,13 @@ def status(
     """Champion, rounds, decisions, cost, and who works on the loop now."""
     from ratchet.status import all_loops, loop_status
 
-    with workplace(embedded) as settings:
-        found = [loop_status(settings, name) for name in ([loop] if loop else all_loops(settings))]
+    with workplace(embedded, known=True) as settings:
+        names = all_loops(settings)
+        found = [loop_status(settings, name) for name in ([loop] if loop else names)]
+    if loop and loop not in names and found[0]["champion"] is None:
+        raise typer.BadParameter(
+            f"there is no loop {loop}; there are: {', '.join(names) or 'none'}", param_hint="--loop"
+        )
     if as_json:
         print_json(found[0] if loop else found)
         return
@@ -183,7 +188,7 @@ def _show_status(found: dict[str, Any]) -> None:
     for one in found["rounds"]:
         ci = one["delta_ci"]
         delta = f"{100 * one['delta']:+.1f} ({100 * ci[0]:+.1f} to {100 * ci[1]:+.1f})" if ci else ""
-        time = f"{one['seconds']:.0f} s" if one["seconds"] is not None else "running"
+        time = f"{one['seconds']:.0f} s" if one["seconds"] is not None else "stopped" if one["stopped"] else "running"
         columns = (
             one["round"],
             one["state"],
@@ -202,7 +207,7 @@ def _show_status(found: dict[str, Any]) -> None:
         console.print(
             f"autonomy of round {last['round']}: {last['autonomy']['sentence']}", highlight=False, markup=False
         )
-    if found["lease"]:
+    if found["lease"] and found["lease"]["live"]:
         console.print(
             f"held by run {found['lease']['holder']} until {found['lease']['until']:%H:%M:%S} UTC unless renewed",
             highlight=False,
@@ -222,7 +227,7 @@ def report(
     from ratchet.report.writing import write_loop_report
     from ratchet.store import open_store
 
-    with workplace(embedded) as settings:
+    with workplace(embedded, known=True) as settings:
         store = open_store(settings.root)
         view = collect(store, loop)
         write_loop_report(store, view, out)

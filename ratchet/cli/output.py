@@ -35,13 +35,24 @@ def print_json(value: Any) -> None:
 
 
 @contextmanager
-def workplace(embedded: Path | None) -> Iterator[Settings]:
-    """Settings from the environment, or from servers started (or found running) in `embedded`."""
+def workplace(embedded: Path | None, *, known: bool = False) -> Iterator[Settings]:
+    """Settings from the environment, or from servers started (or found running) in `embedded`.
+
+    `known`: the command needs what is there already, so a folder that is no workplace is a usage error and not made one.
+    """
     if embedded is None:
         yield Settings.from_environment()
         return
     from ratchet import services
     from ratchet.errors import ServiceError
+    from ratchet.services.settings import load
+
+    if known and load(embedded) is None:
+        raise typer.BadParameter(
+            f"{embedded} is no embedded workplace; `ratchet services start {embedded}` or `ratchet init --embedded {embedded}` "
+            "makes one",
+            param_hint="--embedded",
+        )
 
     try:
         running = services.attach(embedded)

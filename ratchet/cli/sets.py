@@ -119,7 +119,7 @@ def export(
     from ratchet.exporting import export as write
     from ratchet.store import open_store
 
-    with workplace(embedded) as settings:
+    with workplace(embedded, known=True) as settings:
         store = open_store(settings.root)
         report = write(store, artifact_uri(store, artifact), form, out, file_format)
     print_json(report.model_dump(mode="json"))

@@ -28,7 +28,7 @@ from ratchet.report.view import (
 )
 from ratchet.rounds import Round
 from ratchet.stage import STEPS
-from ratchet.status import autonomy_of_round
+from ratchet.status import autonomy_of_round, why_open
 from ratchet.store import Store
 
 TITLES: Mapping[str, tuple[str, str]] = {
@@ -107,6 +107,7 @@ def round_view(store: Store, loop: str, number: int, moves: Sequence[Move], *, c
         fields |= _measured(done["evaluate"], opened)
     if "promote" in done:
         fields |= _decided(done["promote"])
+    said, stopped = (end.reason, False) if end else why_open(store, opened)
     generated = done.get("generate")
     if generated is not None:
         fields["collection"] = collection_view(generated, specimens(store, generated) if close else ())
@@ -114,7 +115,8 @@ def round_view(store: Store, loop: str, number: int, moves: Sequence[Move], *, c
         number=number,
         autonomy=autonomy_of_round(opened, fields["candidate_version"], moves),
         state=end.state if end else "RUNNING",
-        reason=PHRASES.get(end.reason, end.reason) if end else "the round has not ended",
+        reason=PHRASES.get(said, said) if said else "the round has not ended",
+        stopped=stopped,
         seed_version=opened.seed.version,
         stages=tuple(_stage(done[name]) for name in STEPS if name in done),
         seconds=(end.ended - opened.opened).total_seconds() if end else None,

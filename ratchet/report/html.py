@@ -128,6 +128,11 @@ def _shown(value: Any) -> Any:
     return words.printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def _wrappable(text: str) -> Markup:
+    """Text whose long names may break after an underscore, and nowhere else within a word."""
+    return Markup("_<wbr>").join(words.printable(part) for part in text.split("_"))
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -141,6 +146,7 @@ def _environment() -> Environment:
     environment.globals.update(say=sentences, words=words, charts=charts, cells=cells, icon=icon, curves=curves)
     environment.globals.update(collecting=collection, collected=collection_words, levels=LEVELS, families=FAMILIES)
     environment.filters["embedded"] = embedded
+    environment.filters["wrappable"] = _wrappable
     for name in (
         "percent",
         "points",

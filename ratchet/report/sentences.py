@@ -11,6 +11,7 @@ from ratchet.report.words import (
     bounds,
     capital,
     delta_range,
+    duration,
     finite,
     listed,
     percent,
@@ -81,6 +82,22 @@ def tally(view: LoopView) -> str:
     return f"{plural(len(view.rounds), 'round')} ran, {listed(ends)}" if ends else "no round ran"
 
 
+def standfirst(view: LoopView) -> str:
+    """What the headline leaves unsaid of the rounds: how they ended, unless it says so, and how long they took."""
+    took = "" if view.seconds is None else duration(view.seconds)
+    told = not view.rounds or view.champion is None or view.champion.round is None
+    if told:
+        return f"It took {took}." if took and view.rounds else ""
+    return f"{capital(tally(view))}{f' in {took}' if took else ''}."
+
+
+def breakdown(shown: RoundView) -> str:
+    """Why a round came to nothing: of one that failed, or that stands still before its end; empty for others."""
+    if shown.state == "FAILED":
+        return f"Round {shown.number} failed: {shown.reason}"
+    return f"Round {shown.number} {shown.reason}" if shown.stopped else ""
+
+
 def round_headline(shown: RoundView) -> str:
     """One round in a sentence: how it ended, and by how much."""
     version = f"version {shown.candidate_version}" if shown.candidate_version else "its candidate"
@@ -89,7 +106,7 @@ def round_headline(shown: RoundView) -> str:
         "REFUSED": f"refused {version}",
         "STALE": f"left {version} undecided, because the champion changed meanwhile",
         "FAILED": "failed before the gate decided",
-        "RUNNING": "is still running",
+        "RUNNING": "has stopped before its end" if shown.stopped else "is still running",
     }[shown.state]
     return f"Round {shown.number} {said}{f': {compared(shown)}' if shown.delta else '.'}"
 

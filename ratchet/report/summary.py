@@ -94,6 +94,7 @@ def _round(shown: RoundView) -> dict[str, Any]:
         "decision": {"PROMOTED": "promote", "REFUSED": "refuse"}.get(shown.state),
         "state": shown.state,
         "reason": shown.reason,
+        "stopped": shown.stopped,
         **_measured(shown.candidate),
         "delta": _value(shown.delta),
         "delta_ci": _ends(shown.delta),

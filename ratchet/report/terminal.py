@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ratchet.report.collection_words import terminal_lines
-from ratchet.report.sentences import STATE_WORDS, headline
+from ratchet.report.sentences import STATE_WORDS, breakdown, headline
 from ratchet.report.view import Estimate, LoopView, RoundView
 from ratchet.report.words import (
     MISSING,
@@ -119,8 +119,8 @@ def print_loop(view: LoopView, console: Console) -> None:
     for note in view.notes:
         console.print(Text(f"Note. {printable(note)}", style="dim"))
     for shown in view.rounds:
-        if shown.state == "FAILED":
-            console.print(Text(f"Round {shown.number} failed: {printable(shown.reason)}", style="red"))
+        if words := breakdown(shown):
+            console.print(Text(printable(words), style="red"))
 
 
 def _shown(view: LoopView) -> list[Estimate | None]:

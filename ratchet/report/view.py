@@ -64,7 +64,7 @@ class StageView(Record):
 
 
 class RoundView(Record):
-    """One round. `state` is RUNNING until finish has written the end.
+    """One round. `state` is RUNNING until finish has written the end, also where it has `stopped`: no run holds the loop.
 
     `completions`, `passed` and `aside` count completions, those in `aside` being no attempts of the model at the prompt;
     `prompts`, `kept`, `drops` (by the filter's reason) and `kept_by_skill` count prompts.
@@ -73,6 +73,7 @@ class RoundView(Record):
     number: int
     state: Literal["PROMOTED", "REFUSED", "STALE", "FAILED", "RUNNING"]
     reason: str
+    stopped: bool = False
     sentences: tuple[str, ...] = ()
     seed_version: str | None
     candidate_version: str | None

@@ -142,7 +142,7 @@ def test_the_terminal_tells_autonomy_and_collection(steered_view: LoopView) -> N
     assert len(lines) == 3
     assert lines[0] == (
         "Round 1 collected: ask 35%, prompted 12%, random 53%; negatives blur 2, diffusion 1, erase 1, inject 1; refused or "
-        "failed unanswerable 1; temperature 0.7; weights from pair 0.47 to exist 1.46."
+        "failed unanswerable 1; temperature 0.7; weights from pair 0.57 to exist 1.32."
     )
     console = Console(width=100, file=io.StringIO())
     print_loop(steered_view, console)

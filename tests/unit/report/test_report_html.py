@@ -220,3 +220,24 @@ def test_lone_surrogates_do_not_stop_the_report(view):
     page = html.render(view.model_copy(update={"gallery": (bad,), "notes": ("c\udfffd",)}))
     assert embedded(page)["items"][0]["question"] == "a�b"
     assert page.encode()
+
+
+@pytest.mark.parametrize("seconds", [None, 75.0])
+def test_what_the_headline_says_of_the_rounds_is_not_said_again(view, seconds):
+    unpromoted = view.champion.model_copy(update={"version": "1", "round": None})
+    page = html.render(view.model_copy(update={"champion": unpromoted, "seconds": seconds}))
+    assert page.count("3 rounds ran") == 1
+    assert ("It took 1 min 15 s." in page) == (seconds is not None)
+    assert html.render(view).count("3 rounds ran") == 1
+
+
+def test_the_last_round_that_failed_says_why_at_the_top(view):
+    failed = [r for r in view.rounds if r.state == "FAILED"][-1]
+    page = html.render(view.model_copy(update={"rounds": (*[r for r in view.rounds if r is not failed], failed)}))
+    top = page.partition("<nav")[0]
+    assert f"Round {failed.number} failed: {failed.reason}" in top
+
+
+def test_long_names_may_break_after_an_underscore_and_are_escaped():
+    assert html._wrappable("unreadable_question") == "unreadable_<wbr>question"
+    assert html._wrappable("<b>_x") == "&lt;b&gt;_<wbr>x"
