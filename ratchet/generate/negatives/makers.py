@@ -127,10 +127,10 @@ def masked(config: MaskedNegative, case: Case) -> Draft | None:
         update={
             "kind": "mask_answer",
             "parent": case.base.parent,
-            "words": {"corruption": "patches", "begun": begun.rstrip(), "removed": removed},
+            "words": {"corruption": "patches", "begun": begun, "removed": removed},
         }
     )
-    return Draft(negative, case.request(images=made, begun=begun.rstrip()))
+    return Draft(negative, case.request(images=made, begun=begun))
 
 
 def mixed(config: MixedNegative, case: Case) -> Draft | None:
