@@ -2,7 +2,7 @@
 
 A0 all human; A1 answers and checks from a stronger model; A2 own answers, labels or rules check; A3 own answers, another
 model or a small scorer checks; A4 the model checks itself; A5 own questions too, from unlabelled images, self or
-environment checks, the pipeline decides.
+environment checks, the pipeline decides. Own answers that nobody checks are A2, however they were asked for.
 """
 
 from __future__ import annotations
@@ -16,16 +16,20 @@ from ratchet.recipe.strategies.questions import AskingBase, VotingBase
 from ratchet.records import Record
 
 Supplier = Literal["human", "external", "rule", "environment", "self"]
+Checker = Literal["nobody", "human", "external", "rule", "environment", "self"]
 Level = Literal["A0", "A1", "A2", "A3", "A4", "A5"]
 
 ORDER: tuple[Supplier, ...] = ("human", "rule", "external", "environment", "self")
 """From least to most autonomous. A person; what people wrote down once (a label, a rule, a procedural world); another
 model, which needs no person but knows more; the world in which the model acts, which knows nothing of its task; itself."""
 
+CHECKERS: tuple[Checker, ...] = ("nobody", *ORDER)
+"""Who may verify, in the same order: leaving a check out is less than any check."""
+
 LEVELS: Mapping[Level, str] = {
     "A0": "people, or what they wrote down, answer",
     "A1": "another model answers",
-    "A2": "the model answers, labels or rules check",
+    "A2": "the model answers, labels or rules check, or nobody does",
     "A3": "the model answers, another model checks",
     "A4": "the model answers, itself or its environment checks",
     "A5": "the model asks and answers, itself or its environment checks, the pipeline decides",
@@ -51,7 +55,8 @@ _ANSWERS: Mapping[Supplier, str] = {
     "environment": "an environment's records stand for answers",
     "self": "the model answers",
 }
-_CHECKS: Mapping[Supplier, str] = {
+_CHECKS: Mapping[Checker, str] = {
+    "nobody": "nobody checks",
     "human": "people check",
     "rule": "labels or rules check",
     "external": "another model checks",
@@ -72,7 +77,7 @@ class Autonomy(Record):
 
     prompts: Supplier
     answers: Supplier
-    verification: Supplier
+    verification: Checker
     decision: Supplier
 
 
@@ -95,20 +100,20 @@ class RoundAutonomy(Autonomy):
 
 
 def level(of: Autonomy) -> Level:
-    """The level of any of the 5^4 combinations. More autonomy (`ORDER`) in one of the four never lowers it.
+    """The level of any combination. More autonomy (`ORDER`, `CHECKERS`) in one of the four never lowers it.
 
     Answers decide first: people's and rules' are labels (A0); another model's, and records that an environment gives,
-    are not the model's own (A1), whoever checks them. For the model's own answers the check decides: a person or a rule
+    are not the model's own (A1), whoever checks them. For the model's own answers the check decides: nobody, a person or a rule
     (A2), another model (A3), itself or its environment (A4). A4 becomes A5 where the model also asks and no person
     decides: own questions that labels or another model check stay at A2 or A3, for these know what the model does not.
 
     Edge cases: the prompts' supplier matters for A5 alone, since the definitions name it only there. Strategy reference
     is A0, with people's labels or a procedural world's: a rule that people wrote knows what a labeller knows. Where
-    nobody checks, the answers' supplier stands for verification: unchecked own answers count as A4.
+    nobody checks, own answers have the lowest level that they can have: a recipe does not rise by dropping its checks.
     """
     if of.answers != "self":
         return "A0" if of.answers in ("human", "rule") else "A1"
-    if of.verification in ("human", "rule"):
+    if of.verification in ("nobody", "human", "rule"):
         return "A2"
     if of.verification == "external":
         return "A3"
@@ -132,16 +137,18 @@ def decided_by_person(recorded: RoundAutonomy) -> RoundAutonomy:
 
 def _part(one: StrategyConfig, recipe: Recipe, source: str, share: float) -> Part:
     answers = _answers(one, recipe)
-    verification = _verification(one, recipe, answers)
-    checked = verification is not None
     suppliers = Autonomy(
         prompts=answers if isinstance(one, AskingBase) else _prompts(recipe, source),
         answers=answers,
-        verification=answers if verification is None else verification,
+        verification=_verification(one, recipe, answers),
         decision="rule",
     )
     return Part(
-        **suppliers.model_dump(), strategy=one.name, share=round(share, 4), checked=checked, level=level(suppliers)
+        **suppliers.model_dump(),
+        strategy=one.name,
+        share=round(share, 4),
+        checked=suppliers.verification != "nobody",
+        level=level(suppliers),
     )
 
 
@@ -159,19 +166,19 @@ def _answers(one: StrategyConfig, recipe: Recipe) -> Supplier:
     return "external" if isinstance(engine, EndpointConfig) and engine.serves == "teacher" else "self"
 
 
-def _verification(one: StrategyConfig, recipe: Recipe, answers: Supplier) -> Supplier | None:
-    """The least autonomous of the verifiers; None where nobody checks.
+def _verification(one: StrategyConfig, recipe: Recipe, answers: Supplier) -> Checker:
+    """The least autonomous of the verifiers.
 
     Verifiers that compare with what the model itself said most often are the model. A question without a label can only
-    be checked by a verifier that the recipe names.
+    be checked by a verifier that the recipe names: one that the model asked, or the one question of a pool of pictures.
     """
     names = recipe.verify.verifiers
     if recipe.verify.policy == "none":
-        return None
+        return "nobody"
     if isinstance(one, VotingBase) and one.label == "votes":
         return answers
-    if isinstance(one, VotingBase) and names is None:
-        return None
+    if names is None and (isinstance(one, VotingBase) or recipe.prompts.pictures is not None):
+        return "nobody"
     return min((CHECKING.get(name, "rule") for name in names or ("",)), key=ORDER.index)
 
 
@@ -187,7 +194,8 @@ def _whole(parts: Sequence[Part]) -> RoundAutonomy:
 
 
 def _sentence(least: Part, parts: Sequence[Part]) -> str:
-    checks = _CHECKS[least.verification] if least.checked else "nobody checks"
+    # Older rounds recorded another supplier where nobody checked.
+    checks = _CHECKS[least.verification if least.checked else "nobody"]
     both = least.prompts == least.answers == "self"
     makes = "the model asks and answers" if both else f"{_ASKS[least.prompts]}, {_ANSWERS[least.answers]}"
     said = f"{makes}, {checks}, and {_DECIDES[least.decision]}"

@@ -10,12 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratchet import autonomy, recipe
-from ratchet.autonomy import LEVELS, ORDER, Autonomy, Level, Supplier, autonomy_of, decided_by_person, level
+from ratchet.autonomy import (
+    CHECKERS,
+    LEVELS,
+    ORDER,
+    Autonomy,
+    Checker,
+    Level,
+    Supplier,
+    autonomy_of,
+    decided_by_person,
+    level,
+)
 from ratchet.recipe.strategies.questions import AskingBase, QuestionFamily
 from ratchet.verify import VERIFIERS
 
 FIELDS = tuple(Autonomy.model_fields)
-ALL = [Autonomy(**dict(zip(FIELDS, four, strict=True))) for four in itertools.product(ORDER, repeat=4)]
+VALUES = {name: CHECKERS if name == "verification" else ORDER for name in FIELDS}
+ALL = [Autonomy(**dict(zip(FIELDS, four, strict=True))) for four in itertools.product(*VALUES.values())]
+CHOICES = st.sampled_from(FIELDS).flatmap(lambda name: st.tuples(st.just(name), st.sampled_from(VALUES[name])))
 
 
 def suppliers(prompts: str, answers: str, verification: str, decision: str) -> Autonomy:
@@ -27,9 +40,10 @@ def of(source: str = "", **parts: Any) -> autonomy.RoundAutonomy:
 
 
 def test_every_combination_has_a_level_and_all_levels_occur() -> None:
-    assert len(ALL) == 625
+    assert len(ALL) == 5**3 * 6
     assert {level(one) for one in ALL} == set(LEVELS) == set(get_args(Level))
     assert set(ORDER) == set(get_args(Supplier))
+    assert set(CHECKERS) == set(get_args(Checker))
 
 
 @pytest.mark.parametrize(
@@ -58,15 +72,19 @@ def test_the_definitions_own_examples_have_their_levels(four: tuple[str, ...], e
         (("self", "self", "external", "rule"), "A3"),
         (("self", "self", "self", "human"), "A4"),
         (("human", "self", "environment", "rule"), "A4"),
+        (("self", "self", "nobody", "rule"), "A2"),
+        (("human", "self", "nobody", "rule"), "A2"),
+        (("self", "external", "nobody", "rule"), "A1"),
     ],
 )
 def test_edge_cases_are_as_documented(four: tuple[str, ...], expected: str) -> None:
     assert level(suppliers(*four)) == expected
 
 
-@given(one=st.sampled_from(ALL), name=st.sampled_from(FIELDS), other=st.sampled_from(ORDER))
-def test_more_autonomy_in_one_of_the_four_never_lowers_the_level(one: Autonomy, name: str, other: Supplier) -> None:
-    less, more = sorted((getattr(one, name), other), key=ORDER.index)
+@given(one=st.sampled_from(ALL), choice=CHOICES)
+def test_more_autonomy_in_one_of_the_four_never_lowers_the_level(one: Autonomy, choice: tuple[str, Checker]) -> None:
+    name, other = choice
+    less, more = sorted((getattr(one, name), other), key=CHECKERS.index)
     assert level(one.model_copy(update={name: less})) <= level(one.model_copy(update={name: more}))
 
 
@@ -109,15 +127,34 @@ def test_the_engine_says_who_answers_and_who_asks(engine: Any, supplier: str) ->
 
 def test_where_nobody_checks_it_is_said() -> None:
     found = of(verify={"policy": "none"})
-    assert (found.verification, found.checked, found.level) == ("self", False, "A4")
-    assert "nobody checks" in found.sentence
+    assert (found.verification, found.checked, found.level) == ("nobody", False, "A2")
+    assert found.sentence == "A2: a procedural world asks, the model answers, nobody checks, and the gate decides."
+
+
+def test_answers_to_a_pool_of_pictures_are_checked_by_nobody_unless_the_recipe_names_who() -> None:
+    found = of("album /data/album", prompts={"pictures": "album"})
+    assert found.sentence == "A2: people ask, the model answers, nobody checks, and the gate decides."
+    assert (found.verification, found.checked) == ("nobody", False)
+    named = of("album /data/album", prompts={"pictures": "album"}, verify={"verifiers": ["exact"]})
+    assert (named.verification, named.checked) == ("rule", True)
+    voted = of(prompts={"pictures": "album"}, generate={"strategy": "visplay"})
+    assert (voted.level, voted.verification) == ("A5", "self")
+
+
+@pytest.mark.parametrize("strategy", ["random", {"name": "ask", "label": "none"}, "visplay"])
+@pytest.mark.parametrize("pictures", [None, "album"])
+def test_a_recipe_does_not_rise_by_dropping_its_checks(strategy: Any, pictures: str | None) -> None:
+    parts = {"prompts": {"pictures": pictures}, "generate": {"strategy": strategy}}
+    unchecked = of(verify={"policy": "none"}, **parts)
+    for verify in ({}, {"verifiers": ["exact"]}):
+        assert unchecked.level <= of(verify=verify, **parts).level
 
 
 @pytest.mark.parametrize(
     ("strategy", "expected"),
     [
         ({"name": "ask", "label": "votes"}, ("self", "A5", True)),
-        ({"name": "ask", "label": "none"}, ("self", "A5", False)),
+        ({"name": "ask", "label": "none"}, ("nobody", "A2", False)),
         ({"name": "ask_check_rewrite", "label": "votes"}, ("self", "A5", True)),
         ("visplay", ("self", "A5", True)),
         ("harder", ("rule", "A2", True)),
