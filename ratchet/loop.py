@@ -28,6 +28,7 @@ from ratchet.registry.promotion import promote
 from ratchet.rounds import RoundEnd, Ticket
 from ratchet.settings import Settings
 from ratchet.stage import STEPS, StageContext, run_step, run_ticket
+from ratchet.status import said_so_far
 from ratchet.store import open_store
 
 Watch = Callable[[str], None]
@@ -171,11 +172,8 @@ def cancel(settings: Settings, loop: str, why: str) -> RoundEnd:
     known = rounds.numbers(store, loop)
     if not known or rounds.read_end(store, loop, known[-1]) is not None:
         raise RoundError(f"loop {loop} has no running round; `ratchet status --loop {loop}` shows its rounds.")
-    opened = rounds.read_round(store, loop, known[-1])
-    failed = "; ".join(
-        f"{stage}: {said}" for stage, said in rounds.read_failures(store, loop, known[-1], opened.job).items()
-    )
-    reason = f"cancelled: {why}" + (f" (it had failed: {failed})" if failed else "")
+    failed = said_so_far(store, rounds.read_round(store, loop, known[-1]))
+    reason = f"cancelled: {why}" + (f" ({failed})" if failed else "")
     end = rounds.write_end(store, loop, known[-1], RoundEnd(state="FAILED", reason=reason, job="cancel"))
     # With the end written its holder counts as ended, so the lease can be taken: the next epoch fences the old run off.
     take_lease(store, loop, f"cancel-{secrets.token_hex(4)}").release()

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from ratchet import canonical
 from ratchet.artifacts.manifest import Pack
+from ratchet.artifacts.picture_index import PictureIndex, Place
 from ratchet.errors import DigestMismatch, NotFound, PromptSetError, ShardUnreadable
 from ratchet.records import ImageRef
 from ratchet.store import Store
@@ -33,7 +34,7 @@ PACK_SCHEMA = pa.schema(
 # The class below has a method `bytes`, which hides the type inside of it.
 Encoded = bytes
 ROW_GROUP = 256
-CACHED_BYTES = 256 << 20
+CACHED_BYTES = 64 << 20
 SPILL_BYTES = 64 << 20
 MAX_PIXELS = 64_000_000
 MEDIA_TYPES = {
@@ -116,7 +117,7 @@ class ImageBank:
         self._sizes: dict[tuple[int, int], int] = {}
         self._footers: dict[int, Any] = {}
         self._groups: OrderedDict[tuple[int, int], dict[str, bytes]] = OrderedDict()
-        self._index: dict[str, tuple[int, int]] | None = None
+        self._index: PictureIndex | None = None
         self._added: dict[str, Encoded] = {}
         self._added_bytes = 0
         self.spill: Spill | None = None
@@ -142,7 +143,7 @@ class ImageBank:
 
     def _append(self, pack: Pack) -> None:
         self._packs.append(pack)
-        self._read_index(self._places(), len(self._packs) - 1)
+        self._places().add(self._groups_of(len(self._packs) - 1))
 
     def bytes(self, sha256: str) -> bytes:
         """Encoded bytes of a picture, checked against their hash."""
@@ -171,23 +172,22 @@ class ImageBank:
         return [self.image(ref.sha256) for ref in refs]
 
     def __contains__(self, sha256: object) -> bool:
-        return sha256 in self._added or sha256 in self._places()
+        return sha256 in self._added or (isinstance(sha256, str) and self._places().get(sha256) is not None)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places())
 
-    def _places(self) -> dict[str, tuple[int, int]]:
+    def _places(self) -> PictureIndex:
         if self._index is None:
-            self._index = {}
-            for number in range(len(self._packs)):
-                self._read_index(self._index, number)
+            self._index = PictureIndex()
+            self._index.add([part for number in range(len(self._packs)) for part in self._groups_of(number)])
         return self._index
 
-    def _read_index(self, index: dict[str, tuple[int, int]], number: int) -> None:
+    def _groups_of(self, number: int) -> list[tuple[Place, list[str]]]:
+        """The row groups of a pack, with the hashes in them."""
         with self._opened(number) as file:
-            for group in range(file.num_row_groups):
-                for sha in file.read_row_group(group, columns=["sha256"]).column(0).to_pylist():
-                    index.setdefault(sha, (number, group))
+            read = (file.read_row_group(group, columns=["sha256"]) for group in range(file.num_row_groups))
+            return [((number, group), table.column(0).to_pylist()) for group, table in enumerate(read)]
 
     @contextmanager
     def _opened(self, number: int) -> Iterator[pq.ParquetFile]:
