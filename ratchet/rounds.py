@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from ratchet import canonical
 from ratchet.artifacts.manifest import MANIFEST, Manifest, ModelRef, parse_manifest
@@ -124,6 +124,12 @@ def read_round(store: Store, loop: str, number: int) -> Round:
         raise RoundError(
             f"loop {loop} has no round {number} under {store.root}; `ratchet status --loop {loop}` lists its rounds."
         ) from None
+    except ValidationError as error:
+        raise RoundError(
+            f"round {number} of loop {loop} under {store.root} was written by another version of ratchet "
+            f"({error.errors()[0]['msg']}: {'.'.join(map(str, error.errors()[0]['loc']))}). Use that version, or begin a loop of "
+            "another name."
+        ) from error
 
 
 def read_end(store: Store, loop: str, number: int) -> RoundEnd | None:

@@ -135,3 +135,15 @@ def test_an_unknown_round_or_run_is_said(tmp_path: Path) -> None:
     assert rounds.read_run(store, LOOP, "job") is None
     assert rounds.numbers(store, LOOP) == []
     assert rounds.loops(store) == []
+
+
+def test_a_round_of_another_version_is_told_in_words(tmp_path: Path) -> None:
+    settings = new_loop(tmp_path)
+    opened(settings)
+    store = open_store(settings.root)
+    key = f"{rounds.round_prefix(LOOP, 1)}/round.json"
+    body = canonical.loads(store.get(key))
+    body["recipe"]["generate"]["shard_size"] = 450
+    store.put(key, canonical.pretty(body))
+    with pytest.raises(RoundError, match=r"round 1 of loop mine .* another version of ratchet .*generate\.shard_size"):
+        rounds.read_round(store, LOOP, 1)
