@@ -78,13 +78,8 @@ def _begin(job: str, options: BeginOptions, settings: Settings, wanted: recipe.R
     rounds.write_run(store, ticket)
     held.check()
     opened = rounds.read_round(store, options.loop, number)
-    try:
+    with rounds.keeping_failure(ticket, "begin"):
         prompts.draw(store, opened, for_stage("begin", number))
-    except Exception as error:
-        with suppress(StoreError):
-            rounds.write_failure(store, ticket, "begin", error)
-        raise
-    rounds.forget_failure(store, ticket, "begin")
     return ticket
 
 

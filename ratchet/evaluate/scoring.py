@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ratchet.evaluate.outcomes import ModelRole, Outcome
-from ratchet.recipe import VerifyConfig
 from ratchet.records import Completion, Group, Prompt
 from ratchet.verify import Judgement, apply, judge, parse_objects, yes_no_answer
 from ratchet.verify.extract import AMBIGUOUS, UNPARSED
+from ratchet.verify.judging import EVERY
 
 YES_NO = "yes_no"
 CAPTIONS = "objects"
-POLICY = VerifyConfig(verifiers=None, policy="all")
-"""Evaluation asks what each prompt itself names, and all must pass: a recipe cannot make its own examination easier."""
 
 
 class _YesNo(NamedTuple):
@@ -36,7 +34,7 @@ class _Samples(NamedTuple):
 
 
 def score(
-    greedy: Sequence[Group], sampled: Sequence[Group], role: ModelRole, timeout_seconds: float = POLICY.timeout_seconds
+    greedy: Sequence[Group], sampled: Sequence[Group], role: ModelRole, timeout_seconds: float = EVERY.timeout_seconds
 ) -> list[Outcome]:
     """Outcomes of greedy answers (one completion a group), with the samples of those prompts that were also sampled.
 
@@ -69,7 +67,7 @@ def outcome_of(group: Group, samples: Mapping[str, Group], role: ModelRole) -> O
 
 
 def _judged(completion: Completion) -> Judgement:
-    return judge(completion.verdicts, POLICY)
+    return judge(completion.verdicts, EVERY)
 
 
 def _yes_no(prompt: Prompt, text: str) -> _YesNo:

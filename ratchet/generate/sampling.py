@@ -51,10 +51,18 @@ class Sampler(Protocol):
     def sample(self, prompts: Sequence[Prompt], params: SamplingParams) -> Iterator[Group]: ...
 
 
+_SEEDS = 2**48
+
+
 def derived_seed(*parts: str | int) -> int:
     """A number of 48 bits from any strings and numbers: the same ones always give the same."""
     text = "\x1f".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
+
+
+def derived_share(*parts: str | int) -> float:
+    """The same as a number in 0..1, 1 excluded: below a share of it lie that share of all draws."""
+    return derived_seed(*parts) / _SEEDS
 
 
 class ReferenceSampler:

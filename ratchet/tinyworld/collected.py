@@ -29,10 +29,10 @@ from ratchet.stage import context_of, run_step
 from ratchet.statistics import paired_delta, wilson
 from ratchet.store import FolderStore
 from ratchet.tinyworld.seed import SEED_DIR
-from ratchet.verify.applying import verdicts_of
+from ratchet.verify.judging import rights
 
 log = logging.getLogger(__name__)
-SALT, CONTROL, TIMEOUT = "collected", "rft", 10.0
+SALT, CONTROL = "collected", "rft"
 VALIDATION = 360
 
 
@@ -112,13 +112,9 @@ def _collected(store: FolderStore, recipe: Recipe, pool: PromptSet, seed: ModelR
     done = Collected(run_step(context))
     for table in Artifact(store, context.prefix, GROUPS).tables():
         groups = GROUPS.rows(table)
-        for group, lists in zip(groups, verdicts_of(groups, None, TIMEOUT), strict=True):
-            done.add(group, [_passed([verdict.passed for verdict in verdicts]) for verdicts in lists])
+        for group, passed in zip(groups, rights(groups), strict=True):
+            done.add(group, passed)
     return done
-
-
-def _passed(verdicts: Sequence[bool | None]) -> bool | None:
-    return None if not verdicts or None in verdicts else all(verdicts)
 
 
 def table(found: Mapping[str, Collected]) -> str:

@@ -8,12 +8,10 @@ from typing import Any
 from ratchet.generate.engine import Answer, completion
 from ratchet.generate.negatives.drafts import Base, Draft, base_of
 from ratchet.generate.negatives.makers import MAKERS, Case
-from ratchet.generate.sampling import SamplingParams, derived_seed
+from ratchet.generate.sampling import SamplingParams, derived_share
 from ratchet.generate.strategies.tools import Tools
 from ratchet.recipe.negatives import NegativeBase, NegativeConfig
 from ratchet.records import Completion, Group
-
-SHARES = 2**48
 
 
 def add_negatives(groups: Sequence[Group], configs: Sequence[NegativeConfig], tools: Tools) -> list[Group]:
@@ -40,7 +38,7 @@ def wanted(group: Group, configs: Sequence[NegativeBase], seed: int) -> int:
 
 def _drawn(prompt_id: str, config: NegativeBase, number: int, seed: int) -> bool:
     """Whether a prompt's draw says that it gets the kind."""
-    return config.share == 1 or derived_seed(seed, "negative", number, prompt_id) < config.share * SHARES
+    return config.share == 1 or derived_share(seed, "negative", number, prompt_id) < config.share
 
 
 def _may_have(group: Group) -> bool:

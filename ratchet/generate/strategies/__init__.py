@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ratchet.generate.sampling import derived_seed
+from ratchet.generate.sampling import derived_share
 from ratchet.generate.strategies import plain
 from ratchet.generate.strategies.asking import ASKING
 from ratchet.generate.strategies.beam import beam_tree
@@ -44,7 +44,7 @@ def dealt(prompts: Sequence[Prompt], mix: Sequence[StrategyConfig], seed: int) -
     hands: list[list[Prompt]] = [[] for _ in mix]
     total = sum(one.weight for one in mix)
     for prompt in prompts:
-        place = derived_seed(seed, "mix", prompt.id) / 2**48 * total
+        place = derived_share(seed, "mix", prompt.id) * total
         number = 0
         while number < len(mix) - 1 and place >= mix[number].weight:
             place -= mix[number].weight

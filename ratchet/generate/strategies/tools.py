@@ -12,7 +12,7 @@ from ratchet.generate.sampling import SamplingParams, derived_seed
 from ratchet.recipe import GenerateConfig
 from ratchet.recipe.strategies import StrategyBase
 from ratchet.records import Group, Prompt
-from ratchet.verify.applying import verdicts_of
+from ratchet.verify.judging import rights
 
 Strategy = Callable[[Sequence[Prompt], Any, "Tools"], list[Group]]
 """`collect(prompts, config, tools)`: groups for the prompts, in their order, or for prompts made from them.
@@ -60,15 +60,8 @@ class Tools:
 
     def rights(self, groups: Sequence[Group]) -> list[list[bool | None]]:
         """For each completion whether the verifiers that its prompt names all pass it; None where they cannot tell."""
-        judged = verdicts_of(groups, None, self.timeout_seconds)
-        return [[_passed([v.passed for v in verdicts]) for verdicts in group] for group in judged]
+        return rights(groups, self.timeout_seconds)
 
     def drawn(self, *parts: str | int) -> int:
         """A number of 48 bits that depends on this round's seed and `parts`."""
         return derived_seed(self.seed, *parts)
-
-
-def _passed(verdicts: Sequence[bool | None]) -> bool | None:
-    if not verdicts or None in verdicts:
-        return None
-    return all(verdicts)

@@ -1,0 +1,22 @@
+"""Which answers are right by what their prompts themselves ask: the judgement of evaluation, for whoever needs it before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ratchet.recipe import VerifyConfig
+from ratchet.records import Group
+from ratchet.verify.applying import verdicts_of
+from ratchet.verify.policy import judge
+
+EVERY = VerifyConfig(verifiers=None, policy="all")
+"""What each prompt itself names, and all must pass: no recipe can make it easier."""
+
+
+def rights(groups: Sequence[Group], timeout_seconds: float = EVERY.timeout_seconds) -> list[list[bool | None]]:
+    """For each completion whether it is right; None where the verifiers cannot tell. Verdicts are made anew, not added.
+
+    Raises VerifierError for a verifier that is not known.
+    """
+    judged = verdicts_of(groups, None, timeout_seconds)
+    return [[judge(verdicts, EVERY).passed for verdicts in lists] for lists in judged]
