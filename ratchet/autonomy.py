@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from ratchet.recipe import EndpointConfig, Recipe
+from ratchet.recipe import EndpointConfig, JudgeConfig, Recipe
+from ratchet.recipe.judges import SEED
 from ratchet.recipe.strategies import ReferenceConfig, StrategyConfig
 from ratchet.recipe.strategies.questions import AskingBase, VotingBase
+from ratchet.recipe.verifiers import VerifierBase
 from ratchet.records import Record
 
 Supplier = Literal["human", "external", "rule", "environment", "self"]
@@ -34,9 +36,6 @@ LEVELS: Mapping[Level, str] = {
     "A4": "the model answers, itself or its environment checks",
     "A5": "the model asks and answers, itself or its environment checks, the pipeline decides",
 }
-
-CHECKING: Mapping[str, Supplier] = {}
-"""Verifiers that are no rules, and who they are; a verifier that is not named here is a rule."""
 
 GENERATED = ("generated", "synthetic")
 """Words in an imported set's source or name that say that another model made its prompts."""
@@ -172,14 +171,30 @@ def _verification(one: StrategyConfig, recipe: Recipe, answers: Supplier) -> Che
     Verifiers that compare with what the model itself said most often are the model. A question without a label can only
     be checked by a verifier that the recipe names: one that the model asked, or the one question of a pool of pictures.
     """
-    names = recipe.verify.verifiers
+    chosen = recipe.verify.verifiers
     if recipe.verify.policy == "none":
         return "nobody"
     if isinstance(one, VotingBase) and one.label == "votes":
         return answers
-    if names is None and (isinstance(one, VotingBase) or recipe.prompts.pictures is not None):
+    if chosen is None and (isinstance(one, VotingBase) or recipe.prompts.pictures is not None):
         return "nobody"
-    return min((CHECKING.get(name, "rule") for name in names or ("",)), key=ORDER.index)
+    # What looks at the form alone says nothing of right and wrong, unless nothing else does.
+    checking = [one for one in chosen or () if one.evidence != "form"]
+    return min((_checker(config, recipe, answers) for config in checking), key=ORDER.index, default="rule")
+
+
+def _checker(config: VerifierBase, recipe: Recipe, answers: Supplier) -> Supplier:
+    """Who a verifier is. A judge that is the round's seed is the model itself, and so are its votes."""
+    if config.evidence == "votes":
+        return answers
+    if config.evidence == "environment":
+        return "environment"
+    if config.evidence != "model":
+        return "rule"
+    judge = recipe.verify.judges.get(str(getattr(config, "judge", SEED)), JudgeConfig())
+    served = isinstance(judge.engine, EndpointConfig) and judge.engine.serves == "teacher"
+    itself = judge.model == SEED and not served and getattr(config, "model", None) in (None, SEED)
+    return answers if itself else "external"
 
 
 def _whole(parts: Sequence[Part]) -> RoundAutonomy:

@@ -19,6 +19,9 @@ RatchetError                    every error that ratchet raises on purpose; its 
 ├── ModelError                  a seed model cannot be loaded, or is refused (pickle, remote code)
 ├── SamplingError               the engine could not sample
 ├── VerifierError               a verifier is unknown, or does not fit its prompts
+│   ├── VerifierUnavailable     what a verifier works with (a judge, a sandbox) is not there; run the stage again when it is
+│   └── AuditFailed             a verifier was measured and is not good enough for what the recipe asks
+├── RoundStopped                an alarm of the recipe stopped the round on purpose
 ├── TrainError                  training cannot start, or failed
 ├── RegistryError               the registry said no, or did not answer
 │   └── RegistryUnavailable     retried, and given up; `ratchet promote` completes the round later
@@ -105,6 +108,18 @@ class SamplingError(RatchetError):
 
 class VerifierError(RatchetError):
     exit_code = 7
+
+
+class VerifierUnavailable(VerifierError):
+    pass
+
+
+class AuditFailed(VerifierError):
+    pass
+
+
+class RoundStopped(RatchetError):
+    exit_code = 9
 
 
 class TrainError(RatchetError):

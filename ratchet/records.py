@@ -40,13 +40,20 @@ class Message(Record):
     content: str
 
 
+class EnvironmentRef(Record):
+    """What an environment starts from: its name and its state, JSON as the environment itself writes it."""
+
+    name: str
+    state: str
+
+
 class Prompt(Record):
     """A question about one or more pictures.
 
     `id` is a hash of messages and picture hashes only, so the same question about the same picture is the same prompt
     wherever it comes from. `origin` is the id of the prompt that a generated question was made from. `verifiers` name
     what checks an answer against `reference`. Prompts that share `split_key` always fall into the same split, and the
-    gate counts them as one cluster.
+    gate counts them as one cluster. `environment` is where an answer is carried out, for verifiers that look what comes of it.
     """
 
     id: str
@@ -60,6 +67,7 @@ class Prompt(Record):
     licence: str | None = None
     split_key: str
     origin: str | None = None
+    environment: EnvironmentRef | None = None
 
     @classmethod
     def make(
@@ -213,6 +221,7 @@ class Group(Record):
     """One row of every artifact between the stages: a prompt, its completions with verdicts, its pairs.
 
     `uses` says what training may use it for; `reason` says why a dropped group was dropped (None: kept or undecided).
+    `replayed` is the round that it was kept in, where a later one learns from it again.
     """
 
     prompt: Prompt
@@ -220,3 +229,4 @@ class Group(Record):
     pairs: tuple[Pair, ...] = ()
     uses: tuple[Use, ...] = ()
     reason: str | None = None
+    replayed: int | None = None

@@ -45,7 +45,8 @@ class Ticket(Record):
 
 class Round(Record):
     """One pass of the loop, opened. `prompts`, `report` and `pictures` (whose pool stands in for that of `prompts`) are
-    digests of prompt sets; `control` marks a control arm; `autonomy` is None in rounds older than it."""
+    digests of prompt sets; `control` marks a control arm; `autonomy` is None in rounds older than it. `models` are those beside
+    the seed that the recipe names, as begin pinned them, by the name that the recipe gives them."""
 
     loop: str
     number: int = Field(ge=0)
@@ -59,6 +60,7 @@ class Round(Record):
     family: str
     control: str | None = None
     autonomy: RoundAutonomy | None = None
+    models: dict[str, ModelRef] = {}
     opened: datetime = Field(default_factory=lambda: datetime.now(UTC))
     code_revision: str
 

@@ -32,18 +32,20 @@ STAGES = ("begin", "generate", "verify", "filter", "train", "evaluate", "promote
 
 @dataclass(frozen=True)
 class Step:
-    """One of the six stages between begin and finish: where its code is, whose manifests it reads, which splits."""
+    """One of the six stages between begin and finish: where its code is, whose manifests it reads, which splits, and whether
+    it works with the models that the recipe names beside the seed."""
 
     module: str
     version: int
     parents: tuple[str, ...]
     splits: tuple[str, ...] = ()
+    models: bool = False
 
 
 STEPS: Mapping[str, Step] = {
     "generate": Step("ratchet.generate.stage", 2, (), ("pool", "validation")),
-    "verify": Step("ratchet.verify.stage", 1, ("generate",)),
-    "filter": Step("ratchet.filter.stage", 1, ("verify",)),
+    "verify": Step("ratchet.verify.stage", 2, ("generate",), models=True),
+    "filter": Step("ratchet.filter.stage", 2, ("verify",), models=True),
     "train": Step("ratchet.train.stage", 1, ("filter",)),
     "evaluate": Step("ratchet.evaluate.stage", 1, ("train",), ("holdout",)),
     "promote": Step("ratchet.registry.stage", 1, ("evaluate", "train")),
@@ -123,6 +125,8 @@ def stage_key(name: str, opened: Round, parents: Mapping[str, Manifest], splits:
         "seed": opened.seed.digest,
         "salt": opened.salt,
     }
+    if step.models and opened.models:
+        body["models"] = {source: ref.digest for source, ref in sorted(opened.models.items())}
     return canonical.digest(body)
 
 

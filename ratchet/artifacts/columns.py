@@ -129,5 +129,5 @@ class RowSchema(Generic[R]):
         return f"{canonical.rows_hash(self.dicts(table)):064x}"
 
 
-GROUPS = RowSchema("groups", 2, Group)
-PROMPTS = RowSchema("prompts", 2, Prompt)
+GROUPS = RowSchema("groups", 3, Group)
+PROMPTS = RowSchema("prompts", 3, Prompt)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import ratchet
-from ratchet import canonical, recipe, rounds
+from ratchet import canonical, models, recipe, rounds, sources
 from ratchet.artifacts.manifest import ModelRef
 from ratchet.autonomy import autonomy_of
 from ratchet.begin import prompts
@@ -73,7 +73,8 @@ def _begin(job: str, options: BeginOptions, settings: Settings, wanted: recipe.R
     mend(registry, store, options.loop)
     record_foreign_moves(registry, store, options.loop)
     seed = as_ref(_seed_version(registry, options))
-    number = _open(store, options, wanted, seed, job)
+    pinned = _pinned(store, registry, wanted)
+    number = _open(store, options, wanted, seed, job, pinned)
     ticket = Ticket(root=settings.root, loop=options.loop, number=number, job=job, epoch=held.epoch)
     rounds.write_run(store, ticket)
     held.check()
@@ -136,7 +137,23 @@ def _has_ended(store: Store, loop: str, job: str) -> bool:
     return ticket is not None and rounds.read_end(store, loop, ticket.number) is not None
 
 
-def _open(store: Store, options: BeginOptions, wanted: recipe.Recipe, seed: ModelRef, job: str) -> int:
+def _pinned(store: Store, registry: Registry, wanted: recipe.Recipe) -> dict[str, ModelRef]:
+    """The models that the recipe names beside the seed, copied to the store: an alias or a branch may move, these do not."""
+    found = {}
+    for source in wanted.sources():
+        folder, _ = sources.fetch_model(source, store, registry)
+        found[source] = models.upload(store, folder, "beside")
+    return found
+
+
+def _open(
+    store: Store,
+    options: BeginOptions,
+    wanted: recipe.Recipe,
+    seed: ModelRef,
+    job: str,
+    pinned: dict[str, ModelRef],
+) -> int:
     """Number of the round to work on: the unfinished one if it fits, else a new one."""
     known = rounds.numbers(store, options.loop)
     for number in known:
@@ -148,13 +165,15 @@ def _open(store: Store, options: BeginOptions, wanted: recipe.Recipe, seed: Mode
         promoted = _promotion_of(store, unfinished)
         # A round whose own promotion moved the alias is still the same round, though the champion is not its seed now.
         fits = unfinished.seed == seed or promoted is not None
-        if last and fits and unfinished.recipe.digest == wanted.digest:
+        same = unfinished.recipe.digest == wanted.digest and unfinished.models == pinned
+        if last and fits and same:
             rounds.reopen(store, options.loop, number)
             return number
         if end is None:
             rounds.write_end(store, options.loop, number, _closed(store, unfinished, promoted))
     number = known[-1] + 1 if known else 1
-    rounds.write_round(store, _new_round(store, options, wanted, seed, job, number))
+    opened = _new_round(store, options, wanted, seed, job, number).model_copy(update={"models": pinned})
+    rounds.write_round(store, opened)
     return number
 
 

@@ -3,23 +3,30 @@
 Load one by name (shipped in pipelines/recipes), by file, or from YAML text; the resolved one is stored with the round.
 """
 
+from ratchet.recipe.alarms import AlarmsConfig
+from ratchet.recipe.audit import AuditConfig
 from ratchet.recipe.decide import EvaluateConfig, GuardsConfig, PassAtKConfig, PromoteConfig
 from ratchet.recipe.engines import EndpointConfig, EngineConfig, TransformersConfig, VllmConfig
+from ratchet.recipe.filtering import FilterConfig, PairsConfig
 from ratchet.recipe.generate import GenerateConfig
 from ratchet.recipe.guide import TuneConfig, WeaknessConfig
+from ratchet.recipe.judges import JudgeConfig
 from ratchet.recipe.loading import dump, load, names, parse
-from ratchet.recipe.organise import FilterConfig, PairsConfig, VerifyConfig
+from ratchet.recipe.organise import VerifyConfig
 from ratchet.recipe.prompts import PromptsConfig
 from ratchet.recipe.recipe import Recipe
 from ratchet.recipe.train import LoraConfig, TrainConfig
 
 __all__ = [
+    "AlarmsConfig",
+    "AuditConfig",
     "EndpointConfig",
     "EngineConfig",
     "EvaluateConfig",
     "FilterConfig",
     "GenerateConfig",
     "GuardsConfig",
+    "JudgeConfig",
     "LoraConfig",
     "PairsConfig",
     "PassAtKConfig",

@@ -1,68 +1,88 @@
-"""How completions are checked, and what is kept of them."""
+"""How completions are checked."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from ratchet.recipe.audit import AuditConfig
+from ratchet.recipe.judges import SEED, JudgeConfig
+from ratchet.recipe.verifiers import OWN, VerifierConfig, Verifiers
 from ratchet.records import Record
 
 
 class VerifyConfig(Record):
-    """Which verifiers check the completions, and how their verdicts become one."""
+    """Which verifiers check the completions, and how their verdicts become one.
 
-    verifiers: tuple[str, ...] | None = Field(None, description="null: those that each prompt names")
-    policy: Literal["all", "mean", "none"] = Field(
-        "all", description="all must pass; mean score of them; none: everything passes (control arms only)"
+    `weights`, `required` and `vetoes` name verifiers as verdicts call them; `prompt` stands for those that prompts name.
+    """
+
+    verifiers: Verifiers | None = Field(
+        None, description="names or mappings; null, or `prompt` among them: those that each prompt names"
     )
-    threshold: float = Field(1.0, ge=0, le=1, description="least combined score that passes, for policy mean")
+    judges: dict[str, JudgeConfig] = Field(default_factory=dict, description="models that verifiers ask, by name")
+    policy: Literal["all", "mean", "weighted", "none"] = Field(
+        "all",
+        description="all must pass; mean: mean score; weighted: mean by `weights`; none: everything passes (control arms only)",
+    )
+    weights: dict[str, float] = Field(
+        default_factory=dict,
+        description="policy weighted: share of the score by verifier; those not named do not count",
+    )
+    required: tuple[str, ...] = Field((), description="verifiers that must pass, whatever the score")
+    vetoes: tuple[str, ...] = Field((), description="verifiers that fail an answer, and else do not count")
+    threshold: float = Field(1.0, ge=0, le=1, description="least combined score that passes: policies mean, weighted")
     timeout_seconds: float = Field(10.0, gt=0, description="limit for one batch of verdicts; over it they are unscored")
+    max_error_share: float = Field(
+        0.2, ge=0, le=1, description="a larger share of verdicts that broke (crash, timeout, judge) stops the stage"
+    )
+    audit: AuditConfig | None = Field(None, description="measure the verifiers each round; null: not")
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> VerifyConfig:
+        for one in self.verifiers or ():
+            judge = getattr(one, "judge", None)
+            if isinstance(judge, str) and judge != SEED and judge not in self.judges:
+                raise ValueError(
+                    f"verifier {one.called} asks judge {judge!r}, which verify.judges does not name; "
+                    f"there are: {', '.join(sorted({SEED, *self.judges}))}"
+                )
+        if SEED in self.judges and self.judges[SEED].source is not None:
+            raise ValueError("judge seed is the round's seed; give another model another name in verify.judges")
+        self._check_combining()
+        return self
 
-class PairsConfig(Record):
-    """Chosen and rejected completions of one prompt."""
+    def _check_combining(self) -> None:
+        if self.policy == "weighted" and not any(weight > 0 for weight in self.weights.values()):
+            raise ValueError("policy weighted needs verify.weights with at least one above 0")
+        if self.policy != "weighted" and self.weights:
+            raise ValueError(
+                f"verify.weights is not used by policy {self.policy}; set policy to weighted, or remove it"
+            )
+        below = sorted(name for name, weight in self.weights.items() if weight < 0)
+        if below:
+            raise ValueError(
+                f"weights of {', '.join(below)} are below 0; to fail answers by a verifier, put it in vetoes"
+            )
+        if self.verifiers is None:
+            return
+        called = {one.called for one in self.verifiers}
+        # What prompts name is only known when they are read.
+        unknown = set() if OWN in called else {*self.weights, *self.required, *self.vetoes} - called
+        if unknown:
+            raise ValueError(
+                f"{', '.join(sorted(unknown))}: no verifier of the recipe is called so; there are: {', '.join(sorted(called))}"
+            )
 
-    max_per_prompt: int = Field(2, ge=1)
-    negatives: Literal["verified", "trusted"] = Field(
-        "verified",
-        description="verified: a negative is rejected if it failed; trusted: whatever the verifiers say of it (STIC)",
-    )
-    images: bool = Field(
-        False, description="also pair a right answer's picture with its corrupted one (mDPO, Image-DPO): `use: input`"
-    )
-    min_margin: float = Field(0.5, gt=0, le=1, description="least score gap")
-    max_length_ratio: float | None = Field(
-        None, gt=1, description="longest over shortest of a pair, in tokens; null: any"
-    )
+    @property
+    def chosen(self) -> tuple[VerifierConfig, ...]:
+        """The verifiers' configurations; empty where each prompt's own decide alone."""
+        return self.verifiers or ()
 
-
-class FilterConfig(Record):
-    """What is kept of the verified groups. Every drop has a reason and is counted."""
-
-    min_pass_rate: float = Field(
-        0.01, ge=0, le=1, description="groups with a lower share of passed completions are dropped (too hard)"
-    )
-    max_pass_rate: float = Field(
-        1.0, ge=0, le=1, description="groups with a higher share are dropped (nothing to learn)"
-    )
-    completions_per_prompt: int = Field(1, ge=1, description="verified completions kept for SFT")
-    choose: Literal["first", "shortest", "likeliest"] = "first"
-    dedup_exact: bool = True
-    dedup_near_bits: int | None = Field(
-        None,
-        ge=0,
-        le=16,
-        description="perceptual-hash distance at which two pictures with one question are the same; null: off",
-    )
-    decontaminate: bool = Field(
-        True, description="drop what shares a picture or a prompt with the holdout or report split"
-    )
-    decontaminate_near_bits: int | None = Field(
-        None, ge=0, le=16, description="also by perceptual hash, within this distance; null: exact only"
-    )
-    per_skill: int | None = Field(None, gt=0, description="most groups of one skill; null: no cap")
-    balance: float | None = Field(
-        None, ge=1, description="most groups of one skill, as a multiple of the rarest; null: off"
-    )
-    pairs: PairsConfig | None = None
+    def sources(self) -> Iterable[str]:
+        """Models that must be pinned before the round works with them."""
+        judges = (judge.source for judge in self.judges.values())
+        models = (getattr(one, "model", None) for one in self.chosen)
+        return sorted({source for source in (*judges, *models) if source is not None and source != SEED})

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from ratchet import canonical
+from ratchet.recipe.alarms import AlarmsConfig
 from ratchet.recipe.decide import EvaluateConfig, PromoteConfig
+from ratchet.recipe.filtering import FilterConfig
 from ratchet.recipe.generate import GenerateConfig
 from ratchet.recipe.guide import check_guides
-from ratchet.recipe.organise import FilterConfig, VerifyConfig
+from ratchet.recipe.organise import VerifyConfig
 from ratchet.recipe.prompts import PromptsConfig
 from ratchet.recipe.train import TrainConfig
 from ratchet.records import Record
@@ -28,6 +30,7 @@ class Recipe(Record):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     promote: PromoteConfig = PromoteConfig()
+    alarms: AlarmsConfig = AlarmsConfig()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
@@ -57,6 +60,10 @@ class Recipe(Record):
                 "train.method dpo needs at least two completions a prompt; set generate.k to 2 or more, or add negatives"
             )
         return self
+
+    def sources(self) -> tuple[str, ...]:
+        """Models beside the seed that the round works with, as the recipe names them; begin pins them."""
+        return tuple(sorted({*self.verify.sources(), *self.filter.sources()}))
 
     @property
     def digest(self) -> str:

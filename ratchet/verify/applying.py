@@ -6,18 +6,20 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ratchet.errors import VerifierError
+from ratchet.errors import ModelError, SamplingError, VerifierError, VerifierUnavailable
+from ratchet.recipe.verifiers import OWN
 from ratchet.records import Completion, Group, Verdict
 from ratchet.verify.limits import Overtime, within
-from ratchet.verify.protocol import Rule, Verifier
+from ratchet.verify.protocol import Rule, Verifier, pace_of
 from ratchet.verify.rules import VERIFIERS
 
-BATCH = 64
 GIVE_UP = 8
 """So many time limits of one verifier in one call, and the rest of the call's groups are unscored at once."""
 CRASHED, TIMED_OUT, NOT_GENERATED = "crash", "timeout", "not_generated"
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 _LONGEST = 500
+_NOT_THERE = (VerifierUnavailable, ModelError, SamplingError)
+"""Not one answer's fault: the same would meet every other, so the stage stops and can be run again."""
 
 
 def apply(
@@ -26,9 +28,10 @@ def apply(
     timeout_seconds: float,
     verifiers: Mapping[str, Verifier] = VERIFIERS,
 ) -> list[Group]:
-    """The groups with verdicts added. `names` None: what each prompt names.
+    """The groups with verdicts added. `names` None: what each prompt names; OWN among them stands for that.
 
-    Raises VerifierError for a name that is not known; all else that goes wrong is a verdict without a score.
+    Raises VerifierError for a name that is not known, VerifierUnavailable, ModelError or SamplingError where a verifier
+    cannot work at all; all else that goes wrong is a verdict without a score.
     """
     added = verdicts_of(groups, names, timeout_seconds, verifiers)
     return [_with_verdicts(group, lists) for group, lists in zip(groups, added, strict=True)]
@@ -41,7 +44,7 @@ def verdicts_of(
     verifiers: Mapping[str, Verifier] = VERIFIERS,
 ) -> list[list[tuple[Verdict, ...]]]:
     """New verdicts for each completion of each group, in the order of the names."""
-    wanted = [tuple(names) if names is not None else group.prompt.verifiers for group in groups]
+    wanted = [_wanted(group, names) for group in groups]
     found: dict[str, dict[int, list[Verdict]]] = {}
     for name in dict.fromkeys(name for one in wanted for name in one):
         places = [i for i, one in enumerate(wanted) if name in one]
@@ -53,6 +56,15 @@ def verdicts_of(
         else [() for _ in groups[i].completions]
         for i, one in enumerate(wanted)
     ]
+
+
+def _wanted(group: Group, names: Sequence[str] | None) -> tuple[str, ...]:
+    own = group.prompt.verifiers
+    if names is None:
+        return own
+    if OWN not in names:
+        return tuple(names)
+    return tuple(dict.fromkeys(one for name in names for one in (own if name == OWN else (name,))))
 
 
 def known(name: str, verifiers: Mapping[str, Verifier] = VERIFIERS) -> Verifier:
@@ -83,15 +95,20 @@ class _Runner:
 
     def run(self, groups: Sequence[Group]) -> list[list[Verdict]]:
         verdicts = []
-        for start in range(0, len(groups), BATCH):
-            verdicts += self._try(groups[start : start + BATCH])
+        batch = pace_of(self.verifier).batch
+        for start in range(0, len(groups), batch):
+            verdicts += self._try(groups[start : start + batch])
         return [self._mark_errors(group, one) for group, one in zip(groups, verdicts, strict=True)]
 
     def _try(self, groups: Sequence[Group]) -> list[list[Verdict]]:
         if self.timeouts >= GIVE_UP:
             return self._unscored(groups, TIMED_OUT, f"given up after {GIVE_UP} time limits of {self.seconds:g} s")
         try:
-            return within(self.seconds, lambda: self._checked(groups))
+            if pace_of(self.verifier).limited:
+                return within(self.seconds, lambda: self._checked(groups))
+            return self._checked(groups)
+        except _NOT_THERE:
+            raise
         except Overtime as late:
             self.timeouts += 1
             reason, error = TIMED_OUT, str(late)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from ratchet.records import Group, Part, Prompt, Verdict
 
@@ -25,6 +25,17 @@ class Finding(NamedTuple):
 Check = Callable[[Prompt, str], Finding]
 
 
+class Pace(NamedTuple):
+    """How whoever runs a verifier hands it groups: so many at once, and under the stage's time limit or not.
+
+    What waits for a model or a subprocess is not `limited`: it has limits of its own for each verdict, and is stopped
+    from outside neither safely nor usefully.
+    """
+
+    batch: int = 64
+    limited: bool = True
+
+
 class Verifier(Protocol):
     """Decides from evidence whether completions are right. Sees whole groups, so that votes and ranks fit.
 
@@ -42,6 +53,19 @@ class Verifier(Protocol):
     def verify(self, groups: Sequence[Group]) -> list[list[Verdict]]: ...
 
     def self_check(self, prompt: Prompt) -> str | None: ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A verifier that wants another pace than the default."""
+
+    @property
+    def pace(self) -> Pace: ...
+
+
+def pace_of(verifier: Verifier) -> Pace:
+    """The verifier's own pace, or the default."""
+    return verifier.pace if isinstance(verifier, Paced) else Pace()
 
 
 @dataclass(frozen=True)

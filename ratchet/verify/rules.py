@@ -15,10 +15,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
+from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from ratchet.recipe.verifiers.rules import NumericConfig, PlainRuleConfig
 from ratchet.records import Part, Prompt
 from ratchet.verify import text as texts
 from ratchet.verify.extract import Extracted, extract
@@ -203,3 +205,25 @@ RULES: tuple[Rule, ...] = (
     per_completion(_overlap(_read_objects, True), name="objects", corrupt=_twice),
 )
 VERIFIERS: dict[str, Verifier] = {rule.name: rule for rule in RULES}
+"""What prompts may name: each with its defaults."""
+
+
+def _plain(config: PlainRuleConfig, _tools: object) -> Verifier:
+    rule = VERIFIERS[config.name]
+    assert isinstance(rule, Rule)
+    return replace(rule, name=config.called)
+
+
+def _numeric(config: NumericConfig, _tools: object) -> Verifier:
+    limit = Decimal(str(config.tolerance))
+
+    def close(given: Decimal, wanted: Decimal) -> bool:
+        return given == wanted or abs(given - wanted) <= limit * abs(wanted)
+
+    return per_completion(_equal(_read_number, close), name=config.called, corrupt=_another_number)
+
+
+RULE_BUILDERS: dict[str, Callable[[Any, Any], Verifier]] = {
+    **dict.fromkeys(("exact", "choice", "yes_no", "set_f1", "objects"), _plain),
+    "numeric": _numeric,
+}

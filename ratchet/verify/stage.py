@@ -8,15 +8,17 @@ from typing import Any
 import pyarrow as pa
 
 from ratchet import canonical
-from ratchet.artifacts import GROUPS, Artifact, ArtifactWriter, Manifest
+from ratchet.artifacts import GROUPS, Artifact, ArtifactWriter, ImageBank, Manifest
 from ratchet.artifacts.columns import paused_gc
-from ratchet.errors import NotFound
+from ratchet.errors import NotFound, VerifierError
 from ratchet.recipe import VerifyConfig
 from ratchet.records import Group, Verdict
 from ratchet.stage import StageContext
-from ratchet.verify.applying import known, verdicts_of
+from ratchet.verify.applying import verdicts_of
 from ratchet.verify.columns import lists_array, with_completion_fields
+from ratchet.verify.panel import Panel, panel_of
 from ratchet.verify.tally import Tally
+from ratchet.verify.tools import opened
 
 SLICE = 1024
 """Groups held as records at once, whatever the size of a shard."""
@@ -25,16 +27,16 @@ SLICE = 1024
 def run(context: StageContext) -> Manifest:
     """Verify every group. Safe to kill and to run again: finished shards are kept."""
     config: VerifyConfig = context.config
-    for name in config.verifiers or ():
-        known(name)
     parent = context.open("generate", GROUPS)
     writer = context.writer(GROUPS)
     total = Tally()
     done, rows = 0, parent.manifest.rows
-    for index, shard in enumerate(parent.manifest.shards):
-        total += _shard(context, parent, writer, index)
-        done += shard.rows
-        context.progress(done, rows, "prompts", f"{total.verdicts} verdicts")
+    with opened(context, ImageBank(context.store, parent.manifest.packs)) as tools:
+        panel = panel_of(config, tools)
+        for index, shard in enumerate(parent.manifest.shards):
+            total += _shard(context, parent, writer, index, panel)
+            done += shard.rows
+            context.progress(done, rows, "prompts", f"{total.verdicts} verdicts")
     context.check_lease()
     return writer.commit(
         counts=total.counts(),
@@ -44,7 +46,9 @@ def run(context: StageContext) -> Manifest:
     )
 
 
-def _shard(context: StageContext, parent: Artifact[Group], writer: ArtifactWriter[Group], index: int) -> Tally:
+def _shard(
+    context: StageContext, parent: Artifact[Group], writer: ArtifactWriter[Group], index: int, panel: Panel
+) -> Tally:
     """Verify one shard, or recall what an earlier try counted in it. The count is written first: a shard has one."""
     place = f"{context.prefix}/tally-{index:05d}.json"
     if writer.finished(index):
@@ -53,18 +57,33 @@ def _shard(context: StageContext, parent: Artifact[Group], writer: ArtifactWrite
         except NotFound:
             pass
     tally = Tally()
+    config: VerifyConfig = context.config
     with context.clock("read"):
         table = parent.table(parent.manifest.shards[index])
     tables, rows_hash = [], 0
     for part in slices(table):
         with paused_gc():
-            verified, part_hash = _verify(context, part, tally)
+            verified, part_hash = _verify(context, part, tally, panel)
         tables.append(verified)
         rows_hash += part_hash
+    _check_errors(tally, config)
     with context.clock("write"):
         context.store.put(place, canonical.dumps(tally.dump()))
         writer.write_table(index, pa.concat_tables(tables), f"{rows_hash % canonical.ROW_MODULUS:064x}")
     return tally
+
+
+def _check_errors(tally: Tally, config: VerifyConfig) -> None:
+    """Raise VerifierError where so many of a shard's verdicts broke that something else is broken; before it is written."""
+    broken, verdicts = sum(tally.broken.values()), tally.verdicts
+    if broken <= config.max_error_share * verdicts:
+        return
+    name, number = tally.broken.most_common(1)[0]
+    raise VerifierError(
+        f"{broken} of a file's {verdicts} verdicts broke, more than verify.max_error_share {config.max_error_share:g}; most often "
+        f"verifier {name} ({number}), as in: {tally.last_error}. Mend the cause and run the stage again: finished files are kept. To go on "
+        "with these answers unscored, raise verify.max_error_share."
+    )
 
 
 def slices(table: pa.Table) -> Iterator[pa.Table]:
@@ -73,14 +92,14 @@ def slices(table: pa.Table) -> Iterator[pa.Table]:
         yield table.slice(start, SLICE)
 
 
-def _verify(context: StageContext, table: pa.Table, tally: Tally) -> tuple[pa.Table, int]:
+def _verify(context: StageContext, table: pa.Table, tally: Tally, panel: Panel) -> tuple[pa.Table, int]:
     """The rows with verdicts, and their hash."""
     config: VerifyConfig = context.config
     with context.clock("read"):
         dicts = GROUPS.dicts(table)
         groups = GROUPS.rows_of_dicts(dicts)
     with context.clock("verify"):
-        added = verdicts_of(groups, config.verifiers, config.timeout_seconds)
+        added = verdicts_of(groups, panel.names, config.timeout_seconds, panel.verifiers)
         tally.add(groups, added, config)
     with context.clock("write"):
         all_verdicts = [

@@ -12,6 +12,7 @@ from typing import Any
 
 from ratchet.recipe import VerifyConfig
 from ratchet.records import Completion, Group, Verdict
+from ratchet.verify.applying import NOT_GENERATED
 from ratchet.verify.policy import UNCHECKED, Judgement, judge
 
 MICRO = 1_000_000
@@ -23,11 +24,14 @@ Lists = Sequence[Sequence[tuple[Verdict, ...]]]
 
 
 class Tally:
-    """Adds up over shards. `skills` counts completions by judgement; `verifiers` all verdicts by reason, negatives' too."""
+    """Adds up over shards. `skills` counts completions by judgement; `verifiers` all verdicts by reason, negatives' too;
+    `broken` those that a verifier failed to give."""
 
     def __init__(self) -> None:
         self.skills: dict[str, Counter[str]] = {}
         self.verifiers: dict[str, Counter[str]] = {}
+        self.broken: Counter[str] = Counter()
+        self.last_error = ""
 
     def add(self, groups: Sequence[Group], added: Lists, config: VerifyConfig) -> None:
         for group, lists in zip(groups, added, strict=True):
@@ -48,12 +52,17 @@ class Tally:
                 _count_other(skill, sort, judged, number)
             for verdict in same.verdicts:
                 self.verifiers.setdefault(verdict.verifier, Counter())[verdict.reason] += number
+                if verdict.error is not None and verdict.reason != NOT_GENERATED:
+                    self.broken[verdict.verifier] += number
+                    self.last_error = verdict.error
         skill["solved"] += solved
 
     def __iadd__(self, other: Tally) -> Tally:
         for mine, theirs in ((self.skills, other.skills), (self.verifiers, other.verifiers)):
             for name, counts in theirs.items():
                 mine.setdefault(name, Counter()).update(counts)
+        self.broken.update(other.broken)
+        self.last_error = other.last_error or self.last_error
         return self
 
     @property
@@ -78,13 +87,14 @@ class Tally:
         }
 
     def dump(self) -> dict[str, Any]:
-        return {"skills": self.skills, "verifiers": self.verifiers}
+        return {"skills": self.skills, "verifiers": self.verifiers, "broken": {"all": self.broken}}
 
     @classmethod
     def load(cls, raw: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Tally:
         tally = cls()
         tally.skills = {name: Counter(counts) for name, counts in raw["skills"].items()}
         tally.verifiers = {name: Counter(counts) for name, counts in raw["verifiers"].items()}
+        tally.broken = Counter(raw["broken"]["all"])
         return tally
 
 

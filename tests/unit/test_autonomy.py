@@ -23,7 +23,6 @@ from ratchet.autonomy import (
     level,
 )
 from ratchet.recipe.strategies.questions import AskingBase, QuestionFamily
-from ratchet.verify import VERIFIERS
 
 FIELDS = tuple(Autonomy.model_fields)
 VALUES = {name: CHECKERS if name == "verification" else ORDER for name in FIELDS}
@@ -197,8 +196,20 @@ def test_a_person_who_promotes_is_the_one_who_decides() -> None:
     assert decided_by_person(moved) == moved
 
 
-def test_the_verifiers_that_are_no_rules_exist() -> None:
-    assert set(autonomy.CHECKING) <= set(VERIFIERS)
+@pytest.mark.parametrize(
+    ("verify", "checker", "expected"),
+    [
+        ({"verifiers": "majority"}, "self", "A4"),
+        ({"verifiers": "rubric"}, "self", "A4"),
+        ({"verifiers": {"name": "rubric", "judge": "j"}, "judges": {"j": {"model": "hf://a/b"}}}, "external", "A3"),
+        ({"verifiers": {"name": "rubric", "judge": "j"}, "judges": {"j": {"engine": "endpoint"}}}, "external", "A3"),
+        ({"verifiers": "navigate"}, "environment", "A4"),
+        ({"verifiers": ["prompt", "majority"]}, "rule", "A2"),
+    ],
+)
+def test_who_verifies_follows_from_what_verifiers_decide_from(verify: Any, checker: str, expected: str) -> None:
+    found = of(verify=verify)
+    assert (found.verification, found.level) == (checker, expected)
 
 
 def test_it_comes_back_from_json_as_it_was() -> None:

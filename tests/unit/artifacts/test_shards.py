@@ -111,7 +111,7 @@ def test_another_schema_and_another_version_are_named_both(store: Store) -> None
     with pytest.raises(SchemaMismatch, match="'groups'; 'prompts' is needed"):
         Artifact(store, "a", PROMPTS)
     change(store, "a/manifest.json", schema_version=99)
-    with pytest.raises(SchemaMismatch, match=r"version 99; this ratchet reads version 2"):
+    with pytest.raises(SchemaMismatch, match=r"version 99; this ratchet reads version 3"):
         Artifact(store, "a", GROUPS)
     change(store, "a/manifest.json", manifest_version=7)
     with pytest.raises(SchemaMismatch, match=r"manifest version 7; this ratchet reads version 1"):

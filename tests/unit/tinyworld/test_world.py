@@ -103,7 +103,7 @@ def test_draws_do_not_change_between_versions_or_platforms() -> None:
             whole.update(prompt.model_dump_json().encode())
             for sha, body in images.items():
                 whole.update(sha.encode() + body)
-    assert whole.hexdigest() == "03734ebaa8b8274791abb686a14643d21e78072faeaae503ad3af77ba895d245"
+    assert whole.hexdigest() == "f6f338d5c089b2eb3dd2ccee96a6aeb9d89217feb06ddbf0b70d4db1b435e8f5"
 
 
 def test_prompts_name_the_png_bytes_that_come_with_them() -> None:

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ratchet.errors import VerifierError
+from ratchet.errors import ModelError, SamplingError, VerifierError, VerifierUnavailable
 from ratchet.records import Group, Prompt, Verdict
-from ratchet.verify import VERIFIERS, Finding, Rule, apply, applying, per_completion
+from ratchet.verify import VERIFIERS, Finding, Rule, apply, per_completion
 from ratchet.verify.limits import Overtime, within
+from ratchet.verify.protocol import Pace
 from tests import rows
 
 
@@ -197,8 +198,29 @@ def test_overtime_is_not_swallowed_by_a_verifier_that_catches_exceptions() -> No
     assert all(v.score is None for v in only(apply([rows.group()], ["own"], 0.05, {"own": rule(check)})[0]))
 
 
-def test_a_small_batch_size_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_verifiers_own_batch_size_changes_nothing() -> None:
+    class Slow(Rule):
+        @property
+        def pace(self) -> Pace:
+            return Pace(batch=3, limited=False)
+
     groups = [rows.group(i, ("3", str(i % 5))) for i in range(20)]
-    whole = apply(groups, None, 60)
-    monkeypatch.setattr(applying, "BATCH", 3)
-    assert apply(groups, None, 60) == whole
+    numeric = VERIFIERS["numeric"]
+    assert isinstance(numeric, Rule)
+    slow = Slow(**vars(numeric))
+    assert apply(groups, None, 60, {"numeric": slow}) == apply(groups, None, 60)
+
+
+def test_the_prompts_own_verifiers_stand_where_the_recipe_lists_them() -> None:
+    group = rows.group(0, ("3", "4"))
+    assert [v.verifier for v in only(apply([group], ["exact", "prompt"], 60)[0])] == ["exact", "numeric"] * 2
+    assert [v.verifier for v in only(apply([group], ["numeric", "prompt"], 60)[0])] == ["numeric"] * 2
+
+
+@pytest.mark.parametrize("error", [VerifierUnavailable, SamplingError, ModelError])
+def test_what_would_meet_every_answer_is_raised_and_no_verdict(error: type[Exception]) -> None:
+    def broken(_: str) -> float:
+        raise error("the judge is away")
+
+    with pytest.raises(error, match="away"):
+        apply([rows.group()], ["own"], 60, {"own": rule(broken)})

@@ -155,20 +155,24 @@ def test_a_killed_stage_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest
 
 def test_unknown_verifiers_end_the_stage(tmp_path: Path) -> None:
     store = staging.store_at(tmp_path)
-    opened = staging.round_at(store, {"verify": {"verifiers": ["magic"]}})
+    asking = [g.model_copy(update={"prompt": g.prompt.model_copy(update={"verifiers": ("magic",)})}) for g in groups(3)]
     with pytest.raises(VerifierError, match="'magic'"):
-        staging.run(store, opened, "verify", generate=staging.parent(store, "generate", groups(3)))
+        staging.run(store, staging.round_at(store), "verify", generate=staging.parent(store, "generate", asking))
 
 
-def test_a_crash_is_counted_and_not_fatal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crashes_that_the_recipe_allows_are_counted_and_more_stop_the_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def boom(_: Prompt, text: str) -> Finding:
         raise ValueError(text)
 
     monkeypatch.setitem(VERIFIERS, "numeric", per_completion(boom, name="numeric"))
     store = staging.store_at(tmp_path)
-    manifest = staging.run(
-        store, staging.round_at(store), "verify", generate=staging.parent(store, "generate", groups(5))
-    )
+    made = staging.parent(store, "generate", groups(5))
+    with pytest.raises(VerifierError, match=r"verdicts broke, more than verify.max_error_share .* verifier numeric"):
+        staging.run(store, staging.round_at(store), "verify", generate=made)
+    opened = staging.round_at(store, {"verify": {"max_error_share": 1}})
+    manifest = staging.run(store, opened, "verify", generate=made)
     assert (manifest.counts["unscored"], manifest.counts["reason_crash"]) == (11, 11)
     assert manifest.results["all"]["accuracy"] is None
 

@@ -1,0 +1,98 @@
+"""What verifiers that are no rules work with: pictures, models that are opened when they are first asked, draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ratchet import models
+from ratchet.artifacts import ImageBank, ModelRef
+from ratchet.errors import VerifierError
+from ratchet.generate.engine import Engine
+from ratchet.generate.engines import open_engine
+from ratchet.generate.sampling import derived_seed
+from ratchet.recipe import EndpointConfig, GenerateConfig, JudgeConfig, VerifyConfig
+from ratchet.recipe.judges import SEED
+from ratchet.stage import StageContext
+from ratchet.store import Store
+
+
+@dataclass
+class Tools:
+    """`bank` has the prompts' pictures; `pinned` the models that the recipe names, by the name it gives them.
+
+    `draw` is the number from which all of a verifier's own draws derive. Whoever opens tools closes them.
+    """
+
+    store: Store
+    bank: ImageBank
+    seed: ModelRef
+    judges: Mapping[str, JudgeConfig]
+    pinned: Mapping[str, ModelRef]
+    draw: int
+    _engines: dict[str, Engine] = field(default_factory=dict)
+
+    def judge_config(self, name: str) -> JudgeConfig:
+        """How the judge is configured; `seed` needs no configuration. Raises VerifierError for a name that is not known."""
+        found = self.judges.get(name)
+        if found is not None:
+            return found
+        if name == SEED:
+            return JudgeConfig()
+        raise VerifierError(
+            f"no judge {name!r} in verify.judges; there are: {', '.join(sorted({SEED, *self.judges}))}."
+        )
+
+    def ref(self, source: str) -> ModelRef:
+        """The model that a recipe names, as begin pinned it. Raises VerifierError where it did not."""
+        if source == SEED:
+            return self.seed
+        found = self.pinned.get(source)
+        if found is None:
+            raise VerifierError(
+                f"model {source!r} was not pinned when the round began; begin a round with this recipe (`ratchet begin`)."
+            )
+        return found
+
+    def folder(self, source: str) -> Path:
+        """A pinned model's folder on this machine."""
+        return models.fetch(self.store, self.ref(source))
+
+    def engine(self, judge: str) -> Engine:
+        """What runs the judge's model; started when it is first asked for."""
+        if judge not in self._engines:
+            config = self.judge_config(judge)
+            served = isinstance(config.engine, EndpointConfig)
+            settings = GenerateConfig(
+                engine=config.engine,
+                batch_size=config.batch_size,
+                dtype=config.dtype,
+                max_new_tokens=config.max_new_tokens,
+                k=1,
+            )
+            ref = self.ref(config.model)
+            folder = None if served else models.fetch(self.store, ref)
+            self._engines[judge] = open_engine(settings, folder, self.bank, ref.label)
+        found = self._engines[judge]
+        found.bank = self.bank
+        return found
+
+    def close(self) -> None:
+        """Free the models that were opened."""
+        for engine in self._engines.values():
+            engine.close()
+        self._engines.clear()
+
+
+@contextmanager
+def opened(context: StageContext, bank: ImageBank) -> Iterator[Tools]:
+    """The tools of a running stage, for `bank`'s pictures."""
+    config: VerifyConfig = context.round.recipe.verify
+    draw = derived_seed(context.round.salt, "verify")
+    tools = Tools(context.store, bank, context.round.seed, config.judges, context.round.models, draw)
+    try:
+        yield tools
+    finally:
+        tools.close()
