@@ -41,12 +41,35 @@ def wilson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, f
         raise ValueError(f"{successes} successes of {n} items: successes must lie between 0 and n")
     if n == 0:
         return 0.0, 1.0
+    return _wilson(successes / n, n, confidence)
+
+
+def clustered_share(hits: Values, clusters: Labels, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval for a share of items that come in clusters: its number of items is that of independent ones.
+
+    That is n over the design effect, the ratio of the cluster-robust variance to the binomial one, and at least 1 (Kish
+    1965; with Wilson's interval: Franco et al. 2019). A share of 0 or 1 has no variance to tell it, so there every cluster
+    counts as one item. (0, 1) where there are no items.
+    """
+    values = _floats(hits)
+    n, labels = len(values), _labels(clusters, len(values))
+    if n == 0:
+        return 0.0, 1.0
+    share, count = float(values.mean()), int(labels.max()) + 1
+    worth = float(count)
+    if 0 < share < 1 and count > 1:
+        sums = _floats(np.bincount(labels, weights=values - share))
+        effect = count / (count - 1) * float(sums @ sums) / (n * share * (1 - share))
+        worth = n / max(effect, 1.0)
+    return _wilson(share, worth, confidence)
+
+
+def _wilson(share: float, n: float, confidence: float) -> tuple[float, float]:
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    share = successes / n
     centre = share + z * z / (2 * n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     low, high = (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
-    return (0.0 if successes == 0 else max(low, 0.0)), (1.0 if successes == n else min(high, 1.0))
+    return (0.0 if share == 0 else max(low, 0.0)), (1.0 if share == 1 else min(high, 1.0))
 
 
 def paired_delta(candidate: Values, champion: Values, clusters: Labels, confidence: float = 0.95) -> Delta:

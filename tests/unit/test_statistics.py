@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ratchet.statistics import (
     cluster_bootstrap,
     cluster_sums,
+    clustered_share,
     mcnemar_exact,
     noninferior,
     paired_delta,
@@ -177,3 +178,35 @@ def test_impossible_counts_are_refused_with_their_values():
 def test_the_module_loads_without_scipy():
     code = "import sys, ratchet.statistics; sys.exit('scipy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@given(hits=st.lists(st.booleans(), min_size=1, max_size=60))
+def test_items_that_are_clusters_of_their_own_get_no_narrower_interval_than_wilsons(hits):
+    low, high = clustered_share(hits, range(len(hits)))
+    plain = wilson(sum(hits), len(hits))
+    assert low <= plain[0] + 1e-9
+    assert high >= plain[1] - 1e-9
+    if 0 < sum(hits) < len(hits):
+        # The cluster-robust variance has G/(G-1) for its own mean: so much wider, and no more.
+        assert (low, high) == pytest.approx(wilson(sum(hits) * (g := 1 - 1 / len(hits)), len(hits) * g))
+
+
+@given(hits=st.lists(st.booleans(), min_size=1, max_size=30), copies=st.integers(1, 6))
+def test_copies_of_an_item_in_its_cluster_tell_nothing_more(hits, copies):
+    repeated = [hit for hit in hits for _ in range(copies)]
+    labels = [number for number in range(len(hits)) for _ in range(copies)]
+    assert clustered_share(repeated, labels) == pytest.approx(clustered_share(hits, range(len(hits))))
+
+
+def test_the_clustered_interval_covers_the_truth_where_wilsons_does_not():
+    rng = np.random.default_rng(5)
+    covered = plain = 0
+    for _ in range(400):
+        rates = rng.beta(1.2, 0.4, size=60)  # answers to one prompt are mostly all right or all wrong
+        hits = (rng.random((60, 4)) < rates[:, None]).ravel()
+        low, high = clustered_share(hits, np.repeat(np.arange(60), 4))
+        covered += low <= 0.75 <= high
+        low, high = wilson(int(hits.sum()), 240)
+        plain += low <= 0.75 <= high
+    assert covered >= 0.93 * 400
+    assert plain < 0.9 * 400
