@@ -73,8 +73,7 @@ def _begin(job: str, options: BeginOptions, settings: Settings, wanted: recipe.R
     mend(registry, store, options.loop)
     record_foreign_moves(registry, store, options.loop)
     seed = as_ref(_seed_version(registry, options))
-    pinned = _pinned(store, registry, wanted)
-    number = _open(store, options, wanted, seed, job, pinned)
+    number = _open(store, registry, options, wanted, seed, job)
     ticket = Ticket(root=settings.root, loop=options.loop, number=number, job=job, epoch=held.epoch)
     rounds.write_run(store, ticket)
     held.check()
@@ -147,12 +146,7 @@ def _pinned(store: Store, registry: Registry, wanted: recipe.Recipe) -> dict[str
 
 
 def _open(
-    store: Store,
-    options: BeginOptions,
-    wanted: recipe.Recipe,
-    seed: ModelRef,
-    job: str,
-    pinned: dict[str, ModelRef],
+    store: Store, registry: Registry, options: BeginOptions, wanted: recipe.Recipe, seed: ModelRef, job: str
 ) -> int:
     """Number of the round to work on: the unfinished one if it fits, else a new one."""
     known = rounds.numbers(store, options.loop)
@@ -165,15 +159,15 @@ def _open(
         promoted = _promotion_of(store, unfinished)
         # A round whose own promotion moved the alias is still the same round, though the champion is not its seed now.
         fits = unfinished.seed == seed or promoted is not None
-        same = unfinished.recipe.digest == wanted.digest and unfinished.models == pinned
-        if last and fits and same:
+        # It keeps the models that it pinned, wherever their aliases point by now.
+        if last and fits and unfinished.recipe.digest == wanted.digest:
             rounds.reopen(store, options.loop, number)
             return number
         if end is None:
             rounds.write_end(store, options.loop, number, _closed(store, unfinished, promoted))
     number = known[-1] + 1 if known else 1
-    opened = _new_round(store, options, wanted, seed, job, number).model_copy(update={"models": pinned})
-    rounds.write_round(store, opened)
+    new = _new_round(store, options, wanted, seed, job, number)
+    rounds.write_round(store, new.model_copy(update={"models": _pinned(store, registry, wanted)}))
     return number
 
 
