@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from ratchet.recipe.audit import AuditConfig
 from ratchet.recipe.judges import SEED, JudgeConfig
@@ -27,7 +27,7 @@ class VerifyConfig(Record):
         "all",
         description="all must pass; mean: mean score; weighted: mean by `weights`; none: everything passes (control arms only)",
     )
-    weights: dict[str, float] = Field(
+    weights: dict[str, FiniteFloat] = Field(
         default_factory=dict,
         description="policy weighted: share of the score by verifier; those not named do not count",
     )
@@ -66,9 +66,18 @@ class VerifyConfig(Record):
             raise ValueError(
                 f"weights of {', '.join(below)} are below 0; to fail answers by a verifier, put it in vetoes"
             )
+        unused = sorted(name for name in self.vetoes if self.weights.get(name))
+        if unused:
+            raise ValueError(
+                f"{', '.join(unused)}: a veto only fails, and its weight would not count; remove one of both"
+            )
         if self.verifiers is None:
             return
         called = {one.called for one in self.verifiers}
+        if self.policy in ("all", "mean") and called <= set(self.vetoes):
+            raise ValueError(
+                f"all verifiers are vetoes, which only fail: nothing could pass by policy {self.policy}; take one out of vetoes"
+            )
         # What prompts name is only known when they are read.
         unknown = set() if OWN in called else {*self.weights, *self.required, *self.vetoes} - called
         if unknown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import frexp, ldexp
 from typing import NamedTuple
 
 from ratchet.recipe import VerifyConfig
@@ -11,6 +12,7 @@ from ratchet.records import Verdict
 
 UNSCORED, UNCHECKED = "unscored", "unchecked"
 _ROUNDING = 1e-9
+_KEPT = 8
 
 
 class Judgement(NamedTuple):
@@ -21,94 +23,165 @@ class Judgement(NamedTuple):
     reason: str = UNSCORED
 
 
+class Decision(NamedTuple):
+    """A judgement and the verdicts that it rests on, in the order in which the policy looks: one, where that was enough."""
+
+    judged: Judgement
+    by: Sequence[Verdict] = ()
+
+
 def judge(verdicts: Sequence[Verdict], config: VerifyConfig) -> Judgement:
     """Combine the verdicts of one completion by `config.policy`.
 
     A veto that failed decides first, with score 0; vetoes do not count otherwise. Then what is required: failed, it fails
-    the answer; unscored or missing, it leaves it undecided. Then the policy, over all verdicts but the vetoes.
+    the answer with the least score of all; unscored or missing, it leaves it undecided. Then the policy, over all verdicts
+    but the vetoes.
 
     all: one failed verdict fails it with the least score; without one, an unscored verdict leaves it undecided; verdicts
     with a score but without an opinion on passing do not vote. mean, weighted: all that count must be scored, and their mean
     reach the threshold. none: passes, whatever they say.
     """
-    if config.policy == "none":
-        return Judgement(True, _mean(verdicts), UNCHECKED)
-    if config.vetoes or config.required:
-        early = _vetoed(verdicts, config) or _required(verdicts, config)
-        if early is not None:
-            return early
-        verdicts = [v for v in verdicts if not _named(v, config.vetoes, config)]
-    if config.policy == "mean":
-        return _by_mean(verdicts, [1.0] * len(verdicts), config.threshold)
-    if config.policy == "weighted":
-        return _by_mean(verdicts, [_weight(v, config) for v in verdicts], config.threshold)
-    return _all(verdicts)
+    return policy_of(config).decide(verdicts).judged
 
 
-def _all(verdicts: Sequence[Verdict]) -> Judgement:
-    failed = next((v for v in verdicts if v.passed is False), None)
-    if failed is not None:
-        return Judgement(False, min(_score(v) for v in verdicts if _is_scored(v)), failed.reason)
-    undecided = next((v for v in verdicts if not _is_scored(v)), None)
-    if undecided is not None:
-        return Judgement(None, None, undecided.reason)
-    passed = next((v for v in verdicts if v.passed), None)
-    if passed is None:
-        return Judgement(None, None)
-    return Judgement(True, min(_score(v) for v in verdicts), passed.reason)
+def policy_of(config: VerifyConfig) -> Policy:
+    """The configuration's policy, made once: this is asked for every completion."""
+    found = _POLICIES.get(id(config))
+    if found is None:
+        if len(_POLICIES) >= _KEPT:
+            _POLICIES.clear()
+        # The policy holds its configuration, so no other object can get this id while it is kept.
+        found = _POLICIES[id(config)] = Policy(config)
+    return found
 
 
-def called(verdict: Verdict, config: VerifyConfig) -> str:
-    """What the recipe calls the verdict's verifier: its own name, or OWN where only the prompt names it."""
-    own = {one.called for one in config.chosen}
-    return verdict.verifier if verdict.verifier in own else OWN
+class Role(NamedTuple):
+    """What a verifier's verdicts count for."""
+
+    weight: float
+    required: bool
+    veto: bool
+    called: str
 
 
-def _named(verdict: Verdict, names: Sequence[str], config: VerifyConfig) -> bool:
-    return verdict.verifier in names or (OWN in names and called(verdict, config) == OWN)
+class Policy:
+    """`verify.policy` of one configuration, with what it says of each verifier looked up once."""
+
+    def __init__(self, config: VerifyConfig) -> None:
+        self.config = config
+        self._own = frozenset(one.called for one in config.chosen)
+        self._required = frozenset(config.required)
+        self._plain = not (config.vetoes or config.required)
+        # Only ratios of weights count: with the largest near 1 no sum overflows, and powers of two change no digit.
+        self._exponent = frexp(max(config.weights.values(), default=1.0))[1]
+        self._roles: dict[str, Role] = {}
+
+    def decide(self, verdicts: Sequence[Verdict]) -> Decision:
+        """The judgement of one completion's verdicts; see `judge`."""
+        if self.config.policy == "none":
+            return Decision(Judgement(True, _mean(verdicts), UNCHECKED))
+        if self._plain:
+            return self._policy(verdicts)
+        no = [v for v in verdicts if v.passed is False and self.role(v).veto]
+        if no:
+            return Decision(Judgement(False, 0.0, no[0].reason), no)
+        counted = [v for v in verdicts if not self.role(v).veto]
+        return self._requirements(verdicts, counted) or self._policy(counted)
+
+    def role(self, verdict: Verdict) -> Role:
+        """By its own name, else as one of those that only prompts name."""
+        found = self._roles.get(verdict.verifier)
+        if found is None:
+            found = self._roles[verdict.verifier] = self._role(verdict.verifier)
+        return found
+
+    def _role(self, name: str) -> Role:
+        config = self.config
+        called = name if name in self._own else OWN
+        names = {name, called}
+        weight = config.weights.get(name, config.weights.get(called, 0.0))
+        return Role(
+            ldexp(weight, -self._exponent),
+            not names.isdisjoint(config.required),
+            not names.isdisjoint(config.vetoes),
+            called,
+        )
+
+    def _requirements(self, verdicts: Sequence[Verdict], counted: Sequence[Verdict]) -> Decision | None:
+        """What the required verdicts decide by themselves; None where all of them pass."""
+        found = [v for v in verdicts if self.role(v).required]
+        failed = [v for v in found if v.passed is False]
+        if failed:
+            # The least of all: no policy gives less, so a better verdict never lowers the judgement.
+            return Decision(Judgement(False, min(_scores([*counted, *failed])), failed[0].reason), failed)
+        undecided = [v for v in found if v.passed is None]
+        if undecided:
+            return Decision(Judgement(None, None, undecided[0].reason), undecided)
+        said = {v.verifier for v in found} | {self.role(v).called for v in found}
+        return None if said >= self._required else Decision(Judgement(None, None))
+
+    def _policy(self, verdicts: Sequence[Verdict]) -> Decision:
+        if self.config.policy == "all":
+            return _all(verdicts)
+        if self.config.policy == "mean":
+            return self._by_mean(verdicts, [1.0] * len(verdicts))
+        return self._by_mean(verdicts, [self.role(v).weight for v in verdicts])
+
+    def _by_mean(self, verdicts: Sequence[Verdict], weights: Sequence[float]) -> Decision:
+        counted, undecided = [], []
+        whole = total = 0.0
+        lowest: tuple[float, str] | None = None
+        for verdict, weight in zip(verdicts, weights, strict=True):
+            if weight <= 0:
+                continue
+            score = _score(verdict)
+            if score is None:
+                undecided.append(verdict)
+                continue
+            counted.append(verdict)
+            whole, total = whole + weight, total + score * weight
+            if lowest is None or score < lowest[0]:
+                lowest = (score, verdict.reason)
+        if undecided or lowest is None:
+            return Decision(Judgement(None, None, undecided[0].reason if undecided else UNSCORED), undecided)
+        mean = min(1.0, total / whole)
+        return Decision(Judgement(mean >= self.config.threshold - _ROUNDING, mean, lowest[1]), counted)
 
 
-def _weight(verdict: Verdict, config: VerifyConfig) -> float:
-    found = config.weights.get(verdict.verifier)
-    return config.weights.get(called(verdict, config), 0.0) if found is None else found
+_POLICIES: dict[int, Policy] = {}
 
 
-def _vetoed(verdicts: Sequence[Verdict], config: VerifyConfig) -> Judgement | None:
-    no = next((v for v in verdicts if v.passed is False and _named(v, config.vetoes, config)), None)
-    return None if no is None else Judgement(False, 0.0, no.reason)
+def _all(verdicts: Sequence[Verdict]) -> Decision:
+    failed: list[Verdict] = []
+    passed: list[Verdict] = []
+    undecided: list[Verdict] = []
+    least = 1.0
+    for verdict in verdicts:
+        score = _score(verdict)
+        if score is None:
+            undecided.append(verdict)
+            continue
+        least = min(least, score)
+        if verdict.passed is not None:
+            (passed if verdict.passed else failed).append(verdict)
+    if failed:
+        return Decision(Judgement(False, least, failed[0].reason), failed)
+    if undecided or not passed:
+        return Decision(Judgement(None, None, undecided[0].reason if undecided else UNSCORED), undecided)
+    return Decision(Judgement(True, least, passed[0].reason), passed)
 
 
-def _required(verdicts: Sequence[Verdict], config: VerifyConfig) -> Judgement | None:
-    """What the required verdicts decide by themselves; None where all of them pass."""
-    found = [v for v in verdicts if _named(v, config.required, config)]
-    failed = next((v for v in found if v.passed is False), None)
-    if failed is not None:
-        return Judgement(False, _score(failed), failed.reason)
-    open_ = next((v for v in found if v.passed is None), None)
-    if open_ is not None:
-        return Judgement(None, None, open_.reason)
-    said = {v.verifier for v in found} | {called(v, config) for v in found}
-    return None if said.issuperset(config.required) else Judgement(None, None)
-
-
-def _by_mean(verdicts: Sequence[Verdict], weights: Sequence[float], threshold: float) -> Judgement:
-    counted = [(v, w) for v, w in zip(verdicts, weights, strict=True) if w > 0]
-    undecided = next((v for v, _ in counted if not _is_scored(v)), None)
-    if not counted or undecided is not None:
-        return Judgement(None, None, undecided.reason if undecided else UNSCORED)
-    mean = sum(_score(v) * w for v, w in counted) / sum(w for _, w in counted)
-    passed = mean >= threshold - _ROUNDING
-    return Judgement(passed, mean, min((v for v, _ in counted), key=_score).reason)
+def _scores(verdicts: Sequence[Verdict]) -> list[float]:
+    return [score for score in map(_score, verdicts) if score is not None]
 
 
 def _mean(verdicts: Sequence[Verdict]) -> float | None:
-    scores = [_score(v) for v in verdicts if _is_scored(v)]
+    scores = _scores(verdicts)
     return sum(scores) / len(scores) if scores else None
 
 
-def _is_scored(verdict: Verdict) -> bool:
-    return verdict.score is not None or verdict.passed is not None
-
-
-def _score(verdict: Verdict) -> float:
-    return verdict.score if verdict.score is not None else float(bool(verdict.passed))
+def _score(verdict: Verdict) -> float | None:
+    """None where the verifier could not decide: that is no 0."""
+    if verdict.score is not None:
+        return verdict.score
+    return None if verdict.passed is None else float(verdict.passed)

@@ -13,24 +13,30 @@ from typing import Any
 from ratchet.recipe import VerifyConfig
 from ratchet.records import Completion, Group, Verdict
 from ratchet.verify.applying import NOT_GENERATED
-from ratchet.verify.policy import UNCHECKED, Judgement, judge
+from ratchet.verify.disagreement import Pairs
+from ratchet.verify.policy import UNCHECKED, Decision, Judgement, policy_of
 
 MICRO = 1_000_000
 _COUNTED = (
     "groups", "completions", "passed", "failed", "unscored", "solved",
     "negatives", "negatives_scored", "negatives_failed", "without_picture",
 )  # fmt: skip
+TOGETHER = ""
+"""Stands for several verifiers where one alone did not decide."""
 Lists = Sequence[Sequence[tuple[Verdict, ...]]]
 
 
 class Tally:
     """Adds up over shards. `skills` counts completions by judgement; `verifiers` all verdicts by reason, negatives' too;
-    `broken` those that a verifier failed to give."""
+    `broken` those that a verifier failed to give; `decided` honest completions by the verifier that decided alone (or TOGETHER)
+    and by what; `pairs` how verifiers agree on all completions, negatives too."""
 
     def __init__(self) -> None:
         self.skills: dict[str, Counter[str]] = {}
         self.verifiers: dict[str, Counter[str]] = {}
         self.broken: Counter[str] = Counter()
+        self.decided: dict[str, Counter[str]] = {}
+        self.pairs = Pairs()
         self.last_error = ""
 
     def add(self, groups: Sequence[Group], added: Lists, config: VerifyConfig) -> None:
@@ -41,15 +47,19 @@ class Tally:
         skill = self.skills.setdefault(group.prompt.skill, Counter())
         skill["groups"] += 1
         solved = False
+        decide = policy_of(config).decide
         alike = Counter(zip(map(_sort_of, group.completions), map(_Same, lists), strict=True))
         for (sort, same), number in alike.items():
-            judged = judge(same.verdicts, config)
+            decision = decide(same.verdicts)
+            judged = decision.judged
             skill["completions"] += number
             if sort == "honest":
                 solved = solved or judged.passed is True
                 _count_honest(skill, judged, number)
+                self._decided(decision, number)
             else:
                 _count_other(skill, sort, judged, number)
+            self.pairs.add(same.verdicts, number)
             for verdict in same.verdicts:
                 self.verifiers.setdefault(verdict.verifier, Counter())[verdict.reason] += number
                 if verdict.error is not None and verdict.reason != NOT_GENERATED:
@@ -57,11 +67,19 @@ class Tally:
                     self.last_error = verdict.error
         skill["solved"] += solved
 
+    def _decided(self, decision: Decision, number: int) -> None:
+        """Who decided: nobody where everything passes unchecked or nobody spoke."""
+        if decision.by:
+            name = decision.by[0].verifier if len(decision.by) == 1 else TOGETHER
+            self.decided.setdefault(name, Counter())[_word(decision.judged)] += number
+
     def __iadd__(self, other: Tally) -> Tally:
-        for mine, theirs in ((self.skills, other.skills), (self.verifiers, other.verifiers)):
+        counted = ((self.skills, other.skills), (self.verifiers, other.verifiers), (self.decided, other.decided))
+        for mine, theirs in counted:
             for name, counts in theirs.items():
                 mine.setdefault(name, Counter()).update(counts)
         self.broken.update(other.broken)
+        self.pairs += other.pairs
         self.last_error = other.last_error or self.last_error
         return self
 
@@ -79,22 +97,32 @@ class Tally:
         return {**totals, "verdicts": self.verdicts, **{f"reason_{name}": reasons[name] for name in sorted(reasons)}}
 
     def results(self) -> dict[str, Any]:
-        """Shares and means by skill and over all; reasons by verifier."""
+        """Shares and means by skill and over all; reasons by verifier, what each decided alone, and how they agree."""
         return {
             "all": _shares(sum(self.skills.values(), Counter())),
             "skills": {name: _shares(self.skills[name]) for name in sorted(self.skills)},
             "verifiers": {name: dict(sorted(self.verifiers[name].items())) for name in sorted(self.verifiers)},
+            "decided": [{"verifier": name or None, **_in_order(self.decided[name])} for name in sorted(self.decided)],
+            "disagreement": self.pairs.results(),
         }
 
     def dump(self) -> dict[str, Any]:
-        return {"skills": self.skills, "verifiers": self.verifiers, "broken": {"all": self.broken}}
+        return {
+            "skills": self.skills,
+            "verifiers": self.verifiers,
+            "broken": {"all": self.broken},
+            "decided": self.decided,
+            "pairs": self.pairs.dump(),
+        }
 
     @classmethod
-    def load(cls, raw: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Tally:
+    def load(cls, raw: Mapping[str, Any]) -> Tally:
         tally = cls()
         tally.skills = {name: Counter(counts) for name, counts in raw["skills"].items()}
         tally.verifiers = {name: Counter(counts) for name, counts in raw["verifiers"].items()}
         tally.broken = Counter(raw["broken"]["all"])
+        tally.decided = {name: Counter(counts) for name, counts in raw["decided"].items()}
+        tally.pairs = Pairs(raw["pairs"])
         return tally
 
 
@@ -107,8 +135,16 @@ def _sort_of(completion: Completion) -> str:
     return "negative_input" if completion.input_only else "negative"
 
 
+def _word(judged: Judgement) -> str:
+    return "unscored" if judged.passed is None else "passed" if judged.passed else "failed"
+
+
+def _in_order(counts: Counter[str]) -> dict[str, int]:
+    return {name: counts[name] for name in ("passed", "failed", "unscored")}
+
+
 def _count_honest(skill: Counter[str], judged: Judgement, number: int) -> None:
-    skill["unscored" if judged.passed is None else "passed" if judged.passed else "failed"] += number
+    skill[_word(judged)] += number
     if judged.score is not None:
         skill["scored"] += number
         skill["micros"] += round(judged.score * MICRO) * number
