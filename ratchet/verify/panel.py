@@ -11,11 +11,15 @@ from ratchet.recipe.verifiers import OWN
 from ratchet.verify.protocol import Verifier
 from ratchet.verify.rules import RULE_BUILDERS, VERIFIERS
 from ratchet.verify.tools import Tools
+from ratchet.verify.voting.building import VOTE_BUILDERS
 
 Builder = Callable[[Any, Tools], Verifier]
 """`build(config, tools)`: the verifier as it is configured, called `config.called`."""
 
-BUILDERS: Mapping[str, Builder] = {**RULE_BUILDERS}
+BUILDERS: Mapping[str, Builder] = {
+    **RULE_BUILDERS,
+    **VOTE_BUILDERS,
+}
 
 
 @dataclass(frozen=True)

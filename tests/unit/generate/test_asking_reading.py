@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from ratchet.generate.strategies.asking.novelty import Known, grams, most_of, opening, overlap, repetition
 from ratchet.generate.strategies.asking.reading import question_of
 from ratchet.generate.strategies.asking.visplay import difficulty_reward, entropy_reward, soft_majority
-from ratchet.generate.strategies.asking.votes import Vote, candidates, ranked, reading
 from ratchet.recipe.strategies.questions import NoveltyConfig
+from ratchet.verify.voting.votes import Vote, candidates, ranked, reading
 from tests.rows import prompt
 
 WORDS = st.lists(

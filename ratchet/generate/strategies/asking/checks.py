@@ -9,12 +9,12 @@ from ratchet.errors import SamplingError
 from ratchet.generate.engine import Request, completion
 from ratchet.generate.strategies.asking.drafts import Draft, stepped
 from ratchet.generate.strategies.asking.steps import answered, solved, turns
-from ratchet.generate.strategies.asking.votes import votes
 from ratchet.generate.strategies.tools import Tools
 from ratchet.recipe.strategies.questions import AskingBase
 from ratchet.recipe.strategies.templates import filled
 from ratchet.records import Completion, Group, Prompt
 from ratchet.verify import yes_no_answer
+from ratchet.verify.voting.votes import votes
 
 
 def answerable(drafts: Sequence[Draft], template: str, config: AskingBase, tools: Tools, step: str = "") -> list[Draft]:
@@ -56,7 +56,7 @@ def check_votes_can_differ(config: AskingBase, tools: Tools) -> None:
 
 def voted(drafts: Sequence[Draft], config: AskingBase, tools: Tools) -> list[Draft]:
     """Each draft with the vote on its answers. Refused are those that say nothing, or agree less than the checks ask."""
-    found = votes([(draft.new, draft.completions) for draft in drafts], tools)
+    found = votes([(draft.new, draft.completions) for draft in drafts], tools.rights)
     least = config.checks.consistent or 0.0
     made = []
     for draft, vote in zip(drafts, found, strict=True):

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ratchet.generate.strategies.asking.votes import Vote
 from ratchet.records import Completion, Group, Part, Prompt
+from ratchet.verify.voting.votes import Vote
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from ratchet.generate.strategies.asking.checks import (
 from ratchet.generate.strategies.asking.drafts import Draft, stepped
 from ratchet.generate.strategies.asking.novelty import repetition
 from ratchet.generate.strategies.asking.steps import Asking, asked, novel, started
-from ratchet.generate.strategies.asking.votes import Vote
 from ratchet.generate.strategies.tools import Tools
 from ratchet.recipe.strategies.questions import NoveltyConfig, VisPlayConfig
 from ratchet.records import Completion, Group, Part, Prompt
+from ratchet.verify.voting.votes import Vote
 
 
 def visplay(prompts: Sequence[Prompt], config: VisPlayConfig, tools: Tools) -> list[Group]:

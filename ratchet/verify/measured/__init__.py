@@ -1,0 +1,1 @@
+"""Verifiers that measure an answer with a model: likelihoods, similarities, rewards."""
