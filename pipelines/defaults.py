@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ratchet.profile import IMAGE_OF_TASK, RESOURCES_OF_TASK, Profile
+from ratchet.profile import RESOURCES_OF_TASK, Profile
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Placed:
     def __call__(self, task: Any) -> Any:
         stage = task.name
         profile = self.profile
-        task.set_container_image(profile.images[IMAGE_OF_TASK[stage]])
+        task.set_container_image(profile.image(stage))
         task.set_caching_options(False)
         if profile.retries and stage != "finish":
             task.set_retry(num_retries=profile.retries, backoff_duration="5s", backoff_factor=2.0)

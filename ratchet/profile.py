@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from ratchet.errors import RecipeError
-from ratchet.recipe import Recipe
+from ratchet.recipe import EndpointConfig, Recipe
+from ratchet.recipe.judges import SEED, JudgeConfig
 from ratchet.records import Record
 
 IMAGE_OF_TASK: Mapping[str, str] = {
@@ -29,6 +30,10 @@ IMAGE_OF_TASK: Mapping[str, str] = {
 
 RESOURCES_OF_TASK: Mapping[str, str] = {"generate-shard": "generate"}
 """Tasks that get a stage's resources; all others have their own name's."""
+WITHOUT_MODELS = "core"
+"""The dependency set that has no torch."""
+_HERE = "python:"
+"""Images of the local profile are this machine's own environment, which has what it has."""
 
 
 class Resources(Record):
@@ -43,7 +48,8 @@ class Resources(Record):
 class Profile(Record):
     """Where a round runs.
 
-    `images` by dependency set (core, inference, training); `resources` and `retries` by stage; `secrets` maps a secret's
+    `images` by dependency set (core, inference, training); `image_of` by task where it needs another set than most recipes do, such
+    as {verify: inference} for a judge that runs in the stage; `resources` and `retries` by stage; `secrets` maps a secret's
     name to {key in the secret: environment variable}; `environment` holds plain, public variables.
     """
 
@@ -53,6 +59,7 @@ class Profile(Record):
         "inference": "python:ratchet-inference",
         "training": "python:ratchet-training",
     }
+    image_of: dict[str, str] = Field({}, description="dependency set by task, in place of the usual one")
     resources: dict[str, Resources] = {}
     retries: int = Field(1, ge=0)
     parallelism: int = Field(
@@ -62,6 +69,15 @@ class Profile(Record):
     environment: dict[str, str] = {}
     engines: tuple[str, ...] = ("transformers", "vllm", "endpoint")
     methods: tuple[str, ...] = ("sft", "dpo")
+
+    @model_validator(mode="after")
+    def _sets_exist(self) -> Profile:
+        for task, name in self.image_of.items():
+            if task not in IMAGE_OF_TASK:
+                raise ValueError(f"image_of names {task!r}, which is no task; tasks: {', '.join(IMAGE_OF_TASK)}")
+            if name not in self.images:
+                raise ValueError(f"image_of gives {task} the set {name!r}; images has {', '.join(self.images)}")
+        return self
 
     @classmethod
     def load(cls, given: str | None) -> Profile:
@@ -92,8 +108,60 @@ class Profile(Record):
                 "Change train.method, or compile with a profile that allows it."
             )
 
+        self._check_judges(recipe)
+        self._check_models(recipe)
+
+    def _check_judges(self, recipe: Recipe) -> None:
+        for name, judge in sorted(_judges(recipe).items()):
+            if judge.engine.kind not in self.engines:
+                raise RecipeError(
+                    f"recipe {recipe.name} asks judge {name} with engine {judge.engine.kind}; profile {self.name} has "
+                    f"{', '.join(self.engines)}. Change verify.judges.{name}.engine, or compile with a profile that has it."
+                )
+
+    def _check_models(self, recipe: Recipe) -> None:
+        """A stage that runs a model needs an image that can."""
+        for stage, why in (("verify", verify_runs(recipe)), ("filter", filter_runs(recipe))):
+            name = self.set_of(stage)
+            if why is None or name != WITHOUT_MODELS or self.images[name].startswith(_HERE):
+                continue
+            raise RecipeError(
+                f"recipe {recipe.name} runs {why} in stage {stage}; profile {self.name} gives {stage} the image {name}, which has no "
+                f"torch. Set image_of: {{{stage}: inference}} in the profile and compile again, or ask a server (engine endpoint)."
+            )
+
+    def set_of(self, task: str) -> str:
+        """The dependency set of a task."""
+        return self.image_of.get(task, IMAGE_OF_TASK[task])
+
+    def image(self, task: str) -> str:
+        """The image of a task."""
+        return self.images[self.set_of(task)]
+
     def resources_of(self, stage: str) -> Resources:
         return self.resources.get(stage, Resources())
+
+
+def _judges(recipe: Recipe) -> dict[str, JudgeConfig]:
+    """The judges that the recipe's verifiers ask, by name."""
+    asked = {one.judge for one in recipe.verify.chosen if hasattr(one, "judge")}
+    return {name: recipe.verify.judges.get(name, JudgeConfig()) for name in asked if name is not None}
+
+
+def verify_runs(recipe: Recipe) -> str | None:
+    """The model that verify runs itself, in words; None where rules, servers and subprocesses decide."""
+    for name, judge in sorted(_judges(recipe).items()):
+        if not isinstance(judge.engine, EndpointConfig):
+            return f"judge {name} ({'the seed' if judge.model == SEED else judge.model})"
+    models = (getattr(one, "model", None) for one in recipe.verify.chosen)
+    found = next((model for model in models if model is not None), None)
+    return None if found is None else f"model {found}"
+
+
+def filter_runs(recipe: Recipe) -> str | None:
+    """The model that filter runs itself, in words; None where it runs none."""
+    found = next(iter(recipe.filter.sources()), None)
+    return None if found is None else f"model {found}"
 
 
 def threads() -> int:

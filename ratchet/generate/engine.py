@@ -52,6 +52,7 @@ class Answer:
     unless it goes on from a beginning: then `begun + text` is the whole, to the character.
     A request that could not be answered has finish_reason "error", no text, and `error`: a slug, a colon, words.
     Slugs: too_long, picture, refused, timeout, server, reply. A text that a stop string ended includes it.
+    `n_prompt` counts the tokens that were read for it, those of pictures included; 0 where the engine does not say.
     """
 
     text: str
@@ -60,6 +61,7 @@ class Answer:
     logprob_sum: float | None = None
     error: str | None = None
     trail: str = field(default="", compare=False)
+    n_prompt: int = field(default=0, compare=False)
 
     @classmethod
     def said(

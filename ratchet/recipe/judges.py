@@ -24,6 +24,9 @@ class JudgeConfig(Record):
     max_new_tokens: int = Field(256, gt=0)
     batch_size: int = Field(64, gt=0, description="replies sampled at once")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    limit_seconds: float = Field(
+        600.0, gt=0, description="longest that a server may take for one judgement, retries included"
+    )
     cache: bool = Field(True, description="keep replies in the store by content, and never ask the same twice")
     price_in: float = Field(0.0, ge=0, description="price of a million tokens that it reads")
     price_out: float = Field(0.0, ge=0, description="price of a million tokens that it writes")

@@ -149,7 +149,10 @@ class Teacher:
             "created": int(time.time()),
             "model": self.name,
             "choices": choices,
-            "usage": {"completion_tokens": sum(answer.n_tokens for answer in answers)},
+            "usage": {
+                "prompt_tokens": answers[0].n_prompt,
+                "completion_tokens": sum(answer.n_tokens for answer in answers),
+            },
         }
 
     def _request(self, asked: ChatRequest) -> Request:

@@ -16,6 +16,7 @@ from ratchet.records import Group, Verdict
 from ratchet.stage import StageContext
 from ratchet.verify.applying import verdicts_of
 from ratchet.verify.columns import lists_array, with_completion_fields
+from ratchet.verify.judge import Spending, spent_in_words
 from ratchet.verify.panel import Panel, panel_of
 from ratchet.verify.tally import Tally
 from ratchet.verify.tools import opened
@@ -34,20 +35,26 @@ def run(context: StageContext) -> Manifest:
     with opened(context, ImageBank(context.store, parent.manifest.packs)) as tools:
         panel = panel_of(config, tools)
         for index, shard in enumerate(parent.manifest.shards):
-            total += _shard(context, parent, writer, index, panel)
+            tools.spending.begin(f"{context.prefix}#{index}")
+            total += _shard(context, parent, writer, index, panel, tools.spending)
             done += shard.rows
             context.progress(done, rows, "prompts", f"{total.verdicts} verdicts")
     context.check_lease()
     return writer.commit(
         counts=total.counts(),
-        results={"policy": config.policy, **total.results()},
+        results={"policy": config.policy, **total.results(), **_spent(total, config)},
         seconds=context.seconds,
         packs=parent.manifest.packs,
     )
 
 
 def _shard(
-    context: StageContext, parent: Artifact[Group], writer: ArtifactWriter[Group], index: int, panel: Panel
+    context: StageContext,
+    parent: Artifact[Group],
+    writer: ArtifactWriter[Group],
+    index: int,
+    panel: Panel,
+    spending: Spending,
 ) -> Tally:
     """Verify one shard, or recall what an earlier try counted in it. The count is written first: a shard has one."""
     place = f"{context.prefix}/tally-{index:05d}.json"
@@ -66,11 +73,16 @@ def _shard(
             verified, part_hash = _verify(context, part, tally, panel)
         tables.append(verified)
         rows_hash += part_hash
+    tally.spent = spending.take()
     _check_errors(tally, config)
     with context.clock("write"):
         context.store.put(place, canonical.dumps(tally.dump()))
         writer.write_table(index, pa.concat_tables(tables), f"{rows_hash % canonical.ROW_MODULUS:064x}")
     return tally
+
+
+def _spent(tally: Tally, config: VerifyConfig) -> dict[str, Any]:
+    return {"spent": spent_in_words(tally.spent, config.judges)} if tally.spent else {}
 
 
 def _check_errors(tally: Tally, config: VerifyConfig) -> None:

@@ -29,7 +29,8 @@ Lists = Sequence[Sequence[tuple[Verdict, ...]]]
 class Tally:
     """Adds up over shards. `skills` counts completions by judgement; `verifiers` all verdicts by reason, negatives' too;
     `broken` those that a verifier failed to give; `decided` honest completions by the verifier that decided alone (or TOGETHER)
-    and by what; `pairs` how verifiers agree on all completions, negatives too."""
+    and by what; `pairs` how verifiers agree on all completions, negatives too; `spent` what judges
+    cost."""
 
     def __init__(self) -> None:
         self.skills: dict[str, Counter[str]] = {}
@@ -37,6 +38,7 @@ class Tally:
         self.broken: Counter[str] = Counter()
         self.decided: dict[str, Counter[str]] = {}
         self.pairs = Pairs()
+        self.spent: dict[str, Counter[str]] = {}
         self.last_error = ""
 
     def add(self, groups: Sequence[Group], added: Lists, config: VerifyConfig) -> None:
@@ -74,7 +76,12 @@ class Tally:
             self.decided.setdefault(name, Counter())[_word(decision.judged)] += number
 
     def __iadd__(self, other: Tally) -> Tally:
-        counted = ((self.skills, other.skills), (self.verifiers, other.verifiers), (self.decided, other.decided))
+        counted = (
+            (self.skills, other.skills),
+            (self.verifiers, other.verifiers),
+            (self.decided, other.decided),
+            (self.spent, other.spent),
+        )
         for mine, theirs in counted:
             for name, counts in theirs.items():
                 mine.setdefault(name, Counter()).update(counts)
@@ -113,6 +120,7 @@ class Tally:
             "broken": {"all": self.broken},
             "decided": self.decided,
             "pairs": self.pairs.dump(),
+            "spent": self.spent,
         }
 
     @classmethod
@@ -123,6 +131,7 @@ class Tally:
         tally.broken = Counter(raw["broken"]["all"])
         tally.decided = {name: Counter(counts) for name, counts in raw["decided"].items()}
         tally.pairs = Pairs(raw["pairs"])
+        tally.spent = {name: Counter(counts) for name, counts in raw.get("spent", {}).items()}
         return tally
 
 

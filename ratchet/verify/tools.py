@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ratchet import models
 from ratchet.artifacts import ImageBank, ModelRef
-from ratchet.errors import VerifierError
+from ratchet.errors import SamplingError, StoreError, VerifierError
 from ratchet.generate.engine import Engine
 from ratchet.generate.engines import open_engine
 from ratchet.generate.sampling import derived_seed
@@ -17,6 +18,8 @@ from ratchet.recipe import EndpointConfig, GenerateConfig, JudgeConfig, VerifyCo
 from ratchet.recipe.judges import SEED
 from ratchet.stage import StageContext
 from ratchet.store import Store
+from ratchet.verify.judge import Judge, Judgements, Spending, identity
+from ratchet.verify.judge.asking import away
 
 
 @dataclass
@@ -32,7 +35,9 @@ class Tools:
     judges: Mapping[str, JudgeConfig]
     pinned: Mapping[str, ModelRef]
     draw: int
+    spending: Spending = field(default_factory=Spending)
     _engines: dict[str, Engine] = field(default_factory=dict)
+    _judges: dict[str, Judge] = field(default_factory=dict)
 
     def judge_config(self, name: str) -> JudgeConfig:
         """How the judge is configured; `seed` needs no configuration. Raises VerifierError for a name that is not known."""
@@ -75,15 +80,51 @@ class Tools:
             ref = self.ref(config.model)
             folder = None if served else models.fetch(self.store, ref)
             self._engines[judge] = open_engine(settings, folder, self.bank, ref.label)
+            if served:
+                remote: Any = self._engines[judge]
+                remote.limit_seconds = config.limit_seconds
         found = self._engines[judge]
         found.bank = self.bank
         return found
 
+    def judge(self, name: str) -> Judge:
+        """The judge of that name, its model started. Raises VerifierUnavailable where it is away."""
+        found = self._judges.get(name)
+        if found is None:
+            config = self.judge_config(name)
+            try:
+                engine = self.engine(name)
+                cache = Judgements(self.store, self.who(name)) if config.cache else None
+            except (SamplingError, StoreError) as error:
+                raise away(name, error) from error
+            found = self._judges[name] = Judge(name, config, engine, self.spending, cache)
+        found.engine.bank = self.bank
+        return found
+
+    def who(self, name: str) -> dict[str, Any]:
+        """Who a judge is; a server's own name for its model is known once the judge was opened."""
+        config = self.judge_config(name)
+        if not isinstance(config.engine, EndpointConfig):
+            return identity(config, self.ref(config.model))
+        ref = self.seed if config.engine.serves == "seed" else None
+        return identity(config, ref, getattr(self._engines.get(name), "model", None))
+
+    def named(self, name: str) -> dict[str, Any]:
+        """Who a judge is as the recipe names it: no server is asked."""
+        config = self.judge_config(name)
+        served = isinstance(config.engine, EndpointConfig)
+        return identity(config, None if served else self.ref(config.model))
+
     def close(self) -> None:
-        """Free the models that were opened."""
-        for engine in self._engines.values():
-            engine.close()
-        self._engines.clear()
+        """Write what is to be kept, and free the models that were opened."""
+        try:
+            for judge in self._judges.values():
+                judge.close()
+        finally:
+            self._judges.clear()
+            for engine in self._engines.values():
+                engine.close()
+            self._engines.clear()
 
 
 @contextmanager

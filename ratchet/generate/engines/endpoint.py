@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession
 
 T = TypeVar("T")
+GivenHook = Callable[[int, tuple[Answer, ...]], None]
+"""Told of a request's answers, by its number, as soon as it has them all."""
 WRONG_MODEL = "reply: wrong model"
 
 
@@ -43,7 +45,8 @@ class EndpointEngine:
     """Asks the server that `config` names; pictures come from `bank`. `on_batch` is told of completions as they arrive.
 
     Completions name as their model the served one, or `label` where the server runs the round's seed. The server is asked at
-    once which models it has; raises SamplingError when it does not answer or does not serve the model. `pace` is for tests.
+    once which models it has; raises SamplingError when it does not answer or does not serve the model. `limit_seconds` bounds one
+    request with all its retries. `pace` is for tests.
     """
 
     def __init__(
@@ -54,10 +57,13 @@ class EndpointEngine:
         *,
         on_batch: BatchHook | None = None,
         pace: Pace | None = None,
+        limit_seconds: float | None = None,
     ) -> None:
         self.config = config
         self.bank = bank
         self.on_batch = on_batch
+        self.on_given: GivenHook | None = None
+        self.limit_seconds = limit_seconds
         self._pace = pace or Pace()
         self._server = Server(config, self._pace)
         self._failures = _Failures(config.break_after)
@@ -131,7 +137,10 @@ class EndpointEngine:
         async def work(session: ClientSession) -> None:
             for job in jobs:
                 given = await self._done(session, requests[job.place], params, job)
-                made[job.place].update(enumerate(given, job.first))
+                row = made[job.place]
+                row.update(enumerate(given, job.first))
+                if self.on_given is not None and len(row) == params.k:
+                    self.on_given(job.place, tuple(row[number] for number in range(params.k)))
                 if self.on_batch is not None:
                     self.on_batch(job.n)
 
@@ -159,7 +168,12 @@ class EndpointEngine:
         asked = Asked(self.model, job.n, params, self.config.dialect == "vllm", request.begun, self._positions)
         draw = random.Random(derived_seed("wait", request.id, job.first))
         try:
-            given = await self._tried(lambda: self._asked(session, data, asked), draw)
+            async with asyncio.timeout(self.limit_seconds):
+                given = await self._tried(lambda: self._asked(session, data, asked), draw)
+        except TimeoutError:
+            failed = Answer.failed("timeout", f"no answer within {self.limit_seconds:g} s, retries included")
+            self._note(failed, healthy=False)
+            return (failed,) * job.n
         except (Again, Refused) as error:
             failed = Answer.failed(error.slug, self._server.redacted(error.words))
             self._note(failed, healthy=isinstance(error, Refused) and error.slug != "reply")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ratchet.errors import SamplingError
@@ -79,7 +79,14 @@ def answers(reply: Any, asked: Asked) -> tuple[Answer, ...]:
     given = reply.get("usage")
     usage: dict[str, Any] = given if isinstance(given, dict) else {}
     _check_length(usage.get("prompt_tokens"), asked)
-    return tuple(_answer(choice, asked, usage) for choice in choices)
+    read = _read(usage)
+    return tuple(replace(_answer(choice, asked, usage), n_prompt=read) for choice in choices)
+
+
+def _read(usage: dict[str, Any]) -> int:
+    """Tokens of the prompt; 0 where the server gives no such number."""
+    given = usage.get("prompt_tokens")
+    return int(given) if isinstance(given, int) and 0 < given <= MOST_TOKENS else 0
 
 
 def _check_length(prompt_tokens: Any, asked: Asked) -> None:

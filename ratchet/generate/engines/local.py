@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,7 +161,9 @@ class TransformersEngine:
                 ) from error
         tokens = sequences[:, start:]
         rows = [request for request in asked for _ in range(call.n)]
-        return self._answers(tokens.cpu(), likelihood.of(tokens).cpu(), params.stop, rows)
+        answers = self._answers(tokens.cpu(), likelihood.of(tokens).cpu(), params.stop, rows)
+        read = [n for n in inputs["attention_mask"].sum(dim=1).tolist() for _ in range(call.n)]
+        return [replace(one, n_prompt=n) for one, n in zip(answers, read, strict=True)]
 
     def _mixer(self, asked: Sequence[Request], n: int) -> list[Any]:
         """What mixes in the model that sees no picture, for requests that ask for it. All of a call ask alike."""

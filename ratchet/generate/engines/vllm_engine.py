@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +206,9 @@ class VllmEngine:
         for one in outputs:
             if one.finished:
                 piece = work.running.pop(one.request_id)
-                made += work.put(piece, self._answers(one.outputs, work.requests[piece.place]))
+                answers = self._answers(one.outputs, work.requests[piece.place])
+                read = len(one.prompt_token_ids or ())
+                made += work.put(piece, [replace(answer, n_prompt=read) for answer in answers])
         return made
 
     def _answers(self, outputs: Sequence[Any], request: Request) -> list[Answer]:
