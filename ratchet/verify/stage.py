@@ -16,7 +16,7 @@ from ratchet.records import Group, Verdict
 from ratchet.stage import StageContext
 from ratchet.verify.applying import verdicts_of
 from ratchet.verify.columns import lists_array, with_completion_fields
-from ratchet.verify.judge import Spending, spent_in_words
+from ratchet.verify.judges import Spending, spent_in_words
 from ratchet.verify.panel import Panel, panel_of
 from ratchet.verify.tally import Tally
 from ratchet.verify.tools import opened

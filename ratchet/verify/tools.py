@@ -18,8 +18,8 @@ from ratchet.recipe import EndpointConfig, GenerateConfig, JudgeConfig, VerifyCo
 from ratchet.recipe.judges import SEED
 from ratchet.stage import StageContext
 from ratchet.store import Store
-from ratchet.verify.judge import Judge, Judgements, Spending, identity
-from ratchet.verify.judge.asking import away
+from ratchet.verify.judges import Judge, Judgements, Spending, identity
+from ratchet.verify.judges.asking import away
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Verifiers that ask a model what it thinks of an answer. Templates left out are `ratchet.verify.judge.prompts`'s own."""
+"""Verifiers that ask a model what it thinks of an answer. Templates left out are `ratchet.verify.judges.prompts`'s own."""
 
 from __future__ import annotations
 

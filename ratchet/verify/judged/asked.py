@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from ratchet.generate.engine import Answer
 from ratchet.recipe.verifiers.judged import JudgedBase
 from ratchet.records import Completion, Group, Part, Prompt, Verdict
-from ratchet.verify.judge import Judge, Question
-from ratchet.verify.judge import prompts as texts
-from ratchet.verify.judge.reading import is_one_word, read_yes_no, said
+from ratchet.verify.judges import Judge, Question
+from ratchet.verify.judges import prompts as texts
+from ratchet.verify.judges.reading import is_one_word, read_yes_no, said
 from ratchet.verify.protocol import NO_REFERENCE, Pace
 from ratchet.verify.tools import Tools
 

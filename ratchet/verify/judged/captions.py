@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ratchet.recipe.verifiers.judged import CaptionConsistencyConfig
-from ratchet.verify.judge import Judge, Question
-from ratchet.verify.judge.prompts import asking, template_of
-from ratchet.verify.judge.reading import said
 from ratchet.verify.judged.asked import Asking, Case, Opinion, failed, opinion, shown, version_of, yes_no
+from ratchet.verify.judges import Judge, Question
+from ratchet.verify.judges.prompts import asking, template_of
+from ratchet.verify.judges.reading import said
 from ratchet.verify.tools import Tools
 
 

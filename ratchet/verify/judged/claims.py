@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from ratchet.recipe.verifiers.judged import ClaimsConfig
 from ratchet.verify.extract import answers as marked
-from ratchet.verify.judge import Judge, Question
-from ratchet.verify.judge.prompts import asking, template_of
-from ratchet.verify.judge.reading import read_claims, said
 from ratchet.verify.judged.asked import Asking, Case, Checked, Opinion, failed, opinion, part, version_of, yes_no
+from ratchet.verify.judges import Judge, Question
+from ratchet.verify.judges.prompts import asking, template_of
+from ratchet.verify.judges.reading import read_claims, said
 from ratchet.verify.text import items
 from ratchet.verify.tools import Tools
 

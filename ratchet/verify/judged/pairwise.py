@@ -9,10 +9,10 @@ from typing import NamedTuple
 from ratchet.generate.engine import Answer
 from ratchet.recipe.verifiers.judged import PairwiseConfig
 from ratchet.records import Group, ImageRef, Prompt, Verdict
-from ratchet.verify.judge import Judge, Question
-from ratchet.verify.judge.prompts import asking, template_of
-from ratchet.verify.judge.reading import read_choice, said
 from ratchet.verify.judged.asked import PACE, Opinion, failed, part, unfit, verdict_of, version_of
+from ratchet.verify.judges import Judge, Question
+from ratchet.verify.judges.prompts import asking, template_of
+from ratchet.verify.judges.reading import read_choice, said
 from ratchet.verify.protocol import NO_REFERENCE, Pace
 from ratchet.verify.tools import Tools
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from ratchet.generate.engine import Answer
 from ratchet.recipe.strategies.templates import fields
 from ratchet.recipe.verifiers.judged import RubricConfig, ScaleBase
-from ratchet.verify.judge import Judge, Question
-from ratchet.verify.judge.prompts import asking, template_of
-from ratchet.verify.judge.reading import read_scores, said
 from ratchet.verify.judged.asked import Asking, Case, Opinion, failed, opinion, part, version_of
+from ratchet.verify.judges import Judge, Question
+from ratchet.verify.judges.prompts import asking, template_of
+from ratchet.verify.judges.reading import read_scores, said
 from ratchet.verify.tools import Tools
 
 

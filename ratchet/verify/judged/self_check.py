@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from ratchet.generate.engine import Answer
 from ratchet.recipe.verifiers.judged import SelfCheckConfig
 from ratchet.verify.extract import answers as marked
-from ratchet.verify.judge import Judge, Question
-from ratchet.verify.judge.prompts import asking, template_of
-from ratchet.verify.judge.reading import said
 from ratchet.verify.judged.asked import Asking, Case, Opinion, failed, opinion, shown, version_of, yes_no
+from ratchet.verify.judges import Judge, Question
+from ratchet.verify.judges.prompts import asking, template_of
+from ratchet.verify.judges.reading import said
 from ratchet.verify.text import normalise
 from ratchet.verify.tools import Tools
 

@@ -9,10 +9,10 @@ from ratchet.generate.engine import Answer, joined
 from ratchet.generate.sampling import SamplingParams
 from ratchet.recipe.verifiers.judged import StepValuesConfig
 from ratchet.records import Completion, Group, Prompt
-from ratchet.verify.judge import Judge, Question
-from ratchet.verify.judge.reading import step_ends
 from ratchet.verify.judged.asked import Asking, Case, Opinion, version_of
 from ratchet.verify.judged.steps import combined, too_many
+from ratchet.verify.judges import Judge, Question
+from ratchet.verify.judges.reading import step_ends
 from ratchet.verify.judging import rights
 from ratchet.verify.tools import Tools
 

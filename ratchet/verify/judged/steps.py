@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from ratchet.recipe.verifiers.judged import StepBase, StepsConfig
 from ratchet.records import Part
-from ratchet.verify.judge import Judge, Question
-from ratchet.verify.judge.prompts import asking, template_of
-from ratchet.verify.judge.reading import step_ends
 from ratchet.verify.judged.asked import Asking, Case, Checked, Opinion, opinion, part, version_of, yes_no
+from ratchet.verify.judges import Judge, Question
+from ratchet.verify.judges.prompts import asking, template_of
+from ratchet.verify.judges.reading import step_ends
 from ratchet.verify.tools import Tools
 
 TOO_MANY = "too_many_steps"

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratchet.generate.engine import Answer
-from ratchet.verify.judge import reading
-from ratchet.verify.judge.prompts import CLOSING, OPENING, PROMPTS, asking, harmless
+from ratchet.verify.judges import reading
+from ratchet.verify.judges.prompts import CLOSING, OPENING, PROMPTS, asking, harmless
 
 TWO = ["correct", "grounded"]
 

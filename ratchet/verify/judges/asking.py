@@ -14,8 +14,8 @@ from ratchet.generate.engine import Answer, Engine, Request
 from ratchet.generate.sampling import SamplingParams
 from ratchet.recipe import EndpointConfig, JudgeConfig
 from ratchet.records import ImageRef, Message
-from ratchet.verify.judge.cache import Judgements
-from ratchet.verify.judge.spending import Spending
+from ratchet.verify.judges.cache import Judgements
+from ratchet.verify.judges.spending import Spending
 
 CHUNK = 8
 """Batches of a local engine between two writes of the cache: what a kill may lose of its work."""

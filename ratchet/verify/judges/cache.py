@@ -14,8 +14,8 @@ import orjson
 
 from ratchet.generate.engine import Answer
 from ratchet.store import Store
-from ratchet.verify.judge import segments
-from ratchet.verify.judge.identity import digest_of
+from ratchet.verify.judges import segments
+from ratchet.verify.judges.identity import digest_of
 
 FOLDER = "judgements"
 MEMORY_KIB = 16 * 1024

@@ -13,11 +13,11 @@ from ratchet.generate import SamplingParams
 from ratchet.generate.engine import Answer, Request
 from ratchet.recipe import JudgeConfig
 from ratchet.store import FolderStore, Stat
-from ratchet.verify.judge import Judge, Judgements, Question, Spending, identity, segments, spent_in_words
-from ratchet.verify.judge.asking import key_of
+from ratchet.verify.judges import Judge, Judgements, Question, Spending, identity, segments, spent_in_words
+from ratchet.verify.judges.asking import key_of
 from tests import rows
 from tests.asking import Scripted
-from tests.unit.verify.judge.asked import SEED, judge, reply
+from tests.unit.verify.judges.asked import SEED, judge, reply
 
 WHO = {"engine": "transformers", "digest": "d"}
 
