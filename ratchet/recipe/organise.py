@@ -90,6 +90,14 @@ class VerifyConfig(Record):
         """The verifiers' configurations; empty where each prompt's own decide alone."""
         return self.verifiers or ()
 
+    @property
+    def asks_models(self) -> bool:
+        """Whether a verifier of the recipe works with a model; those that prompts name never do."""
+        return any(
+            one.evidence == "model" or hasattr(one, "judge") or getattr(one, "model", None) is not None
+            for one in self.chosen
+        )
+
     def sources(self) -> Iterable[str]:
         """Models that must be pinned before the round works with them."""
         judges = (judge.source for judge in self.judges.values())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from ratchet.verify.judges import Spending, spent_in_words
 from ratchet.verify.panel import Panel, panel_of
 from ratchet.verify.tally import Tally
 from ratchet.verify.tools import opened
+from ratchet.verify.workers import in_processes, workers
 
 SLICE = 1024
 """Groups held as records at once, whatever the size of a shard."""
@@ -33,11 +35,9 @@ def run(context: StageContext) -> Manifest:
     total = Tally()
     done, rows = 0, parent.manifest.rows
     with opened(context, ImageBank(context.store, parent.manifest.packs)) as tools:
-        panel = panel_of(config, tools)
-        for index, shard in enumerate(parent.manifest.shards):
-            tools.spending.begin(f"{context.prefix}#{index}")
-            total += _shard(context, parent, writer, index, panel, tools.spending)
-            done += shard.rows
+        for index, tally in _tallies(context, parent, writer, panel_of(config, tools), tools.spending):
+            total += tally
+            done += parent.manifest.shards[index].rows
             context.progress(done, rows, "prompts", f"{total.verdicts} verdicts")
     context.check_lease()
     return writer.commit(
@@ -46,6 +46,35 @@ def run(context: StageContext) -> Manifest:
         seconds=context.seconds,
         packs=parent.manifest.packs,
     )
+
+
+def _tallies(
+    context: StageContext,
+    parent: Artifact[Group],
+    writer: ArtifactWriter[Group],
+    panel: Panel,
+    spending: Spending,
+) -> Iterator[tuple[int, Tally]]:
+    """Verify the shards, here or in several processes. Where models are asked it is here: they are opened once, and wait
+    for themselves."""
+    indexes = range(len(parent.manifest.shards))
+    count = min(workers(), len(indexes))
+    if count < 2 or context.config.asks_models:
+        yield from ((index, _shard(context, parent, writer, index, panel, spending)) for index in indexes)
+        return
+    for index, tally in in_processes(context, _shards, indexes, count):
+        if writer.finished(index) is None:
+            raise VerifierError(f"file {index} of verify is gone since a worker wrote it; run the stage again.")
+        yield index, tally
+
+
+@contextmanager
+def _shards(context: StageContext) -> Iterator[Callable[[int], Tally]]:
+    """In a worker: verify one shard after another, with tools of its own."""
+    parent, writer = context.open("generate", GROUPS), context.writer(GROUPS)
+    with opened(context, ImageBank(context.store, parent.manifest.packs)) as tools:
+        panel = panel_of(context.config, tools)
+        yield lambda index: _shard(context, parent, writer, index, panel, tools.spending)
 
 
 def _shard(
@@ -63,6 +92,7 @@ def _shard(
             return Tally.load(canonical.loads(context.store.get(place)))
         except NotFound:
             pass
+    spending.begin(f"{context.prefix}#{index}")
     tally = Tally()
     config: VerifyConfig = context.config
     with context.clock("read"):
