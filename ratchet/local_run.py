@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ratchet import rounds
-from ratchet.errors import RoundError
+from ratchet.errors import RoundError, RoundStopped
 from ratchet.rounds import RoundEnd
 from ratchet.store import Store, open_store
 
@@ -50,7 +50,8 @@ def run_rounds(
 ) -> list[RoundEnd]:
     """Run `count` rounds one after the other; each resolves its seed from the registry when it begins.
 
-    Stops at the first round that FAILED and raises RoundError with what finish said and where the log is.
+    Stops at the first round that FAILED and raises RoundError with what finish said and where the log is; at one that was
+    STOPPED it raises RoundStopped with why, since the next round would meet the same.
     """
     ends = []
     for index in range(count):
@@ -58,6 +59,8 @@ def run_rounds(
         if said is not None:
             said(end)
         ends.append(end)
+        if end.state == "STOPPED":
+            raise RoundStopped(f"the round was stopped on purpose at {end.reason}")
         if end.state == "FAILED":
             raise RoundError(
                 f"the round failed at {end.reason}\n`ratchet resume --loop {run.loop}` goes on where it stopped; the log is {run.folder / 'logs'}."

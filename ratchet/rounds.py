@@ -5,6 +5,7 @@
 <root>/loops/<loop>/rounds/0007/round.json   written by begin, never changed
 <root>/loops/<loop>/rounds/0007/<stage>-<key>/manifest.json
 <root>/loops/<loop>/rounds/0007/failures/    what tasks said that failed: <stage>-<job>.json, <stage>/<part>-<job>.json
+<root>/loops/<loop>/rounds/0007/alarms/      what the round watched in itself: <stage>.json
 <root>/loops/<loop>/rounds/0007/end.json     written by finish, or by the begin that closed the round
 <root>/loops/<loop>/promotions/  <root>/looks/<family>/
 """
@@ -15,19 +16,21 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
 from ratchet import canonical
 from ratchet.artifacts.manifest import MANIFEST, Manifest, ModelRef, parse_manifest
 from ratchet.autonomy import RoundAutonomy
-from ratchet.errors import Conflict, NotFound, RoundError, StoreError
+from ratchet.errors import AuditFailed, Conflict, NotFound, RoundError, RoundStopped, StoreError
 from ratchet.recipe import Recipe
 from ratchet.records import Record
 from ratchet.store import Store, open_store
 
-State = Literal["PROMOTED", "REFUSED", "STALE", "FAILED"]
+State = Literal["PROMOTED", "REFUSED", "STALE", "STOPPED", "FAILED"]
+STOPS = (RoundStopped.__name__, AuditFailed.__name__)
+"""Errors that end a round on purpose: nothing broke, and the same would be said again."""
 MOST_TOLD = 4
 """Different failures, and parts that failed alike, that are told in full; the store keeps every one."""
 _LOOP_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -208,12 +211,23 @@ def _failure_key(ticket: Ticket, stage: str, part: str) -> str:
 def read_failures(store: Store, loop: str, number: int, job: str) -> dict[str, str]:
     """What the stages of a run said when they failed, by stage; where parts of a stage failed, which ones said what."""
     said: dict[str, dict[str, list[str]]] = {}
+    for body in _failures(store, loop, number, job):
+        words = f"{body['error']}: {body['message']}"
+        said.setdefault(str(body["stage"]), {}).setdefault(words, []).append(str(body.get("part", "")))
+    return {stage: _in_words(by_words) for stage, by_words in said.items()}
+
+
+def read_stops(store: Store, loop: str, number: int, job: str) -> dict[str, str]:
+    """Of a run's stages those that stopped the round on purpose, and why."""
+    found = _failures(store, loop, number, job)
+    return {str(body["stage"]): str(body["message"]) for body in found if body["error"] in STOPS}
+
+
+def _failures(store: Store, loop: str, number: int, job: str) -> Iterator[Mapping[str, Any]]:
     for stat in store.list(f"{round_prefix(loop, number)}/failures/"):
         body = canonical.loads(store.get(store.key(stat.uri)))
         if body["job"] == job:
-            words = f"{body['error']}: {body['message']}"
-            said.setdefault(str(body["stage"]), {}).setdefault(words, []).append(str(body.get("part", "")))
-    return {stage: _in_words(by_words) for stage, by_words in said.items()}
+            yield body
 
 
 def _in_words(parts: Mapping[str, Sequence[str]]) -> str:

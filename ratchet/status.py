@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ratchet import rounds
+from ratchet.alarms import raised
 from ratchet.autonomy import RoundAutonomy, decided_by_person
 from ratchet.registry import lease as leases
 from ratchet.registry import open_registry
@@ -107,6 +108,7 @@ def _round(store: Store, loop: str, number: int, moves: Sequence[Move]) -> dict[
         "state": end.state if end else "RUNNING",
         "reason": reason,
         "stopped": stopped,
+        "alarms": [{"before": moment, **alarm.model_dump()} for moment, alarm in raised(store, loop, number)],
         "seed_version": opened.seed.version,
         "candidate_version": candidate,
         "autonomy": autonomy.model_dump(mode="json") if autonomy else None,

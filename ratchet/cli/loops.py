@@ -202,6 +202,12 @@ def _show_status(found: dict[str, Any]) -> None:
         )
         table.add_row(*("" if c is None else str(c) for c in columns))
     console.print(table)
+    for one in found["rounds"]:
+        for alarm in one["alarms"]:
+            words = (
+                f"round {one['round']}, alarm {alarm['name']} ({alarm['action']}): {alarm['words']}. {alarm['next']}"
+            )
+            console.print(words, style="yellow", highlight=False, markup=False)
     last = found["rounds"][-1] if found["rounds"] else None
     if last and last["autonomy"]:
         console.print(

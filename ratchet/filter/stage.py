@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ratchet import canonical
+from ratchet import alarms, canonical
 from ratchet.artifacts import GROUPS, Artifact, ArtifactWriter, Manifest, RowSchema
 from ratchet.artifacts.columns import paused_gc
 from ratchet.errors import NotFound
@@ -43,7 +43,11 @@ EXCLUDED = RowSchema("excluded", 1, Excluded)
 
 
 def run(context: StageContext) -> Manifest:
-    """Filter every group. Safe to kill and to run again: the decision is made anew, finished shards are kept."""
+    """Filter every group. Safe to kill and to run again: the decision is made anew, finished shards are kept.
+
+    Raises RoundStopped, before anything is decided, where an alarm of the recipe stops the round.
+    """
+    found = alarms.check(context)
     decisions = survey(context)
     parent = context.open("verify", GROUPS)
     writer = context.writer(GROUPS)
@@ -58,7 +62,11 @@ def run(context: StageContext) -> Manifest:
     dropped = excluded.commit(counts=decisions.reasons())
     return writer.commit(
         counts=_counts(decisions, total),
-        results={**_results(decisions, total), "excluded": dropped.content_digest},
+        results={
+            **_results(decisions, total),
+            "excluded": dropped.content_digest,
+            "alarms": [one.model_dump(mode="json") for one in found],
+        },
         seconds=context.seconds,
         packs=parent.manifest.packs,
     )

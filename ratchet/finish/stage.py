@@ -1,7 +1,8 @@
 """finish: the exit task. It knows only the loop and the job, reads what the stages left, and says how the round ended.
 
-A round is PROMOTED, REFUSED or STALE only if promote's manifest says so; whatever the graph's exit codes were,
-anything else is FAILED, with the first stage that has no manifest and what it said.
+A round is PROMOTED, REFUSED or STALE only if promote's manifest says so. It is STOPPED if that says so, or if the first
+stage that has no manifest ended the round on purpose: an alarm, or an audit. Whatever the graph's exit codes were, anything
+else is FAILED, with that stage and what it said.
 """
 
 from __future__ import annotations
@@ -44,12 +45,15 @@ def end_of(store: Store, ticket: Ticket) -> RoundEnd:
     missing = [name for name in STEPS if name not in done]
     if missing:
         first = next((name for name in ("begin", *missing) if name in failures), missing[0])
+        stops = rounds.read_stops(store, ticket.loop, ticket.number, ticket.job)
+        if first in stops:
+            return RoundEnd(state="STOPPED", reason=f"{first}: {stops[first]}", job=ticket.job)
         said = failures.get(first, "it left no manifest and no message: its process was killed, or never started")
         return RoundEnd(state="FAILED", reason=f"{first}: {said}", job=ticket.job)
     results = done["promote"].results
     return RoundEnd(
         state=results["state"],
-        reason=results["words"][-1] if results["state"] == "STALE" else results["decision"]["reason"],
+        reason=results["words"][-1] if results["state"] in ("STALE", "STOPPED") else results["decision"]["reason"],
         job=ticket.job,
         champion=results.get("champion"),
         candidate=results.get("candidate"),

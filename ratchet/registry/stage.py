@@ -1,7 +1,8 @@
 """promote: register the candidate, look once at the holdout's outcomes, decide, and move the alias if the gate says so.
 
 Killed at any point and run again, it finds what it did: the version by its digest and round, the look and its decision by
-their key, the move of the alias by the stage's key. A control arm is judged like a round and leaves no trace but this
+their key, the move of the alias by the stage's key. An alarm that says stop keeps the alias where it is, whatever the gate
+decides, and the round is STOPPED. A control arm is judged like a round and leaves no trace but this
 artifact: no version, no look, no alias.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ratchet import alarms
 from ratchet.artifacts import Manifest, ModelRef, read_manifest
 from ratchet.errors import ArtifactError, RegistryError
 from ratchet.evaluate.outcomes import OUTCOMES, Outcome
@@ -55,13 +57,22 @@ def _judge(context: StageContext, model: ModelRef) -> tuple[dict[str, Any], Gate
     with context.clock("registry"):
         context.check_lease()
         version = registry.register(context.round.loop, model.uri, model.digest, _lineage(context))
+    raised = alarms.watch(context)
+    stopped = alarms.stopping(raised)
     with context.clock("decide"):
         decision = _look(context, model)
     with context.clock("registry"):
-        move = _promote(context, registry, version, decision) if decision.promote else None
-        state: State = "REFUSED" if move is None else "PROMOTED" if move.moved else "STALE"
+        promotes = decision.promote and stopped is None
+        move = _promote(context, registry, version, decision) if promotes else None
+        state: State = "STOPPED" if stopped is not None else _state(move)
         _record(registry, version, decision, state)
-    return _results(context, decision, state, model.model_copy(update={"version": version.version}), move), decision
+    results = _results(context, decision, state, model.model_copy(update={"version": version.version}), move)
+    said = {"alarms": [one.model_dump(mode="json") for one in raised]}
+    return results | said | ({"words": [*results["words"], stopped]} if stopped is not None else {}), decision
+
+
+def _state(move: Move | None) -> State:
+    return "REFUSED" if move is None else "PROMOTED" if move.moved else "STALE"
 
 
 def _candidate(context: StageContext) -> ModelRef:
@@ -168,9 +179,15 @@ def _lineage(context: StageContext) -> Lineage:
     return Lineage(
         tags={name: value for name, value in tags.items() if value is not None},
         params={name: str(value) for name, value in _leaves(opened.recipe.model_dump(mode="json")).items()},
-        metrics={f"evaluate/{name}": float(v) for name, v in _leaves(evaluate.results).items() if _is_number(v)},
+        metrics={f"evaluate/{name}": float(v) for name, v in _leaves(evaluate.results).items() if _is_number(v)}
+        | _vitals(context),
         datasets=(*datasets, ("holdout", prompts.parts["holdout"], holdout)),
     )
+
+
+def _vitals(context: StageContext) -> dict[str, float]:
+    """What the round's answers said of its seed's health: `vitals/agreement` and so on."""
+    return {f"vitals/{name}": float(v) for name, v in _leaves(alarms.vitals_of(context)).items() if _is_number(v)}
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

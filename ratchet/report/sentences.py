@@ -26,6 +26,7 @@ STATE_WORDS = {
     "PROMOTED": "promoted",
     "REFUSED": "refused",
     "STALE": "stale",
+    "STOPPED": "stopped",
     "FAILED": "failed",
     "RUNNING": "running",
 }
@@ -33,7 +34,8 @@ STATE_MEANS = {
     "PROMOTED": "the candidate became the champion",
     "REFUSED": "the gate kept the champion",
     "STALE": "the champion changed meanwhile, so nothing was decided",
-    "FAILED": "a stage stopped, so there was nothing to decide",
+    "STOPPED": "an alarm or an audit ended the round on purpose, and the champion stays",
+    "FAILED": "a stage broke off, so there was nothing to decide",
     "RUNNING": "the round has not ended",
 }
 
@@ -92,9 +94,11 @@ def standfirst(view: LoopView) -> str:
 
 
 def breakdown(shown: RoundView) -> str:
-    """Why a round came to nothing: of one that failed, or that stands still before its end; empty for others."""
+    """Why a round came to nothing: of one that failed, was stopped, or stands still before its end; empty for others."""
     if shown.state == "FAILED":
         return f"Round {shown.number} failed: {shown.reason}"
+    if shown.state == "STOPPED":
+        return f"Round {shown.number} was stopped on purpose: {shown.reason}"
     return f"Round {shown.number} {shown.reason}" if shown.stopped else ""
 
 
@@ -105,6 +109,7 @@ def round_headline(shown: RoundView) -> str:
         "PROMOTED": f"promoted {version}",
         "REFUSED": f"refused {version}",
         "STALE": f"left {version} undecided, because the champion changed meanwhile",
+        "STOPPED": "was stopped on purpose",
         "FAILED": "failed before the gate decided",
         "RUNNING": "has stopped before its end" if shown.stopped else "is still running",
     }[shown.state]

@@ -26,11 +26,12 @@ _STATE_STYLES = {
     "PROMOTED": "bold cyan",
     "REFUSED": "yellow",
     "STALE": "magenta",
+    "STOPPED": "bold yellow",
     "FAILED": "bold red",
     "RUNNING": "dim",
 }
 # A mark of its own beside the word, as in the HTML report.
-_STATE_MARKS = {"PROMOTED": "●", "REFUSED": "◇", "STALE": "□", "FAILED": "×", "RUNNING": "○"}
+_STATE_MARKS = {"PROMOTED": "●", "REFUSED": "◇", "STALE": "□", "STOPPED": "■", "FAILED": "×", "RUNNING": "○"}
 
 
 def round_table(view: LoopView) -> Table:

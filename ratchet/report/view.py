@@ -71,7 +71,7 @@ class RoundView(Record):
     """
 
     number: int
-    state: Literal["PROMOTED", "REFUSED", "STALE", "FAILED", "RUNNING"]
+    state: Literal["PROMOTED", "REFUSED", "STALE", "STOPPED", "FAILED", "RUNNING"]
     reason: str
     stopped: bool = False
     sentences: tuple[str, ...] = ()

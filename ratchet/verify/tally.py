@@ -15,6 +15,7 @@ from ratchet.records import Completion, Group, Verdict
 from ratchet.verify.applying import NOT_GENERATED
 from ratchet.verify.disagreement import Pairs
 from ratchet.verify.policy import UNCHECKED, Decision, Judgement, policy_of
+from ratchet.verify.vitals import VitalsTally
 
 MICRO = 1_000_000
 _COUNTED = (
@@ -40,10 +41,12 @@ class Tally:
         self.pairs = Pairs()
         self.spent: dict[str, Counter[str]] = {}
         self.last_error = ""
+        self.vitals = VitalsTally()
 
     def add(self, groups: Sequence[Group], added: Lists, config: VerifyConfig) -> None:
         for group, lists in zip(groups, added, strict=True):
             self._group(group, lists, config)
+            self.vitals.add(group, lists, config)
 
     def _group(self, group: Group, lists: Sequence[tuple[Verdict, ...]], config: VerifyConfig) -> None:
         skill = self.skills.setdefault(group.prompt.skill, Counter())
@@ -87,6 +90,7 @@ class Tally:
                 mine.setdefault(name, Counter()).update(counts)
         self.broken.update(other.broken)
         self.pairs += other.pairs
+        self.vitals += other.vitals
         self.last_error = other.last_error or self.last_error
         return self
 
@@ -111,6 +115,7 @@ class Tally:
             "verifiers": {name: dict(sorted(self.verifiers[name].items())) for name in sorted(self.verifiers)},
             "decided": [{"verifier": name or None, **_in_order(self.decided[name])} for name in sorted(self.decided)],
             "disagreement": self.pairs.results(),
+            "vitals": self.vitals.vitals().model_dump(mode="json"),
         }
 
     def dump(self) -> dict[str, Any]:
@@ -121,6 +126,7 @@ class Tally:
             "decided": self.decided,
             "pairs": self.pairs.dump(),
             "spent": self.spent,
+            "vitals": self.vitals.dump(),
         }
 
     @classmethod
@@ -132,6 +138,7 @@ class Tally:
         tally.decided = {name: Counter(counts) for name, counts in raw["decided"].items()}
         tally.pairs = Pairs(raw["pairs"])
         tally.spent = {name: Counter(counts) for name, counts in raw.get("spent", {}).items()}
+        tally.vitals = VitalsTally.load(raw["vitals"])
         return tally
 
 

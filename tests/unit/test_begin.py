@@ -17,6 +17,7 @@ from ratchet.errors import (
     RegistryError,
     RegistryUnavailable,
     RoundError,
+    RoundStopped,
 )
 from ratchet.finish import finish
 from ratchet.promptset import find
@@ -266,3 +267,36 @@ def test_a_judges_model_that_is_not_there_opens_no_round(settings: Settings, sto
     with pytest.raises(ModelError, match="no folder at"):
         begin("job-1", options, settings)
     assert rounds.numbers(store, LOOP) == []
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, OTHER_RECIPE])
+@pytest.mark.parametrize("resume", [False, True])
+def test_after_a_round_that_was_stopped_a_new_one_opens(
+    settings: Settings, store: Store, recipe: str, resume: bool
+) -> None:
+    ticket = opened(settings)
+    rounds.write_failure(store, ticket, "filter", RoundStopped("alarm entropy: fell"))
+    assert finish(ticket.job, LOOP, settings).state == "STOPPED"
+    assert opened(settings, "job-2", recipe, resume=resume).number == 2
+    end = rounds.read_end(store, LOOP, 1)
+    assert end is not None
+    assert end.state == "STOPPED"
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, OTHER_RECIPE])
+def test_a_run_killed_between_its_stop_and_finish_leaves_a_round_that_can_be_stopped_again(
+    settings: Settings, store: Store, recipe: str
+) -> None:
+    ticket = opened(settings)
+    leave(store, ticket, "generate")
+    leave(store, ticket, "verify")
+    rounds.write_failure(store, ticket, "filter", RoundStopped("alarm entropy: fell"))
+    leases.Lease(store.sub(rounds.loop_prefix(LOOP)), ticket.job, ticket.epoch, 60).release()
+    again = opened(settings, "job-2", recipe)
+    end = rounds.read_end(store, LOOP, 1)
+    if recipe == RECIPE:
+        # Filter runs again and meets the same alarm.
+        assert (again.number, end) == (1, None)
+    else:
+        assert end is not None
+        assert (again.number, end.state, end.reason) == (2, "STOPPED", "filter: alarm entropy: fell")

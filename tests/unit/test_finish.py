@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ratchet import rounds
-from ratchet.errors import TrainError
+from ratchet.errors import AuditFailed, RoundStopped, TrainError
 from ratchet.finish import finish
 from ratchet.finish.stage import end_of
 from ratchet.loop import cancel
@@ -120,3 +120,33 @@ def test_a_report_that_cannot_be_made_does_not_hide_the_end(settings: Settings, 
     assert finish(ticket.job, LOOP, settings).state == "REFUSED"
     made = {store.key(s.uri).rsplit("/", 1)[-1] for s in store.list(rounds.round_prefix(LOOP, 1))}
     assert made & {"report.html", "report-failure.json"}
+
+
+@pytest.mark.parametrize(
+    "error", [RoundStopped("alarm entropy: fell"), AuditFailed("majority: precision 0.4 below 0.6")]
+)
+def test_a_round_that_was_stopped_on_purpose_is_stopped_and_not_failed(
+    settings: Settings, store: Store, ticket: Ticket, error: Exception
+) -> None:
+    leave(store, ticket, "generate")
+    leave(store, ticket, "verify")
+    rounds.write_failure(store, ticket, "filter", error)
+    end = finish(ticket.job, LOOP, settings)
+    assert (end.state, end.reason) == ("STOPPED", f"filter: {error}")
+    # The end is final: nothing can complete the round.
+    leave_all(store, ticket, "PROMOTED")
+    assert finish(ticket.job, LOOP, settings) == end
+
+
+def test_what_broke_before_the_stop_is_what_ended_the_round(store: Store, ticket: Ticket) -> None:
+    leave(store, ticket, "generate")
+    rounds.write_failure(store, ticket, "filter", RoundStopped("alarm entropy: fell"))
+    rounds.write_failure(store, ticket, "verify", ValueError("bad row"))
+    assert end_of(store, ticket).state == "FAILED"
+
+
+def test_a_stop_at_promote_says_why(settings: Settings, store: Store, ticket: Ticket) -> None:
+    leave_all(store, ticket, "STOPPED")
+    end = finish(ticket.job, LOOP, settings)
+    assert (end.state, end.reason) == ("STOPPED", "Not promoted: the alias is elsewhere.")
+    assert (end.champion, end.candidate) == ("1", "2")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ratchet import local_run, rounds
-from ratchet.errors import RoundError
+from ratchet.errors import RoundError, RoundStopped
 from ratchet.finish import finish
 from ratchet.local_run import LocalRun, run_rounds
 from ratchet.rounds import RoundEnd
@@ -38,9 +38,11 @@ def pretend(monkeypatch: pytest.MonkeyPatch, settings: Settings, *states: str, c
         asked.append("--resume" in command)
         ticket = opened(settings, f"job-{len(asked)}", resume=asked[-1])
         state = left.pop(0)
-        leave_all(
-            open_store(settings.root), ticket, state, but=("train", "evaluate", "promote") if state == "FAILED" else ()
-        )
+        store = open_store(settings.root)
+        unfinished = ("train", "evaluate", "promote") if state in ("FAILED", "STOPPED") else ()
+        leave_all(store, ticket, state, but=unfinished)
+        if state == "STOPPED":
+            rounds.write_failure(store, ticket, "train", RoundStopped("alarm entropy: it fell"))
         finish(ticket.job, LOOP, settings)
         return code
 
@@ -71,6 +73,20 @@ def test_a_failed_round_stops_the_loop_and_resume_goes_back_to_it(
     assert [e.state for e in ends] == ["REFUSED", "REFUSED"]
     assert asked == [False, True, False]
     assert rounds.numbers(open_store(settings.root), LOOP) == [1, 2]
+
+
+def test_a_stopped_round_ends_the_loop_with_its_words_and_the_next_run_opens_a_new_one(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, run: LocalRun
+) -> None:
+    pretend(monkeypatch, settings, "REFUSED", "STOPPED", "REFUSED", code=1)
+    said: list[RoundEnd] = []
+    with pytest.raises(RoundStopped, match="stopped on purpose at train: alarm entropy: it fell") as stopped:
+        run_rounds(run, 3, said=said.append)
+    assert stopped.value.exit_code == 9
+    assert [end.state for end in said] == ["REFUSED", "STOPPED"]
+    assert [end.state for end in run_rounds(run, 1, resume=True)] == ["REFUSED"]
+    assert rounds.numbers(open_store(settings.root), LOOP) == [1, 2, 3]
+    assert run.log(3).parent.exists()
 
 
 def test_a_round_that_never_opened_is_told_by_the_last_error_in_its_log(
