@@ -1,6 +1,7 @@
 r"""What a completion gives as its answer: a marked part (`<answer>..</answer>`, `\boxed{}`) or else the whole text.
 
-What comes before `</think>` is never an answer. A mark that is opened and not closed leaves nothing to read.
+What comes before `</think>` is never an answer. A mark that is opened and not closed leaves nothing to read. A recipe may
+ask for another reading (`Where`); only "first" and "last" choose among several answers, because the recipe says so.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, NamedTuple, TypeVar
+
+from ratchet.recipe.verifiers.base import Where
 
 T = TypeVar("T", bound=Hashable)
 
@@ -19,6 +22,8 @@ _OPEN = re.compile(r"<answer>", re.IGNORECASE)
 _CLOSE = re.compile(r"</answer>", re.IGNORECASE)
 _BOXED = "\\boxed{"
 _BRACE = re.compile(r"[{}]")
+_FENCE = re.compile(r"^[ \t]*```[^\n`]*(?:\n|$)", re.MULTILINE)
+_UNMARKED = frozenset({"auto", "whole", "first", "last"})
 
 
 class Extracted(NamedTuple, Generic[T]):
@@ -29,51 +34,84 @@ class Extracted(NamedTuple, Generic[T]):
     readings: tuple[T, ...] = ()
 
 
-def extract(text: str, read: Callable[[str], Iterable[T]]) -> Extracted[T]:
-    """Read every answer of the text. One distinct reading is the value; none is unparsed, several are ambiguous."""
-    readings = tuple(dict.fromkeys(one for answer in answers(text) for one in read(answer)))
+def extract(text: str, read: Callable[[str], Iterable[T]], where: Where = "auto") -> Extracted[T]:
+    """Read every answer of the text. One distinct reading is the value; none is unparsed, several are ambiguous.
+
+    `where` first or last: the first or last of several readings is the value.
+    """
+    every = [one for answer in answers(text, where) for one in read(answer)]
+    readings = tuple(dict.fromkeys(every))
     if len(readings) == 1:
         return Extracted(readings[0], None, readings)
+    if every and where in ("first", "last"):
+        return Extracted(every[0 if where == "first" else -1], None, readings)
     return Extracted(None, AMBIGUOUS if readings else UNPARSED, readings)
 
 
-def answers(text: str) -> list[str]:
-    """The marked answers, or the whole text if nothing is marked. Empty where a mark is not closed."""
+def answers(text: str, where: Where = "auto") -> list[str]:
+    """The marked answers, or the whole text if nothing is marked. Empty where a mark is not closed.
+
+    `where` boxed or tagged: only answers with that mark. whole: all that follows the thinking, marks and all. first, last:
+    in the order of the text, so that a box before a tag is read before it.
+    """
     if "<" not in text and "\\" not in text:
-        return [text]
-    said = _after_thinking(text)
+        return [text] if where in _UNMARKED else []
+    said = after_thinking(text)
     if said is None:
         return []
-    tagged, rest = _tagged(said)
+    if where == "whole":
+        return [said]
+    tagged, rest, around = _tagged(said)
     if tagged is None:
         return []
-    boxed = _boxed(rest)
-    if boxed is None:
-        return []
-    inside = [part for body in tagged for part in (_boxed(body) or [body])]
-    return [*inside, *boxed] or [said]
+    if where == "tagged":
+        return tagged
+    boxes = boxed(said if where == "boxed" else rest)
+    if boxes is None or where == "boxed":
+        return boxes or []
+    inside = [(boxed(body) or [body]) for body in tagged]
+    if where == "auto":
+        return [*(part for parts in inside for part in parts), *boxes] or [said]
+    return _in_order(inside, around) or [said]
 
 
-def _after_thinking(text: str) -> str | None:
+def _in_order(inside: list[list[str]], around: list[str]) -> list[str]:
+    """Answers as they come: the boxes of each text between two tags, then what the next tag holds."""
+    found: list[str] = []
+    for index, outside in enumerate(around):
+        found += boxed(outside) or []
+        found += inside[index] if index < len(inside) else []
+    return found
+
+
+def after_thinking(text: str) -> str | None:
+    """What follows the last `</think>`, or the whole text; None where the thinking does not end."""
     ends = [match.end() for match in _THOUGHT.finditer(text)]
     rest = text[ends[-1] :] if ends else text
     return None if _THINK.search(rest) else rest
 
 
-def _tagged(text: str) -> tuple[list[str] | None, str]:
-    """Bodies of the answer tags, and the text around them; None for bodies where a tag is not closed."""
+def fenced(text: str) -> list[str]:
+    """Bodies of Markdown's code fences; the text itself if there are none. A fence that is not closed ends with the text."""
+    pieces = _FENCE.split(text)
+    return pieces[1::2] if len(pieces) > 1 else [text]
+
+
+def _tagged(text: str) -> tuple[list[str] | None, str, list[str]]:
+    """Bodies of the answer tags, the text around them, and that text in pieces; None for bodies where a tag is not closed."""
     bodies, around, position = [], [], 0
     while opened := _OPEN.search(text, position):
         closed = _CLOSE.search(text, opened.end())
         if closed is None:
-            return None, text
+            return None, text, [text]
         bodies.append(text[opened.end() : closed.start()])
         around.append(text[position : opened.start()])
         position = closed.end()
-    return bodies, " ".join([*around, text[position:]])
+    around.append(text[position:])
+    return bodies, " ".join(around), around
 
 
-def _boxed(text: str) -> list[str] | None:
+def boxed(text: str) -> list[str] | None:
     """Bodies of the boxes, braces balanced; None where one is not closed."""
     bodies, position = [], 0
     while (start := text.find(_BOXED, position)) >= 0:

@@ -70,35 +70,44 @@ def pace_of(verifier: Verifier) -> Pace:
 
 @dataclass(frozen=True)
 class Rule:
-    """A verifier that looks at one answer at a time. `corrupt` makes a wrong answer from the reference."""
+    """A verifier that looks at one answer at a time.
+
+    `gold` makes a right answer from the prompt, where that is not the reference as it stands; `corrupt` makes a wrong one.
+    """
 
     name: str
     version: str
     check: Check
     corrupt: Callable[[Prompt], str] | None = None
     needs_reference: bool = True
+    gold: Callable[[Prompt], str] | None = None
 
     def verify(self, groups: Sequence[Group]) -> list[list[Verdict]]:
         made: dict[Finding, Verdict] = {}
         return [self._group(group, made) for group in groups]
 
     def self_check(self, prompt: Prompt) -> str | None:
-        if prompt.reference is None:
-            return (
-                f"verifier {self.name} needs a reference, and the prompt has none; add one."
-                if self.needs_reference
-                else None
-            )
-        found = self.check(prompt, prompt.reference)
+        if self.needs_reference and prompt.reference is None:
+            return f"verifier {self.name} needs a reference, and the prompt has none; add one."
+        right = self.right_answer(prompt)
+        if right is None:
+            return None
+        found = self.check(prompt, right)
         if not found.passed:
-            shown = prompt.reference[:_SHOWN]
-            return f"verifier {self.name} does not accept the reference {shown!r} ({found.reason}); mend it or name another verifier."
+            return (
+                f"verifier {self.name} does not accept the reference {right[:_SHOWN]!r} ({found.reason}); "
+                "mend it or name another verifier."
+            )
         if self.corrupt is None:
             return None
         wrong = self.corrupt(prompt)
         if self.check(prompt, wrong).passed:
-            return f"verifier {self.name} accepts {wrong[:_SHOWN]!r} for the reference {prompt.reference[:_SHOWN]!r}; name a stricter one."
+            return f"verifier {self.name} accepts {wrong[:_SHOWN]!r} for the reference {right[:_SHOWN]!r}; name a stricter one."
         return None
+
+    def right_answer(self, prompt: Prompt) -> str | None:
+        """What the rule must accept; None where the prompt has no reference to make it from."""
+        return prompt.reference if self.gold is None else self.gold(prompt)
 
     def _group(self, group: Group, made: dict[Finding, Verdict]) -> list[Verdict]:
         prompt = group.prompt

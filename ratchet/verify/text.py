@@ -22,9 +22,8 @@ _SHORT = 1000
 _NO_NUMBER = re.compile("[²³¹⁰-₟¼-¾⅐-↉]")
 _TOKEN = re.compile(r"[\w.,+-]+")
 # At most 30 digits and three of exponent: what matches is cheap to compute with.
-_NUMBER = re.compile(
-    r"[+-]?(?:(?:[0-9]{1,3}(?:,[0-9]{3}){1,9}|[0-9]{1,30})(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:e[+-]?[0-9]{1,3})?"
-)
+NUMBER = r"[+-]?(?:(?:[0-9]{1,3}(?:,[0-9]{3}){1,9}|[0-9]{1,30})(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:e[+-]?[0-9]{1,3})?"
+_NUMBER = re.compile(NUMBER)
 _DIGIT = re.compile(r"[0-9]")
 _WORD = re.compile(r"[^\W\d_]+")
 _UNITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -43,6 +42,9 @@ _TEENS = (
 NUMBER_WORDS: dict[str, Decimal] = {word: Decimal(value) for value, word in enumerate(_UNITS + _TEENS)}
 _CLAUSE = re.compile(r"[.,;:!?\n]+")
 _YES_NO = frozenset({"yes", "no"})
+_ARTICLES = frozenset({"a", "an", "the"})
+_DIGITS = {word: str(value) for word, value in NUMBER_WORDS.items()}
+_WORDS_AND_NUMBERS = re.compile(r"-?\.?[0-9][0-9.]*%?|[^\W_]+")
 _FILLERS = _YES_NO | {"and", "or"}
 
 
@@ -64,6 +66,19 @@ def normalise(text: str) -> str:
             break
         text = folded
     return text
+
+
+def compatible(text: str) -> str:
+    """Compatible characters as one (NFKC), and nothing else changed but what nobody sees."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFKC", _stream_safe(text.translate(_INVISIBLE)))
+
+
+def plain_words(text: str) -> str:
+    """Words alone: normalised, no punctuation but inside of numbers, no articles, English numbers up to twenty as digits."""
+    words = (word.strip(".-") for word in _WORDS_AND_NUMBERS.findall(normalise(text)))
+    return " ".join(_DIGITS.get(word, word) for word in words if word and word not in _ARTICLES)
 
 
 def _trim(text: str) -> str:
@@ -100,16 +115,15 @@ def items(text: str) -> list[str]:
     return [item for item in map(normalise, text.split(",")) if item]
 
 
-def yes_no(text: str) -> set[bool]:
-    """What a text says: the first word, a clause of its own, or else any word that is yes or no.
+def yes_no(text: str) -> list[bool]:
+    """What a text says, in its order: the first word, a clause of its own, or else any word that is yes or no.
 
     "yes, there is no doubt" says yes; "yes or no" and "No. Yes." say both.
     """
     plain = normalise(text)
     words = _WORD.findall(plain)
-    said = {clause for clause in map(normalise, _CLAUSE.split(plain)) if clause in _YES_NO}
-    if words and words[0] in _YES_NO:
-        said.add(words[0])
+    said = [words[0]] if words and words[0] in _YES_NO else []
+    said += [clause for clause in map(normalise, _CLAUSE.split(plain)) if clause in _YES_NO]
     if not said or _FILLERS.issuperset(words):
-        said |= _YES_NO.intersection(words)
-    return {one == "yes" for one in said}
+        said += [word for word in words if word in _YES_NO]
+    return [one == "yes" for one in dict.fromkeys(said)]

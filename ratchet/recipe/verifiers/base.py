@@ -11,6 +11,9 @@ from ratchet.records import Record
 OWN = "prompt"
 """Stands in a list of verifiers for those that each prompt names itself, and in weights for all of them."""
 
+Where = Literal["auto", "whole", "first", "last", "boxed", "tagged"]
+"""Where a completion's answer stands."""
+
 
 class VerifierBase(Record):
     """`label` is what verdicts, weights and reports call it: two of a kind need two labels."""

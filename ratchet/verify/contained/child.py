@@ -1,0 +1,192 @@
+"""The other end of a contained worker: run as a script, it imports nothing of ratchet and answers one request at a time.
+
+    python -P child.py TASK SECONDS MEMORY_MIB
+
+A request is 4 bytes of length and JSON, and so is a reply: {"ok": value}, or {"error": text, "memory": bool}. CPU time of
+one request is limited by a timer whose signal ends the process, since computing in C hears nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import resource
+import signal
+import struct
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+MOST_DEPTH = 64
+_OTHERS = 16
+_LONGEST = 300
+
+
+def main() -> None:
+    task, seconds, memory_mib = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
+    # What a library prints must not come between replies.
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    answer = TASKS[task]()
+    _limit(memory_mib)
+    _reply(replies, {"ok": "ready"})
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    while (request := _request(sys.stdin.buffer)) is not None:
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        try:
+            reply = {"ok": answer(request)}
+        except MemoryError:
+            reply = {"error": "out of memory", "memory": True}
+        except Exception as error:
+            reply = {"error": f"{type(error).__name__}: {error}"[:_LONGEST]}
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        _reply(replies, reply)
+
+
+def _limit(memory_mib: int) -> None:
+    """No more memory than now and so much beside; no file grows, none but the three standard ones is opened for long."""
+    with open("/proc/self/statm") as statm:
+        now = int(statm.read().split()[0]) * resource.getpagesize()
+    most = now + (memory_mib << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _request(stream: BinaryIO) -> Any:
+    head = stream.read(4)
+    if len(head) < 4:
+        return None
+    return json.loads(stream.read(struct.unpack(">I", head)[0]))
+
+
+def _reply(stream: BinaryIO, reply: dict[str, Any]) -> None:
+    body = json.dumps(reply).encode()
+    stream.write(struct.pack(">I", len(body)) + body)
+    stream.flush()
+
+
+def _maths() -> Callable[[Any], str]:
+    """Compares mathematics: {"gold", "given", "only"}. Replies match, wrong, unparsed, ambiguous or bad_reference.
+
+    only: what else the text gives as an answer must be equal too, as far as math-verify finds it equally prominent.
+    """
+    from functools import lru_cache
+    from itertools import groupby
+
+    from math_verify import parser
+    from math_verify.grader import verify
+
+    config = (parser.LatexExtractionConfig(boxed_match_priority=0), parser.ExprExtractionConfig())
+    found: Any = parser.get_extraction_regexes(config)
+
+    @lru_cache(maxsize=256)
+    def read(text: str) -> tuple[Any, ...]:
+        return tuple(parser.parse(text, config, parsing_timeout=None))
+
+    def equal(gold: Any, given: Any) -> bool:
+        for one in gold:
+            for other in given:
+                try:
+                    if verify([one], [other], timeout_seconds=None, raise_on_error=True):
+                        return True
+                except MemoryError:
+                    raise
+                except Exception:
+                    continue  # what cannot be compared is not equal, as in math-verify itself
+        return False
+
+    def others(text: str) -> list[Any]:
+        """What as prominent places of the text say beside the one that math-verify takes."""
+        patterns = sorted(((p, at, kind) for ps, kind in found for p, at in ps), key=lambda one: one[1])
+        for _, group in groupby(patterns, key=lambda one: one[1]):
+            matches = [(m, kind) for p, _, kind in group for m in p.finditer(text)]
+            matches.sort(key=lambda one: (one[0].end(), -one[0].start()), reverse=True)
+            taken: list[tuple[int, int]] = []
+            said = []
+            for match, kind in matches:
+                start, end = match.span()
+                if any(start < b and a < end for a, b in taken):
+                    continue
+                value, _ = parser.extract_match(match, kind)
+                if value is not None:
+                    taken.append((start, end))
+                    said.append(value)
+                if len(said) > _OTHERS:
+                    break
+            if said:
+                return said[1:]
+        return []
+
+    def compare(request: Any) -> str:
+        gold, given = read(request["gold"]), read(request["given"])
+        if not gold or not given:
+            return "unparsed" if gold else "bad_reference"
+        if not equal(gold, given):
+            return "wrong"
+        if request["only"] and not all(equal(gold, [one]) for one in others(request["given"])):
+            return "ambiguous"
+        return "match"
+
+    compare({"gold": "$\\frac{1}{2}$", "given": "$\\sqrt{x^2}+0.5$", "only": True})  # grammars are built on first use
+    return compare
+
+
+def _python() -> Callable[[Any], str | None]:
+    """Parses a program, which is never run. Replies what is wrong with it, or null."""
+    import ast
+
+    def parse(source: Any) -> str | None:
+        try:
+            tree = ast.parse(source)
+        except (SyntaxError, ValueError, RecursionError) as error:
+            return f"{type(error).__name__}: {error}"[:_LONGEST]
+        return None if tree.body else "there is no statement in it"
+
+    return parse
+
+
+def _schema() -> Callable[[Any], str | None]:
+    """Validates {"schema", "document"}, both JSON as text. Replies what does not fit, or null."""
+    from functools import lru_cache
+
+    from jsonschema import Draft202012Validator
+    from referencing import Registry
+
+    @lru_cache(maxsize=64)
+    def validator(schema: str) -> Any:
+        # An empty registry: a reference to elsewhere is an error, never fetched.
+        return Draft202012Validator(json.loads(schema), registry=Registry())
+
+    def validate(request: Any) -> str | None:
+        document = json.loads(request["document"])
+        if _depth(document) > MOST_DEPTH:
+            return f"it is nested more than {MOST_DEPTH} deep"
+        wrong = next(validator(request["schema"]).iter_errors(document), None)
+        return None if wrong is None else f"{wrong.json_path}: {wrong.message}"[:_LONGEST]
+
+    sys.setrecursionlimit(20_000)
+    return validate
+
+
+def _depth(document: Any) -> int:
+    depth, layer = 0, [document]
+    while layer and depth <= MOST_DEPTH:
+        depth += 1
+        layer = [
+            inner
+            for one in layer
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return depth
+
+
+TASKS: dict[str, Callable[[], Callable[[Any], Any]]] = {"maths": _maths, "python": _python, "schema": _schema}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""The rule on captions: which objects a free text names, and which of them are there (CHAIR)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+from ratchet.recipe.verifiers.rules import CaptionConfig
+from ratchet.records import Part, Prompt
+from ratchet.verify import text as texts
+from ratchet.verify.extract import after_thinking, answers
+from ratchet.verify.protocol import Finding, Rule
+from ratchet.verify.rules.lists import MAX_PARTS
+from ratchet.verify.rules.reading import REMEMBERED, bad_reference, rule
+from ratchet.verify.rules.synonyms import COCO
+
+NOTHING_NAMED = "nothing_named"
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_NOT = frozenset({"no", "without", "not", "neither", "nor"})
+_BETWEEN = frozenset({"a", "an", "any", "the", "single"})
+_LONGEST_NAME = 4
+_IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse", "geese": "goose",
+              "knives": "knife", "feet": "foot", "teeth": "tooth", "leaves": "leaf", "shelves": "shelf"}  # fmt: skip
+
+
+class Lexicon:
+    """Names and synonyms of objects, found in text by the longest name first. Singular and plural are one."""
+
+    def __init__(self, table: Mapping[str, tuple[str, ...]]) -> None:
+        self._object: dict[tuple[str, ...], str] = {}
+        for name, synonyms in table.items():
+            for one in (*synonyms, name):
+                self._object[_singular(_words(one))] = name
+        self._longest = min(_LONGEST_NAME, max(map(len, self._object), default=1))
+
+    def named(self, text: str) -> frozenset[str]:
+        """Objects that the text says are there. "no dog" and "without a dog" name none."""
+        words = _words(text)
+        single = tuple(map(_one, words))
+        found, place = set(), 0
+        while place < len(words):
+            size, name = self._at(single, place)
+            if name is not None and not _denied(words, place):
+                found.add(name)
+            place += size
+        return frozenset(found)
+
+    def _at(self, words: tuple[str, ...], place: int) -> tuple[int, str | None]:
+        for size in range(self._longest, 0, -1):
+            name = self._object.get(words[place : place + size])
+            if name is not None and place + size <= len(words):
+                return size, name
+        return 1, None
+
+
+def caption(config: CaptionConfig) -> Rule:
+    """Precision, recall or F1 of the objects that a caption names, and for each object whether it is there."""
+    table = COCO if config.table == "coco" else {}
+    lexicon = Lexicon({**table, **config.synonyms})
+
+    @lru_cache(maxsize=REMEMBERED)
+    def truth_of(reference: str) -> frozenset[str]:
+        return lexicon.named(reference.replace(",", " , "))
+
+    def check(prompt: Prompt, answer: str) -> Finding:
+        truth = truth_of(prompt.reference or "")
+        if not truth:
+            return bad_reference("the reference names no object of the table")
+        said = answers(answer, config.answer)
+        if config.answer in ("first", "last"):
+            said = said[:1] if config.answer == "first" else said[-1:]
+        if after_thinking(answer) is None or not said:
+            return Finding(0.0, False, "unparsed")
+        if len({texts.normalise(one) for one in said}) > 1:
+            return Finding(0.0, False, "ambiguous")
+        return _compared(lexicon.named(said[0]), truth, config)
+
+    def corrupt(prompt: Prompt) -> str:
+        others = sorted({*table, *config.synonyms} - truth_of(prompt.reference or ""))
+        return f"there is a {others[0]} ." if others else "nothing"
+
+    return rule(config, check, corrupt)
+
+
+def _compared(named: frozenset[str], truth: frozenset[str], config: CaptionConfig) -> Finding:
+    if not named:
+        return Finding(0.0, False, NOTHING_NAMED)
+    right = len(named & truth)
+    precision, recall = right / len(named), right / len(truth)
+    f1 = 2 * right / (len(named) + len(truth))
+    score = {"precision": precision, "recall": recall, "f1": f1}[config.score]
+    reason = "match" if score >= 1 else "partial" if score > 0 else "wrong"
+    detail = f"precision {precision:.3f}, recall {recall:.3f}"
+    parts = [Part(name=n, score=float(n in named)) for n in sorted(truth)]
+    parts += [Part(name=n, score=0.0) for n in sorted(named - truth)]
+    return Finding(score, score >= config.passes, reason, detail, tuple(parts[:MAX_PARTS]))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(texts.normalise(text)))
+
+
+def _denied(words: tuple[str, ...], place: int) -> bool:
+    before = place - 1
+    while before >= 0 and words[before] in _BETWEEN and place - before <= 2:
+        before -= 1
+    return before >= 0 and words[before] in _NOT
+
+
+def _singular(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(_one, words))
+
+
+@lru_cache(maxsize=16_384)
+def _one(word: str) -> str:
+    """An English word without its plural ending; wrong for few words, and the same for a name and its mention."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    if len(word) > 40 or len(word) < 4 or word.endswith(("ss", "us", "is")):
+        return word
+    if word.endswith("ies"):
+        return word[:-3] + "y"
+    if word.endswith(("ches", "shes", "sses", "xes", "zes")):
+        return word[:-2]
+    return word[:-1] if word.endswith("s") else word
