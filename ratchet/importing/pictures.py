@@ -8,7 +8,6 @@ the alpha channel). Grey pictures of 16 or 32 bits are refused: readers would cl
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -111,7 +110,7 @@ def fetch(source: Source, table: Table, value: Any) -> bytes:
     if isinstance(value, str):
         try:
             return base64.b64decode(value.partition(",")[2], validate=True)
-        except binascii.Error as error:
+        except ValueError as error:  # binascii.Error is one; text beyond ASCII raises another
             raise RowRefused("unreadable_picture", f"the picture in the row is not base64: {error}.") from error
     raise RowRefused(
         "wrong_type", f"a picture is given as {type(value).__name__}; give a path, bytes, or {{bytes, path}}."

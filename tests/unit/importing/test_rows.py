@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ratchet.importing import ImportOptions
@@ -54,6 +54,7 @@ def refusal_of(attempt: Callable[[], object]) -> RowRefused | None:
 
 
 @settings(max_examples=300, deadline=None)
+@example(changes={"images": {"bytes": "\x80"}}, split_by=None, split_column=None)
 @given(
     changes=st.dictionaries(st.sampled_from([*FIELDS, "document", "split"]), values, max_size=4),
     split_by=st.sampled_from([None, "document"]),
