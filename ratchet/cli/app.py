@@ -12,7 +12,7 @@ import sys
 import typer
 
 import ratchet
-from ratchet.cli import loops, recipes, servers, sets, stages, worlds
+from ratchet.cli import curation, loops, recipes, servers, sets, stages, worlds
 from ratchet.cli.output import errors
 from ratchet.errors import RatchetError
 
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 loops.register(app)
 sets.register(app)
+curation.register(app)
 stages.register(app)
 app.add_typer(recipes.app, name="recipe")
 app.add_typer(servers.app, name="services")

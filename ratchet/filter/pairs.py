@@ -20,27 +20,38 @@ class Candidate(NamedTuple):
     reason: str
 
 
-def make_pairs(passed: Sequence[Candidate], failed: Sequence[Candidate], config: PairsConfig) -> tuple[Pair, ...]:
-    """The best pairs: widest margin first, then most alike in length, then by index.
+Ends = tuple[Candidate, Candidate]
 
-    No completion appears twice until every one that fits has appeared. Texts that are the same count once, and a text
-    that passed is never rejected.
+
+def make_pairs(passed: Sequence[Candidate], failed: Sequence[Candidate], config: PairsConfig) -> tuple[Pair, ...]:
+    """Pairs of a passed over a failed completion, by `config.choose`; ties by index.
+
+    widest and alike: no completion appears twice until every one that fits has appeared. Texts that are the same count
+    once, and a text that passed is never rejected.
     """
     winners = _distinct(sorted(passed, key=lambda c: (-c.score, c.completion.index)), set())
     losers = _distinct(sorted(failed, key=lambda c: (c.score, c.completion.index)), {_text(c) for c in winners})
-    possible = [(w, r) for w in winners for r in losers if _fits(w, r, config)]
-    possible.sort(key=lambda both: _rank(*both))
-    taken: dict[tuple[int, int], Pair] = {}
+    if config.choose == "best_worst":
+        met = [(w, r) for w, r in zip(winners, losers, strict=False) if _fits(w, r, config)]
+        return tuple(_pair(w, r) for w, r in met[: config.max_per_prompt])
+    rank = _alike if config.choose == "alike" else _widest
+    possible = sorted(((w, r) for w in winners for r in losers if _fits(w, r, config)), key=lambda both: rank(*both))
+    return tuple(_pair(w, r) for w, r in _spread(possible, config.max_per_prompt))
+
+
+def _spread(possible: Sequence[Ends], most: int | None) -> list[Ends]:
+    """At most `most`, in order: first those whose two ends are both new, then the rest."""
+    taken: dict[tuple[int, int], Ends] = {}
     used: set[int] = set()
     for fresh_only in (True, False):
         for w, r in possible:
             ends = (w.completion.index, r.completion.index)
-            if len(taken) == config.max_per_prompt:
+            if len(taken) == most:
                 break
             if ends not in taken and not (fresh_only and used.intersection(ends)):
-                taken[ends] = _pair(w, r)
+                taken[ends] = (w, r)
                 used.update(ends)
-    return tuple(taken.values())
+    return list(taken.values())
 
 
 def image_pairs(
@@ -83,9 +94,14 @@ def _fits(w: Candidate, r: Candidate, config: PairsConfig) -> bool:
     return balanced and w.score - r.score >= config.min_margin - 1e-9
 
 
-def _rank(w: Candidate, r: Candidate) -> tuple[float, float, int, int]:
+def _widest(w: Candidate, r: Candidate) -> tuple[float, ...]:
     short, long = _lengths(w, r)
     return (r.score - w.score, long / short, w.completion.index, r.completion.index)
+
+
+def _alike(w: Candidate, r: Candidate) -> tuple[float, ...]:
+    short, long = _lengths(w, r)
+    return (long / short, r.score - w.score, w.completion.index, r.completion.index)
 
 
 def _pair(w: Candidate, r: Candidate) -> Pair:

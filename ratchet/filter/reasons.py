@@ -8,29 +8,41 @@ CLIPPED = "clipped"
 UNPARSED = "unparsed"
 TOO_HARD = "too_hard"
 TOO_EASY = "too_easy"
+LOW_VARIANCE = "low_variance"
+MISORDERED = "misordered"
 NO_USE = "no_use"
 DUPLICATE = "duplicate"
 NEAR_DUPLICATE = "near_duplicate"
 HELD_OUT_PROMPT = "held_out_prompt"
 HELD_OUT_PICTURE = "held_out_picture"
 HELD_OUT_NEAR = "held_out_near"
+NEAR_DUPLICATE_TEXT = "near_duplicate_text"
 OVER_CAP = "over_cap"
+OVER_DIFFICULTY_CAP = "over_difficulty_cap"
+OVER_PASS_RATE_CAP = "over_pass_rate_cap"
 UNBALANCED = "unbalanced"
+LENGTH_UNBALANCED = "length_unbalanced"
 
 REASONS: dict[str, str] = {
     UNSCORED: "no completion was decided: verifiers failed, or the prompt has no reference",
-    CLIPPED: "every completion was cut at max_new_tokens",
-    UNPARSED: "no decided completion holds one readable answer",
+    CLIPPED: "too many completions were cut at max_new_tokens (clipped_share; all of them, if not set)",
+    UNPARSED: "too few decided completions hold one readable answer (unparsed_share; none, if not set)",
     TOO_HARD: "share of passed completions below min_pass_rate",
     TOO_EASY: "share of passed completions above max_pass_rate",
+    LOW_VARIANCE: "scores spread less than min_score_std, and it serves nothing else",
+    MISORDERED: "pairs.repair dropped its pairs, and it serves nothing else",
     NO_USE: "nothing in it to train on: no completion to keep, no pair, no spread",
     DUPLICATE: "same pictures and question as an earlier kept group",
     NEAR_DUPLICATE: "same question, and pictures within dedup_near_bits of an earlier kept group",
     HELD_OUT_PROMPT: "the prompt is in the holdout or report split",
     HELD_OUT_PICTURE: "a picture is in the holdout or report split",
     HELD_OUT_NEAR: "same question as a holdout or report prompt, and a picture within decontaminate_near_bits",
+    NEAR_DUPLICATE_TEXT: "text as in an earlier kept group, by dedup_text",
     OVER_CAP: "more than per_skill groups of its skill",
+    OVER_DIFFICULTY_CAP: "more than per_difficulty groups of its difficulty band",
+    OVER_PASS_RATE_CAP: "more than per_pass_rate groups of its fifth of the pass rate",
     UNBALANCED: "more groups of its skill than balance times the rarest",
+    LENGTH_UNBALANCED: "its pairs were dropped for pairs.mean_length_ratio, and it serves nothing else",
 }
 NAMES: tuple[str, ...] = (KEPT, *REASONS)
 CODES: dict[str, int] = {name: code for code, name in enumerate(NAMES)}

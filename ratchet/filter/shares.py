@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,23 +27,22 @@ def limit_shares(
     balance: float | None,
 ) -> Codes:
     """Reason codes with the groups dropped that exceed `per_skill`, then `balance` times the rarest skill that is left."""
-    codes = codes.copy()
     if per_skill is not None:
-        _drop_over(codes, skills, keys, per_skill, reasons.OVER_CAP)
+        codes = cap(codes, skills, keys, per_skill, reasons.OVER_CAP)
     if balance is not None:
         left = np.bincount(skills[codes == 0])
         if left.any():
             most = math.floor(int(left[left > 0].min()) * balance + 1e-9)
-            _drop_over(codes, skills, keys, most, reasons.UNBALANCED)
+            codes = cap(codes, skills, keys, most, reasons.UNBALANCED)
     return codes
 
 
-def _drop_over(
-    codes: Codes, skills: npt.NDArray[np.uint32], keys: npt.NDArray[np.uint64], most: int, reason: str
-) -> None:
-    """Per skill keep the `most` lowest keys of the groups not dropped so far."""
+def cap(codes: Codes, classes: Any, keys: npt.NDArray[np.uint64], most: int, reason: str) -> Codes:
+    """Reason codes where of each class only the `most` lowest keys of the groups not dropped so far are left."""
+    codes = codes.copy()
     alive = np.flatnonzero(codes == 0)
-    order = alive[np.lexsort((keys[alive], skills[alive]))]
-    sorted_skills = skills[order]
-    firsts = np.searchsorted(sorted_skills, sorted_skills, side="left")
+    order = alive[np.lexsort((keys[alive], classes[alive]))]
+    sorted_classes = classes[order]
+    firsts = np.searchsorted(sorted_classes, sorted_classes, side="left")
     codes[order[np.arange(order.size) - firsts >= most]] = reasons.CODES[reason]
+    return codes

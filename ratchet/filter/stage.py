@@ -7,39 +7,25 @@ named with their reason in a second artifact in the folder `excluded` beside the
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from ratchet import alarms, canonical
-from ratchet.artifacts import GROUPS, Artifact, ArtifactWriter, Manifest, RowSchema
+from ratchet.artifacts import GROUPS, Artifact, ArtifactWriter, Manifest
 from ratchet.artifacts.columns import paused_gc
 from ratchet.errors import NotFound
+from ratchet.filter import reasons
+from ratchet.filter.decisions import Decisions
+from ratchet.filter.excluded import EXCLUDED, Excluded, excluded_prefix, excluded_rows
 from ratchet.filter.settle import Settled, settle
-from ratchet.filter.survey import Decisions, completions_counted, survey
-from ratchet.records import Group, Pair, Record
+from ratchet.filter.survey import survey
+from ratchet.records import Group, Pair
 from ratchet.stage import StageContext
 from ratchet.verify.columns import lists_array, with_column, with_completion_fields
 from ratchet.verify.stage import slices
-
-EXCLUDED_FOLDER = "excluded"
-
-
-class Excluded(Record):
-    """A dropped group: enough to know what it was, and to find it in the artifact of verify."""
-
-    prompt_id: str
-    skill: str
-    difficulty: float | None
-    source: str
-    question: str
-    images: tuple[str, ...]
-    pass_rate: float | None
-    reason: str
-
-
-EXCLUDED = RowSchema("excluded", 1, Excluded)
 
 
 def run(context: StageContext) -> Manifest:
@@ -72,11 +58,6 @@ def run(context: StageContext) -> Manifest:
     )
 
 
-def excluded_prefix(prefix: str) -> str:
-    """Where the dropped groups of the filter artifact at `prefix` are."""
-    return f"{prefix}/{EXCLUDED_FOLDER}"
-
-
 def _counts(decisions: Decisions, total: Counter[str]) -> dict[str, int]:
     dropped = {f"dropped_{name}": number for name, number in decisions.reasons().items()}
     return {"rows": decisions.rows, "kept": decisions.kept, **dropped, **dict(sorted(total.items()))}
@@ -90,9 +71,11 @@ def _results(decisions: Decisions, total: Counter[str]) -> dict[str, Any]:
         "reasons": decisions.reasons(),
         "skills": decisions.by_skill(),
         "bands": decisions.by_band(),
+        "pass_rates": decisions.by_pass_rate(),
         "completions": _with_prefix(total, "completions_"),
         "uses": _with_prefix(total, "use_"),
         "pairs": total["pairs"],
+        "pairs_mended": _with_prefix(total, "pairs_"),
     }
 
 
@@ -120,21 +103,35 @@ def _shard(
     with context.clock("write"):
         kept = decisions.codes[start : start + table.num_rows] == 0
         tables, rows_hash = [], 0
+        left = _pairs_left(decisions, start + np.flatnonzero(kept))
         for part in slices(table.filter(pa.array(kept))):
             with paused_gc():
-                written, part_hash = _keep(context, part, tally)
+                written, part_hash = _keep(context, part, tally, left[: part.num_rows])
+            del left[: part.num_rows]
             tables.append(written)
             rows_hash += part_hash
         context.store.put(place, canonical.dumps(tally))
-        excluded.write(index, _excluded(table, ~kept, decisions, start))
+        excluded.write(index, excluded_rows(table, ~kept, decisions, start))
         writer.write_table(index, pa.concat_tables(tables), f"{rows_hash % canonical.ROW_MODULUS:064x}")
     return tally
 
 
-def _keep(context: StageContext, table: pa.Table, tally: Counter[str]) -> tuple[pa.Table, int]:
+def _pairs_left(decisions: Decisions, rows: Any) -> list[list[bool] | None]:
+    """For each kept row which of its pairs of text stay; None: all."""
+    pairs = decisions.pairs
+    return [None if pairs is None else pairs.of(row) for row in rows.tolist()]
+
+
+def _keep(
+    context: StageContext, table: pa.Table, tally: Counter[str], left: Sequence[list[bool] | None]
+) -> tuple[pa.Table, int]:
     """The rows with marks on completions, pairs and uses; and their hash. Adds to `tally`."""
     dicts = GROUPS.dicts(table)
-    settled = [settle(group, context.round.recipe.verify, context.config) for group in GROUPS.rows_of_dicts(dicts)]
+    groups = GROUPS.rows_of_dicts(dicts)
+    settled = [
+        _with_pairs_left(settle(group, context.round.recipe.verify, context.config), pairs)
+        for group, pairs in zip(groups, left, strict=True)
+    ]
     for row, one in zip(dicts, settled, strict=True):
         _count(one, tally)
         for completion, (kept, why) in zip(row["completions"], one.marks, strict=True):
@@ -152,27 +149,22 @@ def _keep(context: StageContext, table: pa.Table, tally: Counter[str]) -> tuple[
     return table, canonical.rows_hash(dicts)
 
 
+def _with_pairs_left(settled: Settled, left: list[bool] | None) -> Settled:
+    """Without the pairs that the mean lengths cost, and without the use that hung on them."""
+    if left is None or all(left):
+        return settled
+    stays = iter(left)
+    pairs = tuple(pair for pair in settled.pairs if pair.kind != "text" or next(stays))
+    uses = tuple(use for use in settled.uses if use != "preference" or pairs)
+    mended = settled.mended + Counter(length_unbalanced=left.count(False))
+    return settled._replace(pairs=pairs, uses=uses, mended=mended)
+
+
 def _count(one: Settled, tally: Counter[str]) -> None:
-    for name, number in completions_counted(one.marks).items():
-        tally[f"completions_{name}"] += number
+    for _, why in one.marks:
+        tally[f"completions_{why or reasons.KEPT}"] += 1
+    for name, number in one.mended.items():
+        tally[f"pairs_{name}"] += number
     for use in one.uses:
         tally[f"use_{use}"] += 1
     tally["pairs"] += len(one.pairs)
-
-
-def _excluded(table: pa.Table, dropped: Any, decisions: Decisions, start: int) -> list[Excluded]:
-    numbers = np.flatnonzero(dropped)
-    prompts = table.column("prompt").take(pa.array(numbers)).to_pylist() if numbers.size else []
-    return [
-        Excluded(
-            prompt_id=prompt["id"],
-            skill=prompt["skill"],
-            difficulty=prompt["difficulty"],
-            source=prompt["source"],
-            question=next((m["content"] for m in reversed(prompt["messages"]) if m["role"] == "user"), ""),
-            images=tuple(image["sha256"] for image in prompt["images"]),
-            pass_rate=decisions.pass_rate(start + number),
-            reason=decisions.names[decisions.codes[start + number]],
-        )
-        for number, prompt in zip(numbers.tolist(), prompts, strict=True)
-    ]

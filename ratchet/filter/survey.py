@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
 from array import array
-from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ratchet.artifacts import GROUPS, ImageBank
 from ratchet.artifacts.columns import paused_gc
 from ratchet.filter import reasons
-from ratchet.filter.fingerprints import Fence, fence_of, key_of, question_sha256
-from ratchet.filter.near import NearIndex
+from ratchet.filter.decisions import UNKNOWN_RATE, Decisions, PairsLeft, band_of, bands_of
+from ratchet.filter.fingerprints import Fence, fence_of
+from ratchet.filter.known import Known
+from ratchet.filter.lengths import balanced
 from ratchet.filter.phash import Hashes
-from ratchet.filter.settle import settle
-from ratchet.filter.shares import draw_key, limit_shares
+from ratchet.filter.settle import Settled, settle
+from ratchet.filter.shares import Codes, cap, draw_key, limit_shares
+from ratchet.filter.texts import Texts
 from ratchet.recipe import FilterConfig, VerifyConfig
-from ratchet.records import Group, Prompt
+from ratchet.records import Group
 from ratchet.stage import StageContext
 from ratchet.verify.stage import slices
 
-BANDS = ("0.0-0.2", "0.2-0.4", "0.4-0.6", "0.6-0.8", "0.8-1.0", "unknown")
-"""Difficulty bands; the lower bound belongs to a band, the upper to the next, except at 1."""
-_UNKNOWN_RATE = -1.0
-
 
 class Survey:
-    """About 30 bytes a group, and 100 more where exact duplicates are looked for."""
+    """About 30 bytes a group, and more for each filter that compares groups: see `known`, `near` and `minhash`."""
 
     def __init__(
         self, config: FilterConfig, verify: VerifyConfig, salt: str, fence: Fence | None, hashes: Hashes | None
     ) -> None:
         self._config, self._verify, self._salt = config, verify, salt
-        self._fence, self._hashes = fence, hashes
-        self._seen: set[bytes] = set()
-        self._near = NearIndex(config.dedup_near_bits) if config.dedup_near_bits is not None else None
+        self._known = Known(config, fence, hashes)
+        self._texts = Texts(config.dedup_text) if config.dedup_text is not None else None
+        self._pairs = _Pairs() if config.pairs is not None and config.pairs.mean_length_ratio is not None else None
         self._skill_codes: dict[str, int] = {}
         # Groups that their strategy gave up bring a reason of their own.
         self._names = list(reasons.NAMES)
@@ -48,23 +45,51 @@ class Survey:
     def add(self, group: Group) -> None:
         """Look at the next group, in the order of the rows."""
         settled = settle(group, self._verify, self._config)
-        reason = group.reason or settled.reason or self._known_reason(group.prompt)
         prompt = group.prompt
+        reason = group.reason or settled.reason or self._known.reason(prompt)
+        if reason is None and self._texts is not None:
+            marked = zip(group.completions, settled.marks, strict=True)
+            self._texts.add(len(self._codes), prompt, [c.text for c, (kept, _) in marked if kept])
+        if self._pairs is not None:
+            self._pairs.add(group, settled, reason is None)
         self._codes.append(self._code(reason) if reason else 0)
         self._bands.append(band_of(prompt.difficulty))
         self._skills.append(self._skill_codes.setdefault(prompt.skill, len(self._skill_codes)))
         self._keys.append(draw_key(prompt.id, self._salt))
-        self._rates.append(_UNKNOWN_RATE if settled.pass_rate is None else settled.pass_rate)
+        self._rates.append(UNKNOWN_RATE if settled.pass_rate is None else settled.pass_rate)
 
     def finish(self) -> Decisions:
-        """All that can only be said at the end: caps and balance."""
-        codes = np.frombuffer(self._codes, dtype=np.uint8)
-        skills = np.frombuffer(self._skills, dtype=np.uint32)
-        keys = np.frombuffer(self._keys, dtype=np.uint64)
-        final = limit_shares(codes, skills, keys, self._config.per_skill, self._config.balance) if codes.size else codes
+        """All that can only be said at the end: near duplicates of text, caps and balance, and last the mean lengths."""
+        codes, pairs = np.frombuffer(self._codes, dtype=np.uint8), None
+        if codes.size:
+            codes = self._texts.drop(codes) if self._texts is not None else codes
+            codes = self._capped(codes)
+            if self._pairs is not None and self._config.pairs is not None and self._config.pairs.mean_length_ratio:
+                codes, pairs = self._pairs.balance(codes, self._column_keys(), self._config.pairs.mean_length_ratio)
         return Decisions(
-            final, skills, np.frombuffer(self._bands, dtype=np.uint8), self._rates, list(self._skill_codes), self._names
+            codes,
+            np.frombuffer(self._skills, dtype=np.uint32),
+            np.frombuffer(self._bands, dtype=np.uint8),
+            np.frombuffer(self._rates, dtype=np.float64),
+            list(self._skill_codes),
+            self._names,
+            pairs,
         )
+
+    def _capped(self, codes: Codes) -> Codes:
+        """Caps by difficulty band and pass rate first, then by skill, so that the balance holds of what is written."""
+        config, keys = self._config, self._column_keys()
+        if config.per_difficulty is not None:
+            bands = np.frombuffer(self._bands, dtype=np.uint8)
+            codes = cap(codes, bands, keys, config.per_difficulty, reasons.OVER_DIFFICULTY_CAP)
+        if config.per_pass_rate is not None:
+            fifths = bands_of(np.frombuffer(self._rates, dtype=np.float64))
+            codes = cap(codes, fifths, keys, config.per_pass_rate, reasons.OVER_PASS_RATE_CAP)
+        skills = np.frombuffer(self._skills, dtype=np.uint32)
+        return limit_shares(codes, skills, keys, config.per_skill, config.balance)
+
+    def _column_keys(self) -> npt.NDArray[np.uint64]:
+        return np.frombuffer(self._keys, dtype=np.uint64)
 
     def _code(self, reason: str) -> int:
         if reason not in self._reason_codes:
@@ -72,78 +97,36 @@ class Survey:
             self._names.append(reason)
         return self._reason_codes[reason]
 
-    def _known_reason(self, prompt: Prompt) -> str | None:
-        """Duplicates of earlier rows first, then what is held out."""
-        question = question_sha256(prompt)
-        if self._config.dedup_exact:
-            key = _content_key(prompt, question)
-            if key in self._seen:
-                return reasons.DUPLICATE
-            self._seen.add(key)
-        hashes = [self._hashes.of(image.sha256) for image in prompt.images] if self._hashes else []
-        if self._near is not None:
-            near_key = key_of(question, len(hashes))
-            if self._near.has(near_key, hashes):
-                return reasons.NEAR_DUPLICATE
-            self._near.add(near_key, hashes)
-        return self._fence.reason(prompt, question, hashes) if self._fence else None
 
+class _Pairs:
+    """Lengths of the text pairs of every row that nothing else drops: 8 bytes a pair, 3 a row."""
 
-class Decisions:
-    """The fate of each row, by number: 0 in `codes` is kept, anything else a reason, whose name is in `names`."""
+    def __init__(self) -> None:
+        self._chosen, self._rejected = array("I"), array("I")
+        self._counts, self._serves = array("H"), array("B")
 
-    def __init__(
-        self,
-        codes: Any,
-        skills: Any,
-        bands: Any,
-        rates: Sequence[float],
-        skill_names: Sequence[str],
-        names: Sequence[str] = reasons.NAMES,
-    ) -> None:
-        self.codes, self._skills, self._bands = codes, skills, bands
-        self._rates, self._skill_names, self.names = rates, skill_names, names
+    def add(self, group: Group, settled: Settled, kept: bool) -> None:
+        lengths = {c.index: c.n_tokens for c in group.completions}
+        ends = [(lengths[p.chosen], lengths[p.rejected]) for p in settled.pairs if p.kind == "text"]
+        ends = ends if kept and "preference" in settled.uses else []
+        self._chosen.extend(chosen for chosen, _ in ends)
+        self._rejected.extend(rejected for _, rejected in ends)
+        self._counts.append(len(ends))
+        # Whether the row serves something without its pairs of text.
+        self._serves.append(len(settled.uses) > 1 or len(ends) < len(settled.pairs))
 
-    @property
-    def rows(self) -> int:
-        return int(self.codes.size)
-
-    @property
-    def kept(self) -> int:
-        return int((self.codes == 0).sum())
-
-    def pass_rate(self, row: int) -> float | None:
-        rate = self._rates[row]
-        return None if rate == _UNKNOWN_RATE else rate
-
-    def reasons(self) -> dict[str, int]:
-        """Groups by reason of their drop."""
-        found = np.bincount(self.codes, minlength=len(self.names))
-        return {name: int(found[code]) for code, name in enumerate(self.names) if code and found[code]}
-
-    def by_skill(self) -> dict[str, dict[str, int]]:
-        return self._by(self._skills, self._skill_names)
-
-    def by_band(self) -> dict[str, dict[str, int]]:
-        return self._by(self._bands, BANDS)
-
-    def _by(self, column: Any, names: Sequence[str]) -> dict[str, dict[str, int]]:
-        """For each name that occurs: rows, kept, and drops by reason."""
-        table = np.zeros((len(names), len(self.names)), dtype=np.int64)
-        np.add.at(table, (column, self.codes), 1)
-        return {
-            names[i]: {"rows": int(table[i].sum())}
-            | {n: int(table[i, c]) for c, n in enumerate(self.names) if c == 0 or table[i, c]}
-            for i in sorted(range(len(names)), key=lambda i: names[i])
-            if table[i].any()
-        }
-
-
-def band_of(difficulty: float | None) -> int:
-    """Number of the difficulty's band in BANDS."""
-    if difficulty is None:
-        return len(BANDS) - 1
-    return min(max(int(difficulty * 5), 0), 4)
+    def balance(self, codes: Codes, keys: Any, ratio: float) -> tuple[Codes, PairsLeft]:
+        """Drop pairs until the mean lengths are within `ratio`, and the rows that serve nothing without them."""
+        codes = codes.copy()
+        counts = np.frombuffer(self._counts, dtype=np.uint16).astype(np.int64)
+        of_row = np.repeat(np.arange(codes.size), counts)
+        chosen = np.frombuffer(self._chosen, dtype=np.uint32).astype(np.int64)
+        rejected = np.frombuffer(self._rejected, dtype=np.uint32).astype(np.int64)
+        left = codes[of_row] == 0
+        left[left] = balanced(chosen[left], rejected[left], keys[of_row[left]], ratio)
+        bare = (codes == 0) & (counts > 0) & (np.bincount(of_row[left], minlength=codes.size) == 0)
+        codes[bare & (np.frombuffer(self._serves, dtype=np.uint8) == 0)] = reasons.CODES[reasons.LENGTH_UNBALANCED]
+        return codes, PairsLeft(np.concatenate([[0], np.cumsum(counts)]), left)
 
 
 def survey(context: StageContext) -> Decisions:
@@ -164,14 +147,3 @@ def survey(context: StageContext) -> Decisions:
                 done += part.num_rows
                 context.progress(done, total, "prompts", "deciding")
         return found.finish()
-
-
-def _content_key(prompt: Prompt, question: str) -> bytes:
-    """The same for the same pictures with the same question; so the same for one prompt id."""
-    body = "".join([question, *(image.sha256 for image in prompt.images)])
-    return hashlib.blake2b(body.encode(), digest_size=16).digest()
-
-
-def completions_counted(marks: Sequence[tuple[bool, str | None]]) -> Counter[str]:
-    """Completions by what became of them."""
-    return Counter(why or reasons.KEPT for _, why in marks)

@@ -5,14 +5,16 @@ Load one by name (shipped in pipelines/recipes), by file, or from YAML text; the
 
 from ratchet.recipe.alarms import AlarmsConfig
 from ratchet.recipe.audit import AuditConfig
+from ratchet.recipe.curation import TextDedupConfig
 from ratchet.recipe.decide import EvaluateConfig, GuardsConfig, PassAtKConfig, PromoteConfig
 from ratchet.recipe.engines import EndpointConfig, EngineConfig, TransformersConfig, VllmConfig
-from ratchet.recipe.filtering import FilterConfig, PairsConfig
+from ratchet.recipe.filtering import FilterConfig
 from ratchet.recipe.generate import GenerateConfig
 from ratchet.recipe.guide import TuneConfig, WeaknessConfig
 from ratchet.recipe.judges import JudgeConfig
 from ratchet.recipe.loading import dump, load, names, parse
 from ratchet.recipe.organise import VerifyConfig
+from ratchet.recipe.pairing import PairsConfig, RepairConfig
 from ratchet.recipe.prompts import PromptsConfig
 from ratchet.recipe.recipe import Recipe
 from ratchet.recipe.train import LoraConfig, TrainConfig
@@ -33,6 +35,8 @@ __all__ = [
     "PromoteConfig",
     "PromptsConfig",
     "Recipe",
+    "RepairConfig",
+    "TextDedupConfig",
     "TrainConfig",
     "TransformersConfig",
     "TuneConfig",

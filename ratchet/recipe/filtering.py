@@ -4,26 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ratchet.records import Record
-
-
-class PairsConfig(Record):
-    """Chosen and rejected completions of one prompt."""
-
-    max_per_prompt: int = Field(2, ge=1)
-    negatives: Literal["verified", "trusted"] = Field(
-        "verified",
-        description="verified: a negative is rejected if it failed; trusted: whatever the verifiers say of it (STIC)",
-    )
-    images: bool = Field(
-        False, description="also pair a right answer's picture with its corrupted one (mDPO, Image-DPO): `use: input`"
-    )
-    min_margin: float = Field(0.5, gt=0, le=1, description="least score gap")
-    max_length_ratio: float | None = Field(
-        None, gt=1, description="longest over shortest of a pair, in tokens; null: any"
-    )
+from ratchet.recipe.curation import TextDedupConfig
+from ratchet.recipe.pairing import PairsConfig
+from ratchet.records import Record, Use
 
 
 class FilterConfig(Record):
@@ -35,8 +20,26 @@ class FilterConfig(Record):
     max_pass_rate: float = Field(
         1.0, ge=0, le=1, description="groups with a higher share are dropped (nothing to learn)"
     )
+    clipped_share: float = Field(
+        1.0, gt=0, le=1, description="groups of which this share of answers was cut at max_new_tokens are dropped"
+    )
+    unparsed_share: float = Field(
+        1.0, gt=0, le=1, description="groups of which this share of answers holds no readable one are dropped"
+    )
+    min_score_std: float | None = Field(
+        None,
+        gt=0,
+        le=0.5,
+        description="least standard deviation of a group's scores for it to serve RL; null: some passed and some failed",
+    )
+    uses: tuple[Use, ...] | None = Field(
+        None,
+        min_length=1,
+        description="what groups must serve: sft, preference, rl; those that serve none are dropped; null: any",
+    )
     completions_per_prompt: int = Field(1, ge=1, description="verified completions kept for SFT")
     choose: Literal["first", "shortest", "likeliest"] = "first"
+    max_tokens: int | None = Field(None, gt=0, description="longer answers are neither imitated nor chosen; null: any")
     dedup_exact: bool = True
     dedup_near_bits: int | None = Field(
         None,
@@ -44,6 +47,7 @@ class FilterConfig(Record):
         le=16,
         description="perceptual-hash distance at which two pictures with one question are the same; null: off",
     )
+    dedup_text: TextDedupConfig | None = Field(None, description="near duplicates of text; null: off")
     decontaminate: bool = Field(
         True, description="drop what shares a picture or a prompt with the holdout or report split"
     )
@@ -51,10 +55,22 @@ class FilterConfig(Record):
         None, ge=0, le=16, description="also by perceptual hash, within this distance; null: exact only"
     )
     per_skill: int | None = Field(None, gt=0, description="most groups of one skill; null: no cap")
+    per_difficulty: int | None = Field(None, gt=0, description="most groups of one difficulty band; null: no cap")
+    per_pass_rate: int | None = Field(None, gt=0, description="most groups of one fifth of the pass rate; null: no cap")
     balance: float | None = Field(
         None, ge=1, description="most groups of one skill, as a multiple of the rarest; null: off"
     )
     pairs: PairsConfig | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> FilterConfig:
+        if self.min_pass_rate > self.max_pass_rate:
+            raise ValueError(
+                f"filter.min_pass_rate {self.min_pass_rate} is above filter.max_pass_rate {self.max_pass_rate}; swap them"
+            )
+        if self.uses == ("preference",) and self.pairs is None:
+            raise ValueError("uses: [preference] keeps groups with pairs only, but pairs is null; set filter.pairs")
+        return self
 
     def sources(self) -> tuple[str, ...]:
         """Models that must be pinned before the round works with them."""

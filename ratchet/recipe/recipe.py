@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from ratchet import canonical
 from ratchet.recipe.alarms import AlarmsConfig
 from ratchet.recipe.decide import EvaluateConfig, PromoteConfig
+from ratchet.recipe.filter_checks import check_filter
 from ratchet.recipe.filtering import FilterConfig
 from ratchet.recipe.generate import GenerateConfig
 from ratchet.recipe.guide import check_guides
@@ -34,22 +35,13 @@ class Recipe(Record):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
-        if self.filter.min_pass_rate > self.filter.max_pass_rate:
-            raise ValueError(
-                f"filter.min_pass_rate {self.filter.min_pass_rate} is above filter.max_pass_rate {self.filter.max_pass_rate}; swap them"
-            )
-        if self.train.method == "dpo" and self.filter.pairs is None:
-            raise ValueError("train.method dpo learns from pairs, but filter.pairs is null; set filter.pairs")
+        check_filter(self.filter, self.verify, self.train)
         if self.prompts.source == "tinyworld" and self.prompts.holdout < self.promote.min_items:
             raise ValueError(
                 f"prompts.holdout {self.prompts.holdout} is below promote.min_items {self.promote.min_items}, so no round could "
                 "promote; draw a larger holdout, or lower promote.min_items"
             )
         check_guides(self.generate, self.prompts)
-        if self.train.method == "dpo" and self.filter.pairs is not None and self.filter.pairs.images:
-            raise ValueError(
-                "train.method dpo learns from two answers about the same pictures; set filter.pairs.images to false"
-            )
         weights = self.train.loss_weights
         if weights is not None and len(weights) != len(self.train.loss):
             raise ValueError(

@@ -179,7 +179,12 @@ def _lineage(context: StageContext) -> Lineage:
     return Lineage(
         tags={name: value for name, value in tags.items() if value is not None},
         params={name: str(value) for name, value in _leaves(opened.recipe.model_dump(mode="json")).items()},
-        metrics={f"evaluate/{name}": float(v) for name, v in _leaves(evaluate.results).items() if _is_number(v)}
+        metrics={
+            f"{stage}/{name}": float(value)
+            for stage, results in {"evaluate": evaluate.results, **_organised(context)}.items()
+            for name, value in _leaves(results).items()
+            if _is_number(value)
+        }
         | _vitals(context),
         datasets=(*datasets, ("holdout", prompts.parts["holdout"], holdout)),
     )
@@ -188,6 +193,19 @@ def _lineage(context: StageContext) -> Lineage:
 def _vitals(context: StageContext) -> dict[str, float]:
     """What the round's answers said of its seed's health: `vitals/agreement` and so on."""
     return {f"vitals/{name}": float(v) for name, v in _leaves(alarms.vitals_of(context)).items() if _is_number(v)}
+
+
+def _organised(context: StageContext) -> dict[str, Mapping[str, Any]]:
+    """What filter and verify counted on the way to the candidate: drops by reason, by skill and by difficulty band."""
+    found: dict[str, Mapping[str, Any]] = {}
+    child = context.parents["train"]
+    for stage in ("filter", "verify"):
+        parent = child.parents.get(stage)
+        if parent is None:
+            break
+        child = read_manifest(context.store, context.store.key(parent.uri))
+        found[stage] = child.counts | child.results
+    return found
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

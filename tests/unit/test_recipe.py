@@ -24,6 +24,13 @@ from ratchet.recipe import Recipe
         ),
         ("{name: a, filter: {min_pass_rate: 0.9, max_pass_rate: 0.1}}", ["0.9 is above", "0.1", "swap them"]),
         ("{name: a, train: {method: dpo}, filter: {pairs: {}}, generate: {k: 1}}", ["set generate.k to 2 or more"]),
+        ("{name: a, filter: {uses: [rl]}}", ["learns from groups for sft", "keeps rl", "add sft"]),
+        ("{name: a, filter: {uses: [preference]}}", ["pairs is null", "set filter.pairs"]),
+        (
+            "{name: a, verify: {verifiers: exact}, filter: {pairs: {repair: {by: conditioning}}}}",
+            ["'conditioning' is none of verify.verifiers (exact)", "add it there"],
+        ),
+        ("{name: a, filter: {pairs: {repair: {by: prompt}}}}", ["stands for several verifiers", "name one of them"]),
         ("{name: a, train: {loss_weights: [1, 2, 3]}}", ["3 values for 2 losses", "one weight a loss"]),
         ("{name: 'No Good'}", ["name", "given: 'No Good'"]),
         ("{generate: {k: 2}}", ["name", "Field required"]),

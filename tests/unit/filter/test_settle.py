@@ -156,3 +156,44 @@ def test_answers_from_a_text_alone_count_in_no_rate_and_are_not_imitated() -> No
     found = settled([completion(0, "+"), blind], pairs={})
     assert found.pass_rate == 1
     assert found.marks == ((True, None), (False, "without_picture"))
+
+
+@pytest.mark.parametrize(
+    ("marks", "least", "uses"),
+    [("+-", 0.5, ("rl", "sft")), ("+---", 0.44, ("sft",)), ("+---", 0.43, ("rl", "sft")), ("++", 0.1, ("sft",)), ("+~", 0.25, ("rl", "sft"))],
+)  # fmt: skip
+def test_a_group_serves_rl_where_its_scores_spread_enough(marks: str, least: float, uses: tuple[str, ...]) -> None:
+    assert settled(marks, min_score_std=least).uses == uses
+
+
+def test_groups_of_one_score_are_dropped_where_only_rl_counts() -> None:
+    assert settled("++", min_score_std=0.1, uses=["rl"]).reason == "low_variance"
+    assert settled("++", uses=["rl"]).reason == "no_use"
+    assert settled("~~+", min_score_std=0.1, uses=["rl"]).uses == ("rl",)
+    # Scores may spread where nothing passed: a continuous reward teaches there too.
+    assert settled("~--", min_score_std=0.1, min_pass_rate=0).uses == ("rl",)
+    assert settled("--", min_score_std=0.1, min_pass_rate=0).reason == "low_variance"
+
+
+@given(st.text("+-~?u", min_size=1, max_size=8), st.sampled_from([("sft",), ("rl",), ("preference", "sft"), None]))
+def test_uses_are_those_that_are_asked_for_and_a_group_with_none_is_dropped(
+    marks: str, asked: tuple[str, ...] | None
+) -> None:
+    everything, some = settled(marks, pairs={}), settled(marks, pairs={}, uses=asked)
+    assert some.uses == tuple(use for use in everything.uses if asked is None or use in asked)
+    assert (some.reason is None) == bool(some.uses)
+
+
+def test_a_share_of_clipped_or_unparsed_answers_can_be_too_much() -> None:
+    cut = [completion(0, "+"), completion(1, "+"), completion(2, "+", finish_reason="length")]
+    assert settled(cut, clipped_share=0.34).reason is None
+    assert settled(cut, clipped_share=0.33).reason == "clipped"
+    assert settled("+uu-", unparsed_share=0.5).reason == "unparsed"
+    assert settled("+u--", unparsed_share=0.5).reason is None
+
+
+def test_answers_over_max_tokens_are_neither_imitated_nor_chosen() -> None:
+    given = [completion(0, "+", n_tokens=9), completion(1, "+", n_tokens=3), completion(2, "-", n_tokens=9)]
+    found = settled(given, max_tokens=5, pairs={})
+    assert found.marks == ((False, "too_long"), (True, None), (False, "wrong"))
+    assert [(p.chosen, p.rejected) for p in found.pairs] == [(1, 2)]

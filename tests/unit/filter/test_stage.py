@@ -8,15 +8,15 @@ from ratchet import canonical
 from ratchet.artifacts import GROUPS, Artifact, ImageBank, Manifest, ref_of, write_pack
 from ratchet.errors import PromptSetError, RoundError
 from ratchet.filter import stage
+from ratchet.filter.excluded import EXCLUDED, Excluded, excluded_prefix
 from ratchet.filter.fingerprints import fingerprints_of
-from ratchet.filter.stage import EXCLUDED, Excluded, excluded_prefix
 from ratchet.promptset import SET_FILE, find, set_prefix
 from ratchet.records import Group, ImageRef
 from ratchet.store import Store
 from ratchet.store.folder import FolderStore
 from ratchet.verify import stage as verify_stage
 from tests.rows import png
-from tests.unit.filter.cases import group, prompt, ref
+from tests.unit.filter.cases import completion, group, prompt, ref
 from tests.unit.verify import staging
 
 MARKS = ("+-", "--", "++", "??", "uu", "+-+-", "-+")
@@ -53,6 +53,9 @@ def reasons(store: Store, manifest: Manifest) -> list[str]:
         {"per_skill": 3, "balance": 1.5},
         {"pairs": {}, "balance": 1},
         {"dedup_exact": False},
+        {"per_difficulty": 2},
+        {"per_pass_rate": 4, "balance": 1},
+        {"dedup_text": {"scope": "any"}, "pairs": {"mean_length_ratio": 1.1}},
     ],
 )
 def test_kept_and_dropped_add_up_to_the_rows(tmp_path: Path, config: dict[str, Any]) -> None:
@@ -63,7 +66,7 @@ def test_kept_and_dropped_add_up_to_the_rows(tmp_path: Path, config: dict[str, A
     assert manifest.rows + dropped.total() == 40
     assert results["reasons"] == dict(dropped)
     assert (results["rows"], results["kept"]) == (40, manifest.rows)
-    for table in (results["skills"], results["bands"]):
+    for table in (results["skills"], results["bands"], results["pass_rates"]):
         for counts in table.values():
             assert counts["rows"] == sum(number for name, number in counts.items() if name != "rows")
         assert sum(counts["rows"] for counts in table.values()) == 40
@@ -155,6 +158,42 @@ def test_the_rarest_skill_sets_the_balance(tmp_path: Path) -> None:
     manifest = filtered(store, groups, balance=2)
     assert {name: counts["kept"] for name, counts in manifest.results["skills"].items()} == {"few": 4, "many": 8}
     assert reasons(store, manifest) == ["unbalanced"] * 12
+
+
+def test_a_difficulty_band_and_a_fifth_of_the_pass_rate_hold_at_most_their_cap(tmp_path: Path) -> None:
+    groups = [group("+-" if i % 3 else "+---", i, difficulty=i % 4 / 4) for i in range(24)]
+    store = staging.store_at(tmp_path)
+    made = filtered(store, groups, per_difficulty=4, per_pass_rate=7)
+    bands, rates = made.results["bands"], made.results["pass_rates"]
+    assert {name: counts["kept"] for name, counts in rates.items()} == {"0.2-0.4": made.rows - 7, "0.4-0.6": 7}
+    assert all(counts["kept"] <= 4 for counts in bands.values())
+    assert set(reasons(store, made)) == {"over_difficulty_cap", "over_pass_rate_cap"}
+
+
+def test_near_duplicates_of_text_are_kept_once_by_question_or_by_answer(tmp_path: Path) -> None:
+    def ask(number: int, question: str, answer: str) -> Group:
+        both = (completion(0, "+", answer), completion(1, "-"))
+        return Group(prompt=prompt(number, question=question), completions=both)
+
+    groups = [
+        ask(1, "how many red circles are in the picture ?", "a dog sleeps on the red sofa"),
+        ask(1, "How many red circles are in this picture?", "seven"),
+        ask(2, "how many red circles are there in the picture ?", "a dog sleeps on a red sofa"),
+        ask(3, "what colour is the bus ?", "blue"),
+    ]
+
+    def drops(name: str, **config: Any) -> list[str]:
+        store = staging.store_at(tmp_path / name)
+        made = filtered(store, groups, dedup_text={"similarity": 0.5, **config})
+        assert set(reasons(store, made)) <= {"near_duplicate_text"}
+        kept = [g.prompt.id for g in staging.rows_of(store, made)]
+        return "".join(str(i) for i, one in enumerate(groups) if one.prompt.id not in kept)
+
+    assert drops("pictures") == "1"
+    assert drops("any", scope="any") == "12"
+    assert drops("answers", of="answers", scope="any") == "2"
+    assert drops("both", of="both", scope="any") == "2"
+    assert drops("strict", similarity=0.99, scope="any") == ""
 
 
 def test_without_a_policy_everything_passes(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from ratchet import rounds
 from ratchet.artifacts import GROUPS, Artifact, Manifest
+from ratchet.filter.excluded import EXCLUDED, excluded_prefix
 from ratchet.filter.reasons import REASONS
-from ratchet.filter.stage import EXCLUDED, excluded_prefix
 from ratchet.report import html
 from ratchet.report.collect import collect
 from ratchet.report.view import LoopView, RoundView
