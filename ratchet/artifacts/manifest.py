@@ -14,6 +14,8 @@ from ratchet.store import Store
 
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
+SPENT = "spent"
+"""The part of `results` that no digest covers."""
 
 
 class Shard(Record):
@@ -57,7 +59,8 @@ class Manifest(Record):
     """What an artifact is, where it came from, and what it counts.
 
     `content_digest` covers schema, rows and `results`; not files, clocks, hosts, code revision or prices.
-    `results` is the stage's own outcome (a model, metrics, a decision) and must be deterministic; `seconds` need not be.
+    `results` is the stage's own outcome (a model, metrics, a decision) and must be deterministic; `seconds` need not be, nor
+    `results.spent`: what judges cost depends on what was asked before.
     """
 
     manifest_version: int = MANIFEST_VERSION
@@ -89,7 +92,8 @@ class Manifest(Record):
 
 def content_digest(schema_name: str, schema_version: int, shards: tuple[Shard, ...], results: dict[str, Any]) -> str:
     rows = sum(s.rows for s in shards)
-    body = [schema_name, schema_version, rows, canonical.add_hashes(s.rows_hash for s in shards), results]
+    lasting = {name: value for name, value in results.items() if name != SPENT}
+    body = [schema_name, schema_version, rows, canonical.add_hashes(s.rows_hash for s in shards), lasting]
     return canonical.digest(body)
 
 
