@@ -10,13 +10,25 @@ import signal
 import sys
 
 import typer
+from typer.core import TyperGroup
 
 import ratchet
 from ratchet.cli import curation, loops, recipes, servers, sets, stages, worlds
 from ratchet.cli.output import errors
 from ratchet.errors import RatchetError
 
+
+class InOrder(TyperGroup):
+    """Lists stages in the order in which they run; one with commands of its own would come last."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        return sorted(
+            super().list_commands(ctx), key=lambda name: stages.ORDER.index(name) if name in stages.ORDER else -1
+        )
+
+
 app = typer.Typer(
+    cls=InOrder,
     name="ratchet",
     no_args_is_help=True,
     rich_markup_mode="rich",

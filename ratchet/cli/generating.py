@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, console, errors, print_json, workplace
+from ratchet.cli.output import EmbeddedOption, JobOption, JsonOption, LoopOption, console, errors, print_json, workplace
 
 EPILOG = "Example: ratchet generate --loop mine --recipe stic --show 3"
 
@@ -21,7 +21,7 @@ def generate(
         int | None, typer.Option(min=0, help="Only this shard of the prompts; default: all, and their merge.")
     ] = None,
     show: Annotated[int, typer.Option(min=0, help="Print so many of the rows that were made.")] = 0,
-    job: Annotated[str | None, typer.Option("--job", help="The run to work for; default: the loop's last.")] = None,
+    job: JobOption = None,
     embedded: EmbeddedOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -19,6 +19,7 @@ console = Console()
 errors = Console(stderr=True)
 
 LoopOption = Annotated[str, typer.Option("--loop", "-l", help="Name of the loop.")]
+JobOption = Annotated[str | None, typer.Option("--job", help="The run to work for; default: the loop's last.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 EmbeddedOption = Annotated[
     Path | None,

@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-from ratchet.cli import generating
-from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, console, errors, print_json, workplace
+from ratchet.cli import generating, organising
+from ratchet.cli.output import EmbeddedOption, JobOption, JsonOption, LoopOption, console, errors, print_json, workplace
 
-JobOption = Annotated[str | None, typer.Option("--job", help="The run to work for; default: the loop's last.")]
+ORDER = ("begin", "generate", "verify", "filter", "train", "evaluate", "promote", "finish")
+"""As in ratchet.stage, which would load Arrow for `ratchet --help`."""
 
 _HELP = {
-    "verify": "Check every completion by the verifiers that its prompt names.",
-    "filter": "Keep what the model should learn from; count every drop by reason.",
     "train": "Train the seed model on what is left.",
     "evaluate": "Champion and candidate answer the same held-out prompts.",
     "promote": "Register the candidate and decide; completes a round whose registry was down.",
@@ -24,6 +23,8 @@ _HELP = {
 def register(app: typer.Typer) -> None:
     app.command("begin", rich_help_panel="Stages", epilog="Example: ratchet begin --loop mine --recipe rft")(_begin)
     app.command("generate", rich_help_panel="Stages", epilog=generating.EPILOG)(generating.generate)
+    app.add_typer(organising.verifying, name="verify", rich_help_panel="Stages")
+    app.command("filter", rich_help_panel="Stages", epilog=organising.FILTER_EPILOG)(organising.filter_)
     for name in _HELP:
         example = f"Example: ratchet {name} --loop mine"
         app.command(name, help=_HELP[name], rich_help_panel="Stages", epilog=example)(_stage(name))

@@ -51,11 +51,11 @@ def rows_in_words(store: Store, manifest: Manifest, most: int) -> list[str]:
 def _group(group: Group) -> Iterator[str]:
     prompt = group.prompt
     pictures = " ".join(image.sha256[:8] for image in prompt.images)
-    yield f"[{prompt.skill}] {_short(prompt.question)}  (picture {pictures}; reference {prompt.reference})"
+    yield f"[{prompt.skill}] {short(prompt.question)}  (picture {pictures}; reference {prompt.reference})"
     if group.reason is not None:
         yield f"    refused: {group.reason}"
     for one in group.completions:
-        said = (_short(one.text) or "(empty)") if one.error is None else one.error
+        said = (short(one.text) or "(empty)") if one.error is None else one.error
         yield f"    {one.index}: {said}{_made(one, group)}"
 
 
@@ -71,11 +71,11 @@ def _made(one: Completion, group: Group) -> str:
     if one.input is not None:
         asked = next((m.content for m in reversed(one.input.messages) if m.role == "user"), "")
         if asked != group.prompt.question:
-            notes.append(f"shown: {_short(asked)}")
+            notes.append(f"shown: {short(asked)}")
         if one.input.images != group.prompt.images:
             notes.append(f"picture {' '.join(ref.sha256[:8] for ref in one.input.images) or 'none'}")
         if one.input.begun:
-            notes.append(f"begun: {_short(one.input.begun)}")
+            notes.append(f"begun: {short(one.input.begun)}")
     notes += [f"{note.name} {note.score:.3g}" for note in one.notes]
     return f"    ({'; '.join(notes)})" if notes else ""
 
@@ -90,6 +90,7 @@ def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {n}" for name, n in counts.items()) or "none"
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """One line of it, cut where it is long."""
     flat = " ".join(text.split())
     return flat if len(flat) <= LONGEST else f"{flat[: LONGEST - 1]}…"

@@ -22,21 +22,25 @@ _COUNTED = (
     "groups", "completions", "passed", "failed", "unscored", "solved",
     "negatives", "negatives_scored", "negatives_failed", "without_picture",
 )  # fmt: skip
+JUDGED = ("passed", "failed", "unscored")
+SAID = ("passed", "failed", "scored", "unscored", "tokens")
+"""What a verifier's verdicts said; scored: a score, but no opinion on passing."""
 TOGETHER = ""
 """Stands for several verifiers where one alone did not decide."""
 Lists = Sequence[Sequence[tuple[Verdict, ...]]]
 
 
 class Tally:
-    """Adds up over shards. `skills` counts completions by judgement; `verifiers` all verdicts by reason, negatives' too;
-    `broken` those that a verifier failed to give; `decided` honest completions by the verifier that decided alone (or TOGETHER)
-    and by what; `pairs` how verifiers agree on all completions, negatives too; `spent` what judges
-    cost."""
+    """Adds up over shards. `skills` counts completions by judgement; `verifiers` all verdicts by reason, negatives' too, and
+    `said` what they said; `broken` those that a verifier failed to give; `decided` honest completions by the verifier that
+    decided alone (or TOGETHER) and by what; `pairs` how verifiers agree on all completions, negatives too; `spent` what
+    judges cost."""
 
     def __init__(self) -> None:
         self.skills: dict[str, Counter[str]] = {}
         self.verifiers: dict[str, Counter[str]] = {}
         self.broken: Counter[str] = Counter()
+        self.said: dict[str, Counter[str]] = {}
         self.decided: dict[str, Counter[str]] = {}
         self.pairs = Pairs()
         self.spent: dict[str, Counter[str]] = {}
@@ -66,11 +70,21 @@ class Tally:
                 _count_other(skill, sort, judged, number)
             self.pairs.add(same.verdicts, number)
             for verdict in same.verdicts:
+                self._said(verdict, number)
                 self.verifiers.setdefault(verdict.verifier, Counter())[verdict.reason] += number
                 if verdict.error is not None and verdict.reason != NOT_GENERATED:
                     self.broken[verdict.verifier] += number
                     self.last_error = verdict.error
         skill["solved"] += solved
+
+    def _said(self, verdict: Verdict, number: int) -> None:
+        said = self.said.setdefault(verdict.verifier, Counter())
+        if verdict.passed is not None:
+            said["passed" if verdict.passed else "failed"] += number
+        else:
+            said["unscored" if verdict.score is None else "scored"] += number
+        if verdict.tokens:
+            said["tokens"] += verdict.tokens * number
 
     def _decided(self, decision: Decision, number: int) -> None:
         """Who decided: nobody where everything passes unchecked or nobody spoke."""
@@ -113,7 +127,10 @@ class Tally:
             "all": _shares(sum(self.skills.values(), Counter())),
             "skills": {name: _shares(self.skills[name]) for name in sorted(self.skills)},
             "verifiers": {name: dict(sorted(self.verifiers[name].items())) for name in sorted(self.verifiers)},
-            "decided": [{"verifier": name or None, **_in_order(self.decided[name])} for name in sorted(self.decided)],
+            "said": [{"verifier": name, **_in_order(self.said[name], SAID)} for name in sorted(self.said)],
+            "decided": [
+                {"verifier": name or None, **_in_order(self.decided[name], JUDGED)} for name in sorted(self.decided)
+            ],
             "disagreement": self.pairs.results(),
             "vitals": self.vitals.vitals().model_dump(mode="json"),
         }
@@ -123,6 +140,7 @@ class Tally:
             "skills": self.skills,
             "verifiers": self.verifiers,
             "broken": {"all": self.broken},
+            "said": self.said,
             "decided": self.decided,
             "pairs": self.pairs.dump(),
             "spent": self.spent,
@@ -135,6 +153,7 @@ class Tally:
         tally.skills = {name: Counter(counts) for name, counts in raw["skills"].items()}
         tally.verifiers = {name: Counter(counts) for name, counts in raw["verifiers"].items()}
         tally.broken = Counter(raw["broken"]["all"])
+        tally.said = {name: Counter(counts) for name, counts in raw["said"].items()}
         tally.decided = {name: Counter(counts) for name, counts in raw["decided"].items()}
         tally.pairs = Pairs(raw["pairs"])
         tally.spent = {name: Counter(counts) for name, counts in raw.get("spent", {}).items()}
@@ -155,8 +174,8 @@ def _word(judged: Judgement) -> str:
     return "unscored" if judged.passed is None else "passed" if judged.passed else "failed"
 
 
-def _in_order(counts: Counter[str]) -> dict[str, int]:
-    return {name: counts[name] for name in ("passed", "failed", "unscored")}
+def _in_order(counts: Counter[str], names: Sequence[str]) -> dict[str, int]:
+    return {name: counts[name] for name in names}
 
 
 def _count_honest(skill: Counter[str], judged: Judgement, number: int) -> None:

@@ -1,0 +1,59 @@
+"""What a filter artifact holds and what was dropped, in words for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+
+from ratchet.artifacts import GROUPS, Artifact, Manifest
+from ratchet.filter.stage import EXCLUDED, Excluded, excluded_prefix
+from ratchet.generate.showing import short
+from ratchet.records import Group
+from ratchet.store import Store
+
+
+def lines(manifest: Manifest) -> list[str]:
+    """Counts in all and by reason, what the rows are for, and what was kept by difficulty band."""
+    counts, results = manifest.counts, manifest.results
+    told = [f"filter: {counts['kept']} of {counts['rows']} prompts kept, for {_listed(results['uses'])}"]
+    if results["reasons"]:
+        told.append(f"  dropped: {_listed(results['reasons'])}")
+    if results["pairs"]:
+        told.append(f"  pairs: {results['pairs']}")
+    bands = {name: f"{one['kept']} of {one['rows']}" for name, one in results["bands"].items()}
+    told.append(f"  kept by difficulty: {', '.join(f'{name} {share}' for name, share in bands.items()) or 'none'}")
+    return [*told, f"{manifest.uri}  content {manifest.content_digest[:12]}"]
+
+
+def rows_in_words(store: Store, manifest: Manifest, most: int) -> list[str]:
+    """The first rows that were kept: what is learned from each."""
+    groups = islice(Artifact.open(store, manifest.uri, GROUPS).rows(), most)
+    return [line for group in groups for line in _group(group)]
+
+
+def dropped_in_words(store: Store, manifest: Manifest, most: int) -> list[str]:
+    """The first rows that were dropped, a line each; they lie beside the shards, in the folder `excluded`."""
+    excluded = Artifact(store, excluded_prefix(store.key(manifest.uri)), EXCLUDED)
+    return [_excluded(row) for row in islice(excluded.rows(), most)]
+
+
+def _group(group: Group) -> Iterator[str]:
+    prompt = group.prompt
+    again = f"; again from round {group.replayed}" if group.replayed is not None else ""
+    yield f"[{prompt.skill}] {short(prompt.question)}  (for {', '.join(group.uses)}{again})"
+    for one in group.completions:
+        if one.kept:
+            yield f"    kept {one.index}: {short(one.text)}"
+    texts = {one.index: short(one.text) for one in group.completions}
+    for pair in group.pairs:
+        yield f"    {pair.kind} pair: {texts[pair.chosen]} over {texts[pair.rejected]}  ({pair.reason}, margin {pair.margin:.3g})"
+
+
+def _excluded(row: Excluded) -> str:
+    rate = "" if row.pass_rate is None else f", {100 * row.pass_rate:.0f}% passed"
+    hard = "" if row.difficulty is None else f", difficulty {row.difficulty:.2f}"
+    return f"[{row.skill}] {short(row.question)}  ({row.reason}{rate}{hard}; prompt {row.prompt_id[:8]})"
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in sorted(counts.items(), key=lambda one: -one[1])) or "nothing"
