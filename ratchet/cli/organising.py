@@ -9,7 +9,7 @@ import typer
 from ratchet.cli.output import EmbeddedOption, JobOption, JsonOption, LoopOption, console, errors, print_json, workplace
 
 VERIFY_EPILOG = "Example: ratchet verify --loop mine --disagreeing 5"
-FILTER_EPILOG = "Example: ratchet filter --loop mine --dropped 5"
+FILTER_EPILOG = "Example: ratchet filter --loop mine --show 5"
 
 verifying = typer.Typer(invoke_without_command=True, no_args_is_help=False)
 
@@ -49,7 +49,6 @@ def verify(
 def filter_(
     loop: LoopOption = "default",
     show: Annotated[int, typer.Option(min=0, help="Print so many of the rows that were kept.")] = 0,
-    dropped: Annotated[int, typer.Option(min=0, help="Print so many of the rows that were dropped, and why.")] = 0,
     job: JobOption = None,
     embedded: EmbeddedOption = None,
     as_json: JsonOption = False,
@@ -63,9 +62,7 @@ def filter_(
     with workplace(embedded) as settings:
         with watching(errors):
             manifest = run_stage(settings, loop, "filter", job)
-        store = open_store(settings.root)
-        shown = showing.rows_in_words(store, manifest, show) if show else []
-        shown += showing.dropped_in_words(store, manifest, dropped) if dropped else []
+        shown = showing.rows_in_words(open_store(settings.root), manifest, show) if show else []
     if as_json:
         print_json(manifest.model_dump(mode="json"))
         return

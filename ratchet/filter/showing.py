@@ -1,4 +1,4 @@
-"""What a filter artifact holds and what was dropped, in words for a terminal."""
+"""What a filter artifact holds, in words for a terminal; `ratchet excluded` shows what was dropped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from ratchet.artifacts import GROUPS, Artifact, Manifest
-from ratchet.filter.stage import EXCLUDED, Excluded, excluded_prefix
 from ratchet.generate.showing import short
 from ratchet.records import Group
 from ratchet.store import Store
@@ -31,12 +30,6 @@ def rows_in_words(store: Store, manifest: Manifest, most: int) -> list[str]:
     return [line for group in groups for line in _group(group)]
 
 
-def dropped_in_words(store: Store, manifest: Manifest, most: int) -> list[str]:
-    """The first rows that were dropped, a line each; they lie beside the shards, in the folder `excluded`."""
-    excluded = Artifact(store, excluded_prefix(store.key(manifest.uri)), EXCLUDED)
-    return [_excluded(row) for row in islice(excluded.rows(), most)]
-
-
 def _group(group: Group) -> Iterator[str]:
     prompt = group.prompt
     again = f"; again from round {group.replayed}" if group.replayed is not None else ""
@@ -47,12 +40,6 @@ def _group(group: Group) -> Iterator[str]:
     texts = {one.index: short(one.text) for one in group.completions}
     for pair in group.pairs:
         yield f"    {pair.kind} pair: {texts[pair.chosen]} over {texts[pair.rejected]}  ({pair.reason}, margin {pair.margin:.3g})"
-
-
-def _excluded(row: Excluded) -> str:
-    rate = "" if row.pass_rate is None else f", {100 * row.pass_rate:.0f}% passed"
-    hard = "" if row.difficulty is None else f", difficulty {row.difficulty:.2f}"
-    return f"[{row.skill}] {short(row.question)}  ({row.reason}{rate}{hard}; prompt {row.prompt_id[:8]})"
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -118,8 +118,9 @@ def test_every_command_of_the_readme_exists_with_its_options() -> None:
             continue
         command = commands[words[0]]
         if hasattr(command, "commands"):
-            assert words[1] in command.commands, line
-            command = command.commands[words[1]]
+            known = command.commands.get(words[1]) if len(words) > 1 else None
+            assert known or command.invoke_without_command, line
+            command = known or command
         known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         assert {w for w in words if w.startswith("-")} <= known, line
 

@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 from ratchet.artifacts import GROUPS, Artifact, Manifest
 from ratchet.cli.app import app
 from ratchet.filter import showing as filtered
-from ratchet.filter.stage import EXCLUDED, excluded_prefix
 from ratchet.records import Part, Verdict
 from ratchet.settings import Settings
 from ratchet.stage import STAGES
@@ -69,15 +68,9 @@ def test_every_word_of_a_verdict_is_shown_on_one_line() -> None:
     assert showing._verdict(crashed) == "rubric: unscored (crash: ValueError: x)"
 
 
-def test_what_was_dropped_is_shown_with_its_reason(loop: tuple[Settings, Store, dict[str, Manifest]]) -> None:
+def test_what_was_kept_is_shown_with_its_counts(loop: tuple[Settings, Store, dict[str, Manifest]]) -> None:
     _, store, done = loop
     manifest = done["filter"]
-    told = filtered.dropped_in_words(store, manifest, 1000)
-    dropped = list(Artifact(store, excluded_prefix(store.key(manifest.uri)), EXCLUDED).rows())
-    assert len(told) == len(dropped) == manifest.counts["rows"] - manifest.counts["kept"]
-    for line, row in zip(told, dropped, strict=True):
-        assert row.question in line
-        assert row.reason in line
     first, *lines = filtered.lines(manifest)
     assert first.startswith(f"filter: {manifest.counts['kept']} of {manifest.counts['rows']} prompts kept")
     for reason, number in manifest.results["reasons"].items():
@@ -97,10 +90,10 @@ def test_the_commands_print_rows_and_json(
     out = run(app, ["verify", "--loop", LOOP, "--disagreeing", "2", "--show", "1"])
     assert out.exit_code == 0, out.output
     assert out.output.count("(picture ") == 3
-    out = run(app, ["filter", "--loop", LOOP, "--dropped", "3", "--json"])
+    out = run(app, ["filter", "--loop", LOOP, "--json"])
     assert json.loads(out.stdout)["content_digest"] == done["filter"].content_digest
-    out = run(app, ["filter", "--loop", LOOP, "--dropped", "3"])
-    assert out.output.count("; prompt ") == 3
+    out = run(app, ["filter", "--loop", LOOP, "--show", "3"])
+    assert out.output.count("  (for ") == 3
 
 
 def test_help_lists_the_stages_in_the_order_in_which_they_run() -> None:
