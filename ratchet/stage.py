@@ -148,7 +148,7 @@ def context_of(
             f"stage {name} needs the manifests of {', '.join(step.parents)}; missing: {', '.join(missing)}."
         )
     needed = {p: parents[p] for p in step.parents}
-    splits = {s: uri for s in step.splits if (uri := _part_of(store, opened, s)) is not None}
+    splits = {s: uri for s in _splits(name, opened) if (uri := _part_of(store, opened, s)) is not None}
     digests = {s: read_manifest(store, store.key(uri)).content_digest for s, uri in splits.items()}
     key = stage_key(name, opened, needed, digests)
     return StageContext(name, store, opened, needed, key, settings, lease, progress)
@@ -204,6 +204,12 @@ def _open_parent(store: Store, name: str, parent: str, uri: str) -> Manifest:
         return read_manifest(store, store.key(uri))
     except ManifestMissing as error:
         raise ManifestMissing(f"stage {name} cannot start: its parent {parent} has no manifest. {error}") from error
+
+
+def _splits(name: str, opened: Round) -> tuple[str, ...]:
+    """The splits that a stage reads in this round: verify reads validation only to audit its verifiers."""
+    audits = name == "verify" and opened.recipe.verify.audit is not None
+    return (*STEPS[name].splits, "validation") if audits else STEPS[name].splits
 
 
 def _part_of(store: Store, opened: Round, split: str) -> str | None:

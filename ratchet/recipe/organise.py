@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from ratchet.recipe.audit import AuditConfig
+from ratchet.recipe.audit import COMBINED, AuditConfig
 from ratchet.recipe.judges import SEED, JudgeConfig
 from ratchet.recipe.verifiers import OWN, VerifierConfig, Verifiers
 from ratchet.records import Record
@@ -79,7 +79,8 @@ class VerifyConfig(Record):
                 f"all verifiers are vetoes, which only fail: nothing could pass by policy {self.policy}; take one out of vetoes"
             )
         # What prompts name is only known when they are read.
-        unknown = set() if OWN in called else {*self.weights, *self.required, *self.vetoes} - called
+        audited = {*self.audit.min_precision} - {COMBINED} if self.audit is not None else set()
+        unknown = set() if OWN in called else {*self.weights, *self.required, *self.vetoes, *audited} - called
         if unknown:
             raise ValueError(
                 f"{', '.join(sorted(unknown))}: no verifier of the recipe is called so; there are: {', '.join(sorted(called))}"

@@ -16,6 +16,7 @@ from ratchet.recipe import VerifyConfig
 from ratchet.records import Group, Verdict
 from ratchet.stage import StageContext
 from ratchet.verify.applying import verdicts_of
+from ratchet.verify.audit.stage import audited
 from ratchet.verify.columns import lists_array, with_completion_fields
 from ratchet.verify.judges import Spending, spent_in_words
 from ratchet.verify.panel import Panel, panel_of
@@ -35,6 +36,7 @@ def run(context: StageContext) -> Manifest:
     total = Tally()
     done, rows = 0, parent.manifest.rows
     with opened(context, ImageBank(context.store, parent.manifest.packs)) as tools:
+        audit = audited(context, tools)
         for index, tally in _tallies(context, parent, writer, panel_of(config, tools), tools.spending):
             total += tally
             done += parent.manifest.shards[index].rows
@@ -42,7 +44,12 @@ def run(context: StageContext) -> Manifest:
     context.check_lease()
     return writer.commit(
         counts=total.counts(),
-        results={"policy": config.policy, **total.results(), **_spent(total, config)},
+        results={
+            "policy": config.policy,
+            **total.results(),
+            **_spent(total, config),
+            **({} if audit is None else {"audit": audit.without_seconds()}),
+        },
         seconds=context.seconds,
         packs=parent.manifest.packs,
     )

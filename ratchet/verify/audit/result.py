@@ -17,7 +17,7 @@ Family = Literal["rule", "form", "model", "votes", "environment", "policy", "bas
 constant or a coin, beside which the others are read."""
 Truth = Literal["prompt", "world", "labels"]
 """Who says which answers are right: the prompts' own verifiers, the tiny world's oracle, or a file of labels."""
-CONSTANT, COIN, COMBINED = "always_pass", "coin", "combined"
+CONSTANT, COIN = "always_pass", "coin"
 AUDIT_FILE = "audit.json"
 
 
@@ -139,6 +139,9 @@ class AuditResult(Record):
     temperature: float
     models: tuple[str, ...] = ()
     verifiers: tuple[Audited, ...]
+    spent: dict[str, dict[str, float]] = Field(
+        {}, description="calls, tokens and cost by judge; not part of any digest, for a cached reply costs nothing"
+    )
 
     def of(self, verifier: str) -> Audited | None:
         """What was found of the verifier of that name."""
@@ -147,4 +150,4 @@ class AuditResult(Record):
     def without_seconds(self) -> dict[str, Any]:
         """JSON for `results["audit"]`: the same bit for bit when it is measured again."""
         timeless = [one.model_copy(update={"seconds_per_verdict": None}) for one in self.verifiers]
-        return self.model_copy(update={"verifiers": tuple(timeless)}).model_dump(mode="json")
+        return self.model_copy(update={"verifiers": tuple(timeless), "spent": {}}).model_dump(mode="json")

@@ -1,0 +1,66 @@
+"""Texts of known truth: forms keep the meaning, corruptions do not, and nothing is drawn anew."""
+
+from __future__ import annotations
+
+import pytest
+
+from ratchet.records import Prompt
+from ratchet.tinyworld import SKILLS, items
+from ratchet.tinyworld.oracle import is_right
+from ratchet.tinyworld.world import prompt_of
+from ratchet.verify import VERIFIERS
+from ratchet.verify.audit.probes import Probe, forms, lexicon_for, probes
+from tests import rows
+
+
+def of_world(number: int = 90) -> list[tuple[Prompt, tuple[Probe, ...], object]]:
+    made = [(prompt_of(item)[0], item) for item in items("validation", number, 3)]
+    prompts = [prompt for prompt, _ in made]
+    lexicon = lexicon_for(None, prompts)
+    found = []
+    for prompt, item in made:
+        others = [one for one in prompts if one.skill == prompt.skill]
+        found.append((prompt, probes(prompt, others, VERIFIERS, lexicon, 1), item))
+    return found
+
+
+def test_every_corruption_of_the_tiny_worlds_answers_is_wrong_by_its_oracle() -> None:
+    kinds: dict[str, set[str]] = {}
+    for prompt, made, item in of_world():
+        for probe in made:
+            if probe.sort == "corrupted":
+                kinds.setdefault(prompt.skill, set()).add(probe.kind)
+                assert not is_right(item, probe.text), (prompt.question, prompt.reference, probe)  # type: ignore[arg-type]
+    assert set(kinds) == set(SKILLS)
+    assert {kind for one in kinds.values() for kind in one} >= {
+        "rule_numeric", "rule_objects", "other_answer", "inject_insert", "inject_count", "in_a_sentence",
+    }  # fmt: skip
+
+
+def test_every_prompt_has_its_reference_as_gold_and_the_same_probes_again() -> None:
+    for (prompt, made, _), (_, again, _) in zip(of_world(18), of_world(18), strict=True):
+        assert made[0] == Probe(prompt.reference or "", "gold", "plain")
+        assert made == again
+        assert sum(probe.sort == "gold" for probe in made) == 1
+
+
+@pytest.mark.parametrize(
+    ("reference", "kinds"),
+    [
+        ("red circle", {"tagged", "boxed", "sentence", "punctuated", "upper"}),
+        ("3 cm", {"tagged", "boxed", "sentence", "punctuated"}),
+        ("x", {"tagged", "boxed", "sentence", "punctuated"}),
+        ('{"a": 1}', {"tagged"}),
+        ("<svg/>", {"tagged"}),
+        (" ".join(["word"] * 13), {"tagged"}),
+    ],
+)
+def test_only_what_keeps_the_meaning_is_a_form(reference: str, kinds: set[str]) -> None:
+    assert {kind for kind, _ in forms(reference)} == kinds
+
+
+def test_anothers_reference_that_says_the_same_is_no_corruption() -> None:
+    prompt = rows.prompt(1, "red circle , blue square", ("objects",))
+    other = rows.prompt(2, "blue square , red circle", ("objects",))
+    made = probes(prompt, [prompt, other], VERIFIERS, lexicon_for("english", [prompt]), 0)
+    assert "other_answer" not in {probe.kind for probe in made}
