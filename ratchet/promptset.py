@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ratchet import canonical
 from ratchet.artifacts import PROMPTS, Artifact, ArtifactWriter, Header, Manifest, Pack, RowSchema
@@ -18,15 +18,20 @@ SHARD_ROWS = 2000
 
 
 class Fingerprint(Record):
-    """What decontamination knows of a holdout or report prompt: hashes, never the row itself."""
+    """What decontamination knows of a holdout or report prompt: hashes, never the row itself.
+
+    `ngrams` are those of eight words each of question and reference, in order; only beside a prompt's first picture. From them
+    follow all longer ones, and none can be turned back into words as single words' hashes could.
+    """
 
     prompt_id: str
     image_sha256: str
     image_phash: str
     question_sha256: str
+    ngrams: tuple[int, ...] = ()
 
 
-FINGERPRINTS = RowSchema("fingerprints", 1, Fingerprint)
+FINGERPRINTS = RowSchema("fingerprints", 2, Fingerprint)
 
 
 class PromptSet(Record):
@@ -69,18 +74,22 @@ def find(store: Store, digest: str) -> PromptSet | None:
         return None
 
 
-def open_set(store: Store, given: str) -> PromptSet:
-    """A prompt set by digest (or its first digits), name, or URI. Raises PromptSetError listing what there is."""
-    found = []
+def complete_sets(store: Store) -> Iterator[PromptSet]:
+    """Every prompt set under the root that was finished, in the order of their places."""
     for stat in store.list("prompts/"):
         key = store.key(stat.uri)
-        if not key.endswith(f"/{SET_FILE}"):
-            continue
-        one = PromptSet.model_validate_json(store.get(key))
-        if given in (one.name, one.digest, store.uri(key.rsplit("/", 1)[0])) or (
-            len(given) >= 6 and one.digest.startswith(given)
-        ):
-            found.append(one)
+        if key.endswith(f"/{SET_FILE}"):
+            yield PromptSet.model_validate_json(store.get(key))
+
+
+def open_set(store: Store, given: str) -> PromptSet:
+    """A prompt set by digest (or its first digits), name, or URI. Raises PromptSetError listing what there is."""
+    found = [
+        one
+        for one in complete_sets(store)
+        if given in (one.name, one.digest, store.uri(set_prefix(one.digest)))
+        or (len(given) >= 6 and one.digest.startswith(given))
+    ]
     if len(found) == 1:
         return found[0]
     if found:

@@ -32,20 +32,21 @@ STAGES = ("begin", "generate", "verify", "filter", "train", "evaluate", "promote
 
 @dataclass(frozen=True)
 class Step:
-    """One of the six stages between begin and finish: where its code is, whose manifests it reads, which splits, and whether
-    it works with the models that the recipe names beside the seed."""
+    """One of the six stages between begin and finish: where its code is, whose manifests it reads, which splits, whether it
+    works with the models that the recipe names beside the seed, and what says which further artifacts it reads."""
 
     module: str
     version: int
     parents: tuple[str, ...]
     splits: tuple[str, ...] = ()
     models: bool = False
+    inputs: str | None = None
 
 
 STEPS: Mapping[str, Step] = {
     "generate": Step("ratchet.generate.stage", 2, (), ("pool", "validation")),
     "verify": Step("ratchet.verify.stage", 2, ("generate",), models=True),
-    "filter": Step("ratchet.filter.stage", 2, ("verify",), models=True),
+    "filter": Step("ratchet.filter.stage", 2, ("verify",), models=True, inputs="ratchet.filter.inputs"),
     "train": Step("ratchet.train.stage", 1, ("filter",)),
     "evaluate": Step("ratchet.evaluate.stage", 1, ("train",), ("holdout",)),
     "promote": Step("ratchet.registry.stage", 1, ("evaluate", "train")),
@@ -113,7 +114,13 @@ class StageContext:
             self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - start
 
 
-def stage_key(name: str, opened: Round, parents: Mapping[str, Manifest], splits: Mapping[str, str]) -> str:
+def stage_key(
+    name: str,
+    opened: Round,
+    parents: Mapping[str, Manifest],
+    splits: Mapping[str, str],
+    inputs: Mapping[str, str] | None = None,
+) -> str:
     """SHA-256 over everything that the stage's content depends on."""
     step = STEPS[name]
     body = {
@@ -127,6 +134,8 @@ def stage_key(name: str, opened: Round, parents: Mapping[str, Manifest], splits:
     }
     if step.models and opened.models:
         body["models"] = {source: ref.digest for source, ref in sorted(opened.models.items())}
+    if inputs:
+        body["inputs"] = dict(inputs)
     return canonical.digest(body)
 
 
@@ -150,7 +159,8 @@ def context_of(
     needed = {p: parents[p] for p in step.parents}
     splits = {s: uri for s in _splits(name, opened) if (uri := _part_of(store, opened, s)) is not None}
     digests = {s: read_manifest(store, store.key(uri)).content_digest for s, uri in splits.items()}
-    key = stage_key(name, opened, needed, digests)
+    inputs = import_module(step.inputs).digests(store, opened) if step.inputs else {}
+    key = stage_key(name, opened, needed, digests, inputs)
     return StageContext(name, store, opened, needed, key, settings, lease, progress)
 
 

@@ -18,6 +18,7 @@ from ratchet.artifacts.manifest import ModelRef
 from ratchet.autonomy import autonomy_of
 from ratchet.begin import prompts
 from ratchet.errors import LeaseHeld, RoundError, StoreError
+from ratchet.filter.inputs import evaluation_sets
 from ratchet.finish.stage import end_of
 from ratchet.profile import Profile
 from ratchet.progress import for_stage
@@ -166,6 +167,8 @@ def _open(
         if end is None:
             rounds.write_end(store, options.loop, number, _closed(store, unfinished, promoted))
     number = known[-1] + 1 if known else 1
+    # A set that is not there is told now, not when the filter comes to it.
+    evaluation_sets(store, wanted.filter.decontaminate_against)
     new = _new_round(store, options, wanted, seed, job, number)
     rounds.write_round(store, new.model_copy(update={"models": _pinned(store, registry, wanted)}))
     return number

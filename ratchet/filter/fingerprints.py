@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ratchet.artifacts import Artifact
 from ratchet.errors import PromptSetError, RoundError
-from ratchet.filter import reasons
+from ratchet.filter import ngrams, reasons
+from ratchet.filter.inputs import evaluation_sets
 from ratchet.filter.near import NearIndex
 from ratchet.filter.phash import Bank, Hashes
 from ratchet.promptset import FINGERPRINTS, Fingerprint, find
@@ -27,27 +28,33 @@ def fingerprints_of(prompts: Iterable[Prompt], bank: Bank) -> Iterator[Fingerpri
     hashes = Hashes(bank)
     for prompt in prompts:
         question = question_sha256(prompt)
-        for image in prompt.images:
+        for place, image in enumerate(prompt.images):
             yield Fingerprint(
                 prompt_id=prompt.id,
                 image_sha256=image.sha256,
                 image_phash=f"{hashes.of(image.sha256):016x}",
                 question_sha256=question,
+                ngrams=ngrams.eights(prompt) if place == 0 else (),
             )
 
 
 class Fence:
     """Says why a prompt must not be learned from. Knows hashes only; it never opens a holdout or report row."""
 
-    def __init__(self, fingerprints: Iterable[Fingerprint], near_bits: int | None) -> None:
+    def __init__(
+        self, fingerprints: Iterable[Fingerprint], near_bits: int | None = None, ngram: int | None = None
+    ) -> None:
         self._prompts: set[str] = set()
         self._pictures: set[str] = set()
+        self._ngrams = ngrams.Met(ngram) if ngram is not None else None
         self._near = None if near_bits is None else NearIndex(near_bits)
         for one in fingerprints:
             self._prompts.add(one.prompt_id)
             self._pictures.add(one.image_sha256)
             if self._near is not None:
                 self._near.add(key_of(one.question_sha256), [int(one.image_phash, 16)])
+            if self._ngrams is not None:
+                self._ngrams.add(one.ngrams)
 
     def reason(self, prompt: Prompt, question: str, hashes: Sequence[int]) -> str | None:
         """`question` is the prompt's question_sha256; `hashes` its pictures' perceptual ones, where they are needed."""
@@ -57,6 +64,8 @@ class Fence:
             return reasons.HELD_OUT_PICTURE
         if self._near is not None and any(self._near.has(key_of(question), [one]) for one in hashes):
             return reasons.HELD_OUT_NEAR
+        if self._ngrams is not None and self._ngrams.shares(ngrams.eights(prompt)):
+            return reasons.HELD_OUT_NGRAM
         return None
 
 
@@ -65,11 +74,14 @@ def key_of(sha256: str, more: int = 0) -> int:
     return int(sha256[:16], 16) ^ more
 
 
-def fence_of(store: Store, opened: Round, near_bits: int | None) -> Fence:
-    """The fence around what the round holds out: the fingerprints of its prompt set, and of the one it reports on."""
-    return Fence(
-        (one for digest in dict.fromkeys((opened.prompts, opened.report)) for one in _read(store, digest)), near_bits
-    )
+def fence_of(store: Store, opened: Round) -> Fence:
+    """The fence around what the round must not learn: the fingerprints of its prompt set, of the one it reports on, and of
+    the evaluation sets that its recipe names."""
+    config = opened.recipe.filter
+    others = (one.digest for one in evaluation_sets(store, config.decontaminate_against))
+    digests = dict.fromkeys((opened.prompts, opened.report, *others))
+    prints = (one for digest in digests for one in _read(store, digest))
+    return Fence(prints, config.decontaminate_near_bits, config.decontaminate_ngram)
 
 
 def _read(store: Store, digest: str) -> Iterator[Fingerprint]:

@@ -16,6 +16,7 @@ NEAR_DUPLICATE = "near_duplicate"
 HELD_OUT_PROMPT = "held_out_prompt"
 HELD_OUT_PICTURE = "held_out_picture"
 HELD_OUT_NEAR = "held_out_near"
+HELD_OUT_NGRAM = "held_out_ngram"
 NEAR_DUPLICATE_TEXT = "near_duplicate_text"
 OVER_CAP = "over_cap"
 OVER_DIFFICULTY_CAP = "over_difficulty_cap"
@@ -34,9 +35,10 @@ REASONS: dict[str, str] = {
     NO_USE: "nothing in it to train on: no completion to keep, no pair, no spread",
     DUPLICATE: "same pictures and question as an earlier kept group",
     NEAR_DUPLICATE: "same question, and pictures within dedup_near_bits of an earlier kept group",
-    HELD_OUT_PROMPT: "the prompt is in the holdout or report split",
-    HELD_OUT_PICTURE: "a picture is in the holdout or report split",
+    HELD_OUT_PROMPT: "the prompt is in a holdout or report split (the round's, or of a set in decontaminate_against)",
+    HELD_OUT_PICTURE: "a picture is in a holdout or report split (the round's, or of a set in decontaminate_against)",
     HELD_OUT_NEAR: "same question as a holdout or report prompt, and a picture within decontaminate_near_bits",
+    HELD_OUT_NGRAM: "shares decontaminate_ngram words in a row with a holdout or report prompt",
     NEAR_DUPLICATE_TEXT: "text as in an earlier kept group, by dedup_text",
     OVER_CAP: "more than per_skill groups of its skill",
     OVER_DIFFICULTY_CAP: "more than per_difficulty groups of its difficulty band",

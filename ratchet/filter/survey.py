@@ -135,7 +135,7 @@ def survey(context: StageContext) -> Decisions:
     parent = context.open("verify", GROUPS)
     near = config.dedup_near_bits is not None or (config.decontaminate and config.decontaminate_near_bits is not None)
     hashes = Hashes(ImageBank(context.store, parent.manifest.packs)) if near else None
-    fence = fence_of(context.store, context.round, config.decontaminate_near_bits) if config.decontaminate else None
+    fence = fence_of(context.store, context.round) if config.decontaminate else None
     found = Survey(config, context.round.recipe.verify, context.round.salt, fence, hashes)
     total, done = 2 * parent.manifest.rows, 0
     with context.clock("survey"):

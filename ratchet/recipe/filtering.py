@@ -6,9 +6,11 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from ratchet.recipe.curation import TextDedupConfig
+from ratchet.recipe.curation import ReplayConfig, TextDedupConfig
 from ratchet.recipe.pairing import PairsConfig
 from ratchet.records import Record, Use
+
+_FENCED = ("decontaminate_near_bits", "decontaminate_against", "decontaminate_ngram")
 
 
 class FilterConfig(Record):
@@ -54,6 +56,17 @@ class FilterConfig(Record):
     decontaminate_near_bits: int | None = Field(
         None, ge=0, le=16, description="also by perceptual hash, within this distance; null: exact only"
     )
+    decontaminate_against: tuple[str, ...] | Literal["all"] = Field(
+        (),
+        description="imported prompt sets (name or digest) whose holdout and report splits are kept out too; all: every one",
+    )
+    decontaminate_ngram: int | None = Field(
+        None,
+        ge=8,
+        le=13,
+        description="also what shares so many words in a row with a held-out question and its reference (13: GPT-3); null: off. "
+        "Not for questions made by a program: they share their words by design",
+    )
     per_skill: int | None = Field(None, gt=0, description="most groups of one skill; null: no cap")
     per_difficulty: int | None = Field(None, gt=0, description="most groups of one difficulty band; null: no cap")
     per_pass_rate: int | None = Field(None, gt=0, description="most groups of one fifth of the pass rate; null: no cap")
@@ -61,12 +74,18 @@ class FilterConfig(Record):
         None, ge=1, description="most groups of one skill, as a multiple of the rarest; null: off"
     )
     pairs: PairsConfig | None = None
+    replay: ReplayConfig | None = Field(None, description="learn again from what earlier rounds kept; null: not")
 
     @model_validator(mode="after")
     def _fits_together(self) -> FilterConfig:
         if self.min_pass_rate > self.max_pass_rate:
             raise ValueError(
                 f"filter.min_pass_rate {self.min_pass_rate} is above filter.max_pass_rate {self.max_pass_rate}; swap them"
+            )
+        asked = [name for name in _FENCED if getattr(self, name)]
+        if not self.decontaminate and asked:
+            raise ValueError(
+                f"decontaminate is false, so {', '.join(asked)} would do nothing; set filter.decontaminate to true, or leave them out"
             )
         if self.uses == ("preference",) and self.pairs is None:
             raise ValueError("uses: [preference] keeps groups with pairs only, but pairs is null; set filter.pairs")

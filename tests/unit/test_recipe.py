@@ -25,6 +25,10 @@ from ratchet.recipe import Recipe
         ("{name: a, filter: {min_pass_rate: 0.9, max_pass_rate: 0.1}}", ["0.9 is above", "0.1", "swap them"]),
         ("{name: a, train: {method: dpo}, filter: {pairs: {}}, generate: {k: 1}}", ["set generate.k to 2 or more"]),
         ("{name: a, filter: {uses: [rl]}}", ["learns from groups for sft", "keeps rl", "add sft"]),
+        (
+            "{name: a, filter: {decontaminate: false, decontaminate_ngram: 13}}",
+            ["decontaminate is false, so decontaminate_ngram would do nothing", "or leave them out"],
+        ),
         ("{name: a, filter: {uses: [preference]}}", ["pairs is null", "set filter.pairs"]),
         (
             "{name: a, verify: {verifiers: exact}, filter: {pairs: {repair: {by: conditioning}}}}",

@@ -1,6 +1,8 @@
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from ratchet.filter.fingerprints import Fence, fingerprints_of, question_sha256
@@ -55,3 +57,45 @@ def test_near_pictures_are_held_back_only_with_the_same_question_and_when_asked(
     fence = Fence(fingerprints_of([held], Bank()), 0)
     assert (reason(fence, same), reason(fence, other)) == ("held_out_near", None)
     assert reason(Fence(fingerprints_of([held], Bank()), None), same) is None
+
+
+LONG = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
+
+
+@pytest.mark.parametrize(
+    ("n", "shared", "held"), [(8, 8, True), (8, 7, False), (13, 13, True), (13, 12, False), (10, 10, True)]
+)
+def test_n_words_in_a_row_are_held_back(n: int, shared: int, held: bool) -> None:
+    fence = Fence(fingerprints_of([prompt(1, question=LONG, reference="fifteen")], Bank()), ngram=n)
+    words = " ".join(LONG.split()[:shared])
+    for question in (f"say {words} please", f"{words.upper()}, and on we go", f"well: {words}?"):
+        assert (reason(fence, prompt(2, question=question)) == "held_out_ngram") == held
+
+
+def test_the_reference_counts_as_the_questions_last_words() -> None:
+    held = prompt(1, question="read the sign", reference="no parking between nine and five on weekdays")
+    fence = Fence(fingerprints_of([held], Bank()), ngram=8)
+    same = prompt(2, question="what is written", reference="no parking between nine and five on weekdays")
+    assert reason(fence, same) == "held_out_ngram"
+    assert reason(Fence(fingerprints_of([held], Bank())), same) is None
+
+
+def test_ngrams_are_kept_once_a_prompt_and_never_for_short_texts() -> None:
+    two = prompt(question=LONG, images=[ref("a"), ref("b")])
+    first, second = fingerprints_of([two], Bank())
+    assert (len(first.ngrams), second.ngrams) == (15 - 7, ())
+    assert [one.ngrams for one in fingerprints_of([prompt(question="how many ?")], Bank())] == [()]
+
+
+_words = st.lists(st.sampled_from("abc"), max_size=24)
+
+
+@settings(deadline=None, max_examples=60)
+@given(_words, _words, st.integers(8, 13))
+def test_the_fence_finds_exactly_the_shared_runs_of_words(held: list[str], asked: list[str], n: int) -> None:
+    def runs(words: list[str]) -> set[tuple[str, ...]]:
+        return {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
+
+    one, other = (prompt(i, question=" ".join(w), reference=None) for i, w in ((1, held), (2, asked)))
+    fence = Fence(fingerprints_of([one], Bank()), ngram=n)
+    assert (reason(fence, other) == "held_out_ngram") == bool(runs(held) & runs(asked))

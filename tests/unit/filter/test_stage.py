@@ -10,7 +10,7 @@ from ratchet.errors import PromptSetError, RoundError
 from ratchet.filter import stage
 from ratchet.filter.excluded import EXCLUDED, Excluded, excluded_prefix
 from ratchet.filter.fingerprints import fingerprints_of
-from ratchet.promptset import SET_FILE, find, set_prefix
+from ratchet.promptset import SET_FILE, PromptSetWriter, find, set_prefix
 from ratchet.records import Group, ImageRef
 from ratchet.store import Store
 from ratchet.store.folder import FolderStore
@@ -279,3 +279,50 @@ def test_a_group_that_its_strategy_gave_up_is_dropped_with_its_own_reason_and_bl
     assert manifest.counts["dropped_unreadable_question"] == 2
     assert reasons(store, manifest) == own
     assert [g.prompt.id for g in staging.rows_of(store, manifest)] == [prompt(1).id, prompt(4).id]
+
+
+def imported(store: Store, name: str, *held: Any, source: str = "import") -> str:
+    """A further prompt set of which only the fingerprints and the index exist."""
+    digest = canonical.digest(name)
+    bank, _, _ = pictures(store, (250, 0, 0), (0, 0, 250))
+    writer = PromptSetWriter(store, name=name, digest=digest, source=source, salt="s")
+    return writer.finish(fingerprints_of(held, bank)).digest
+
+
+def test_what_other_evaluation_sets_hold_out_is_dropped_where_the_recipe_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = staging.store_at(tmp_path)
+    _, (red, blue), _ = pictures(store, (250, 0, 0), (0, 0, 250))
+    imported(store, "chartqa", prompt(images=[red], question="of chartqa ?"))
+    imported(store, "pope", prompt(images=[blue], question="is there a dog in the image, yes or no?"))
+    imported(store, "drawn", prompt(9, images=[blue], question="drawn ?"), source="tinyworld")
+    groups = [group("+-", images=[image], question=f"{n} ?") for n, image in enumerate((red, blue))]
+    groups.append(group("+-", 7, question="say, is there a dog in the image, yes or no?"))
+    read: list[str] = []
+    get = FolderStore.get
+    monkeypatch.setattr(FolderStore, "get", lambda self, key: read.append(key) or get(self, key))
+
+    def drops(**config: Any) -> list[str]:
+        return reasons(store, filtered(store, groups, **config))
+
+    assert drops() == []
+    assert drops(decontaminate_against=["chartqa"]) == ["held_out_picture"]
+    assert drops(decontaminate_against=["chartqa", canonical.digest("pope")]) == ["held_out_picture"] * 2
+    assert drops(decontaminate_against="all") == ["held_out_picture"] * 2
+    assert drops(decontaminate_against="all", decontaminate_ngram=10) == ["held_out_picture"] * 2 + ["held_out_ngram"]
+    # Of every set only what it is called and its fingerprints were opened.
+    opened = {key.split("/", 2)[2].split("/")[0] for key in read if key.startswith("prompts/")}
+    assert opened == {"set.json", "fingerprints"}
+    with pytest.raises(PromptSetError, match="no prompt set 'mmmu'"):
+        drops(decontaminate_against=["mmmu"])
+
+
+def test_another_evaluation_set_makes_another_artifact_and_the_same_sets_the_same(tmp_path: Path) -> None:
+    store = staging.store_at(tmp_path)
+    first = filtered(store, mixed(6), decontaminate_against="all")
+    assert filtered(store, mixed(6), decontaminate_against="all").uri == first.uri
+    _, (red, _), _ = pictures(store, (250, 0, 0), (0, 0, 250))
+    imported(store, "late", prompt(images=[red]))
+    assert filtered(store, mixed(6), decontaminate_against="all").uri != first.uri
+    assert filtered(store, mixed(6)).uri == filtered(store, mixed(6)).uri != first.uri
