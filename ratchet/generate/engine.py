@@ -90,17 +90,56 @@ class Answer:
         return cls.failed("too_long", words)
 
 
+@dataclass(frozen=True)
+class Given:
+    """A text whose likelihood is asked for, as the answer to a request. `ended`: its end token is part of it.
+
+    `text` goes on from the request's `begun` and does not repeat it.
+    """
+
+    request: Request
+    text: str
+    ended: bool = True
+
+    @classmethod
+    def of(cls, request: Request, said: Completion) -> Given:
+        """A completion's text; it ended unless it was cut, by length or at a stop string."""
+        halted = any(said.text.endswith(stop) for stop in said.sampling.stop)
+        return cls(request, said.text, said.finish_reason != "length" and not halted)
+
+
+@dataclass(frozen=True)
+class TextLikelihood:
+    """log p(text | request) at temperature 1, in nats, and how many tokens it is the sum of.
+
+    `logprob_sum` is None where it could not be had: `error` says why, a slug, a colon, words. Slugs are those of answers,
+    and `empty`.
+    """
+
+    logprob_sum: float | None
+    n_tokens: int
+    error: str | None = None
+
+    @classmethod
+    def failed(cls, slug: str, words: str) -> TextLikelihood:
+        return cls(None, 0, f"{slug}: {words}")
+
+
 class Engine(Protocol):
     """Runs one model. Completions name `label` as theirs; pictures are looked up in `bank`.
 
     `answer` gives `params.k` answers for each request, in the order of the requests. A request that fails gets k failed
-    answers; what makes all of them fail is raised as SamplingError. `close` frees the model and stops what was started.
+    answers; what makes all of them fail is raised as SamplingError. `likelihoods` says how likely given texts are, equal
+    to what sampling them would have recorded; SamplingError where the engine cannot tell. `close` frees the model and stops
+    what was started.
     """
 
     label: str
     bank: ImageBank
 
     def answer(self, requests: Sequence[Request], params: SamplingParams) -> list[tuple[Answer, ...]]: ...
+
+    def likelihoods(self, given: Sequence[Given]) -> list[TextLikelihood]: ...
 
     def sample(self, prompts: Sequence[Prompt], params: SamplingParams) -> Iterator[Group]:
         """Groups in the order of `prompts`; engines take this from `sample` below."""

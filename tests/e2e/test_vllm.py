@@ -17,7 +17,7 @@ from PIL import Image
 from ratchet.artifacts import ImageBank
 from ratchet.generate import SamplingParams
 from ratchet.generate.chat import chat_text, encode
-from ratchet.generate.engine import Answer, Engine, Request, joined
+from ratchet.generate.engine import Answer, Engine, Given, Request, joined
 from ratchet.generate.engines.endpoint import EndpointEngine
 from ratchet.generate.engines.local import TransformersEngine
 from ratchet.generate.engines.vllm_engine import VllmEngine
@@ -244,3 +244,32 @@ def test_the_endpoint_engine_gives_the_same_records(
     drawn_once = engine.answer(few, SAMPLED)
     assert [[a.text for a in row] for row in engine.answer(few, SAMPLED)] == [[a.text for a in r] for r in drawn_once]
     assert all(a.finish_reason in ("stop", "length") for row in drawn_once for a in row)
+
+
+def test_given_texts_are_as_likely_as_with_transformers(
+    vllm: VllmEngine, local: TransformersEngine, seed_world: tuple[list[Request], ImageBank]
+) -> None:
+    requests = seed_world[0][:120]
+    answers = local.answer(requests, SAMPLED)
+    given = [
+        Given(request, one.text, one.finish_reason == "stop")
+        for request, said in zip(requests, answers, strict=True)
+        for one in said
+    ]
+    blind = [replace(one, request=replace(one.request, images=())) for one in given[::8]]
+    broken = [Given(requests[0], "3 <image>"), Given(requests[0], "3 " * 400)]
+    asked = [*given, *blind, *broken]
+    ours, theirs = vllm.likelihoods(asked), local.likelihoods(asked)
+    assert [one.n_tokens for one in ours] == [one.n_tokens for one in theirs]
+    slugs = [[one.error and one.error.partition(":")[0] for one in found] for found in (ours, theirs)]
+    assert slugs[0] == slugs[1]
+    assert slugs[0][-2:] == ["refused", "too_long"]
+    apart = [abs(a.logprob_sum - b.logprob_sum) for a, b in zip(ours, theirs, strict=True) if a.logprob_sum is not None]
+    sampled = [
+        abs(one.logprob_sum - a.logprob_sum) for one, a in zip(ours, [a for s in answers for a in s], strict=False)
+    ]
+    print(f"\n{len(asked)} given texts: nats apart <= {max(apart):.1e}, from sampling <= {max(sampled):.1e}")  # noqa: T201
+    assert len(apart) == len(asked) - 2
+    assert max(apart) <= NATS
+    assert max(sampled) <= NATS
+    assert vllm.likelihoods(given) == ours[: len(given)]

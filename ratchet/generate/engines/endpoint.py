@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ratchet.artifacts import ImageBank
 from ratchet.errors import DigestMismatch, NotFound, PromptSetError, SamplingError
-from ratchet.generate.engine import Answer, BatchHook, Request, sample
+from ratchet.generate.engine import Answer, BatchHook, Given, Request, TextLikelihood, sample
 from ratchet.generate.engines.endpoint_body import body, check_fits
 from ratchet.generate.engines.endpoint_http import URL_ENV, NotThere, Server
 from ratchet.generate.engines.endpoint_pace import Pace
@@ -76,6 +76,14 @@ class EndpointEngine:
 
     def close(self) -> None:
         """Nothing stays open between calls."""
+
+    def likelihoods(self, given: Sequence[Given]) -> list[TextLikelihood]:
+        """Raises SamplingError: a chat endpoint does not tell which of a conversation's tokens are the answer's."""
+        del given
+        raise SamplingError(
+            f"engine endpoint ({self.model}) does not say how likely a given text is: a chat endpoint does not tell which tokens "
+            "are the answer's. Set the judge's engine to transformers or vllm."
+        )
 
     def check(self) -> str:
         """The model that will be asked. Raises SamplingError when the server is not reachable or does not serve it."""

@@ -21,7 +21,7 @@ class Likelihood:
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         if self._before is not None:
-            self._steps.append(_log_probability(self._before, input_ids[:, -1]))
+            self._steps.append(log_probability(self._before, input_ids[:, -1]))
         self._before = scores
         return scores
 
@@ -31,10 +31,11 @@ class Likelihood:
 
         steps = tokens.shape[1]
         # The last token was never an input. An engine may have run some steps too many and cut them off again.
-        last = [_log_probability(self._before, tokens[:, -1])] if self._before is not None else []
+        last = [log_probability(self._before, tokens[:, -1])] if self._before is not None else []
         return torch.stack([*self._steps, *last][:steps], dim=1)
 
 
-def _log_probability(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+def log_probability(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """log p(token) of one token a row (rows), from logits (rows x vocabulary), in nats."""
     chosen = logits.gather(1, tokens[:, None]).squeeze(1)
     return (chosen - logits.logsumexp(dim=-1)).double()

@@ -12,7 +12,7 @@ from ratchet import models
 from ratchet.artifacts import ImageBank
 from ratchet.errors import DigestMismatch, NotFound, PromptSetError, SamplingError
 from ratchet.generate.chat import chat_text, encode, request_text
-from ratchet.generate.engine import Answer, BatchHook, Request, sample
+from ratchet.generate.engine import Answer, BatchHook, Given, Request, TextLikelihood, sample
 from ratchet.generate.engines.batches import Call, calls
 from ratchet.generate.engines.continuing import decoded
 from ratchet.generate.engines.likelihood import Likelihood
@@ -59,6 +59,12 @@ class TransformersEngine:
 
     def sample(self, prompts: Sequence[Prompt], params: SamplingParams) -> Iterator[Group]:
         return sample(self, prompts, params)
+
+    def likelihoods(self, given: Sequence[Given]) -> list[TextLikelihood]:
+        """How likely each text is, in their order; at most `batch_size` at once."""
+        from ratchet.generate.engines import given_local
+
+        return given_local.likelihoods(self, given)
 
     def close(self) -> None:
         """Free the model's memory."""

@@ -11,7 +11,7 @@ from ratchet import models
 from ratchet.artifacts import ImageBank
 from ratchet.errors import DigestMismatch, NotFound, PromptSetError, SamplingError
 from ratchet.generate.chat import encode, request_text
-from ratchet.generate.engine import Answer, BatchHook, Request, sample
+from ratchet.generate.engine import Answer, BatchHook, Given, Request, TextLikelihood, sample
 from ratchet.generate.engines import vllm_model, vllm_start
 from ratchet.generate.engines.continuing import decoded
 from ratchet.generate.sampling import SamplingParams, derived_seed
@@ -103,6 +103,12 @@ class VllmEngine:
                 if work.running and self._running.llm is not None:
                     self._engine.abort_request(list(work.running))
         return [tuple(answer for answer in row if answer is not None) for row in work.answers]
+
+    def likelihoods(self, given: Sequence[Given]) -> list[TextLikelihood]:
+        """How likely each text is, in their order; at most `batch_size` at once."""
+        from ratchet.generate.engines import given_vllm
+
+        return given_vllm.likelihoods(self, given)
 
     @property
     def _engine(self) -> Any:
