@@ -9,6 +9,7 @@ from typing import Any
 from ratchet.recipe import VerifyConfig
 from ratchet.recipe.verifiers import OWN
 from ratchet.verify.judged import JUDGED_BUILDERS
+from ratchet.verify.measured.building import MEASURED_BUILDERS
 from ratchet.verify.protocol import Verifier
 from ratchet.verify.rules import RULE_BUILDERS, VERIFIERS
 from ratchet.verify.tools import Tools
@@ -21,6 +22,7 @@ BUILDERS: Mapping[str, Builder] = {
     **RULE_BUILDERS,
     **VOTE_BUILDERS,
     **JUDGED_BUILDERS,
+    **MEASURED_BUILDERS,
 }
 
 
