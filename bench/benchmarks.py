@@ -24,6 +24,7 @@ BENCHMARKS: Mapping[str, str] = {
     "shards": "bench.shards",
     "vllm": "bench.vllm",
     "endpoint": "bench.endpoint",
+    "judges": "bench.judges",
     "corrupt": "bench.corrupt",
     "train": "bench.train",
     "overhead": "bench.overhead",

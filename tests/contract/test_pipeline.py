@@ -88,6 +88,13 @@ def test_each_stage_runs_in_the_image_of_its_dependency_set(compiled: dict[str, 
     assert {n: c["image"] for n, c in executors(compiled).items()} == {s: images[IMAGE_OF_TASK[s]] for s in TASKS}
 
 
+def test_a_profile_gives_a_task_the_image_of_another_set(tmp_path: Path) -> None:
+    profile = Profile(image_of={"verify": "inference"})
+    spec = next(yaml.safe_load_all(compile_round(profile, tmp_path / "round.yaml").read_text()))
+    images = {name: one["image"] for name, one in executors({"spec": spec}).items()}
+    assert images["verify"] == images["generate"] != images["filter"]
+
+
 def test_only_the_stage_that_needs_a_gpu_asks_for_one(compiled: dict[str, Any]) -> None:
     with_gpu = [n for n, c in executors(compiled).items() if c.get("resources", {}).get("accelerator")]
     assert with_gpu == ["train"]

@@ -57,3 +57,50 @@ def test_threads_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
     assert threads() == 3
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert threads() == 1
+
+
+CLUSTER = {
+    "core": "r.example/core@sha256:1",
+    "inference": "r.example/inf@sha256:2",
+    "training": "r.example/train@sha256:3",
+}
+SERVED = {"j": {"engine": {"kind": "endpoint", "model": "m"}}}
+
+
+def judged(judges: dict[str, object], **verifier: object) -> Recipe:
+    verify = {"verifiers": [{"name": "rubric", **verifier}], "judges": judges}
+    return Recipe.model_validate({"name": "judged", "verify": verify})
+
+
+def test_a_judge_that_runs_in_the_stage_needs_an_image_with_torch() -> None:
+    cluster = Profile(name="cluster", images=CLUSTER)
+    local_model = {"j": {"model": "hf://org/judge@1"}}
+    for recipe_ in (judged({}), judged({}, judge="seed"), judged(local_model, judge="j")):
+        with pytest.raises(
+            RecipeError, match=r"gives verify the image core, which has no torch\. Set image_of: \{verify: inf"
+        ):
+            cluster.check(recipe_)
+        cluster.model_copy(update={"image_of": {"verify": "inference"}}).check(recipe_)
+        Profile().check(recipe_)
+    cluster.check(judged(SERVED, judge="j"))
+    # A judge that nobody asks needs nothing.
+    cluster.check(Recipe.model_validate({"name": "a", "verify": {"judges": local_model}}))
+
+
+def test_a_judge_needs_an_engine_that_the_profile_has() -> None:
+    with pytest.raises(
+        RecipeError, match=r"asks judge j with engine endpoint; profile .* Change verify\.judges\.j\.engine"
+    ):
+        Profile(engines=("transformers",)).check(judged(SERVED, judge="j"))
+
+
+def test_a_tasks_image_can_be_another_sets() -> None:
+    profile = Profile(images=CLUSTER, image_of={"verify": "inference"})
+    assert profile.image("verify") == CLUSTER["inference"]
+    assert {task: profile.image(task) for task in IMAGE_OF_TASK if task != "verify"} == {
+        task: CLUSTER[name] for task, name in IMAGE_OF_TASK.items() if task != "verify"
+    }
+    with pytest.raises(RecipeError, match="image_of names 'verfy', which is no task"):
+        Profile.load("{image_of: {verfy: inference}}")
+    with pytest.raises(RecipeError, match="gives verify the set 'gpu'; images has core"):
+        Profile.load("{image_of: {verify: gpu}}")

@@ -41,10 +41,13 @@ class Judgements:
         self._index.execute("PRAGMA journal_mode = OFF")
         self._index.execute("CREATE TABLE kept (key BLOB PRIMARY KEY, entry BLOB) WITHOUT ROWID")
         self._segments = segments.Segments(store, self.prefix, who)
+        self._fresh: list[Mapping[str, Any]] = []
         self._insert(segments.read(store, self.prefix))
 
     def find(self, keys: Sequence[str]) -> dict[str, Kept]:
         """What is kept of these."""
+        self._insert(self._fresh)
+        self._fresh = []
         found: dict[str, Kept] = {}
         for start in range(0, len(keys), _BATCH):
             some = [bytes.fromhex(key) for key in keys[start : start + _BATCH]]
@@ -58,7 +61,7 @@ class Judgements:
         good = {key: answers for key, answers in made.items() if not any(one.error for one in answers)}
         entries = [{"key": key, "by": by, "answers": [_dumped(one) for one in some]} for key, some in good.items()]
         if entries:
-            self._insert(entries)
+            self._fresh += entries  # indexed all at once, when something is looked up again
             self._segments.add([segments.line_of(one) for one in entries])
 
     def settle(self) -> None:
