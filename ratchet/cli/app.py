@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import ratchet
-from ratchet.cli import curation, loops, recipes, servers, sets, stages, worlds
+from ratchet.cli import curation, environments, loops, recipes, servers, sets, stages, worlds
 from ratchet.cli.output import errors
 from ratchet.errors import RatchetError
 
@@ -45,6 +45,7 @@ curation.register(app)
 stages.register(app)
 app.add_typer(recipes.app, name="recipe")
 app.add_typer(servers.app, name="services")
+app.add_typer(environments.app, name="environment")
 app.add_typer(worlds.app, name="tinyworld")
 
 

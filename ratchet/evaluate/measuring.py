@@ -14,6 +14,7 @@ from ratchet.generate import BatchHook, Sampler, SamplingParams, derived_seed
 from ratchet.recipe import EvaluateConfig, PassAtKConfig
 from ratchet.records import Group, Prompt
 from ratchet.store import Store
+from ratchet.verify.environments import for_prompts
 
 SHARD_ROWS = 450
 """Prompts that are answered at once; what a killed evaluation loses at most."""
@@ -39,10 +40,11 @@ def measure(
     engine = sampler if sampler is not None else sampler_of(store, model, bank, config, on_batch)
     also_sampled = subset(((p.id, p.skill) for p in prompts), config.pass_at_k, salt)
     outcomes: list[Outcome] = []
+    verifiers = for_prompts(bank)
     for start in range(0, len(prompts), SHARD_ROWS):
         shard = prompts[start : start + SHARD_ROWS]
         greedy, sampled = answers(engine, shard, also_sampled, config, salt)
-        outcomes += score(greedy, sampled, role)
+        outcomes += score(greedy, sampled, role, verifiers=verifiers)
     return outcomes
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ratchet.evaluate.outcomes import ModelRole, Outcome
 from ratchet.records import Completion, Group, Prompt
-from ratchet.verify import Judgement, apply, judge, parse_objects, yes_no_answer
+from ratchet.verify import VERIFIERS, Judgement, Verifier, apply, judge, parse_objects, yes_no_answer
 from ratchet.verify.extract import AMBIGUOUS, UNPARSED
 from ratchet.verify.judging import EVERY
 
@@ -34,14 +34,18 @@ class _Samples(NamedTuple):
 
 
 def score(
-    greedy: Sequence[Group], sampled: Sequence[Group], role: ModelRole, timeout_seconds: float = EVERY.timeout_seconds
+    greedy: Sequence[Group],
+    sampled: Sequence[Group],
+    role: ModelRole,
+    timeout_seconds: float = EVERY.timeout_seconds,
+    verifiers: Mapping[str, Verifier] = VERIFIERS,
 ) -> list[Outcome]:
     """Outcomes of greedy answers (one completion a group), with the samples of those prompts that were also sampled.
 
     Order: that of `greedy`. Raises VerifierError for a verifier that is not known.
     """
-    samples = {group.prompt.id: group for group in apply(sampled, None, timeout_seconds)}
-    return [outcome_of(group, samples, role) for group in apply(greedy, None, timeout_seconds)]
+    samples = {group.prompt.id: group for group in apply(sampled, None, timeout_seconds, verifiers)}
+    return [outcome_of(group, samples, role) for group in apply(greedy, None, timeout_seconds, verifiers)]
 
 
 def outcome_of(group: Group, samples: Mapping[str, Group], role: ModelRole) -> Outcome:

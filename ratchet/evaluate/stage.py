@@ -17,6 +17,7 @@ from ratchet.promptset import open_part
 from ratchet.recipe import EvaluateConfig
 from ratchet.records import Prompt
 from ratchet.stage import StageContext
+from ratchet.verify.environments import for_prompts
 
 ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
 
@@ -66,6 +67,8 @@ class _Examination:
         self._role, self._model, self._first = role, model, first
         self._config: EvaluateConfig = context.config
         self._sampler: Sampler | None = None
+        self._bank = ImageBank(context.store, holdout.manifest.packs)
+        self._verifiers = for_prompts(self._bank)
         self._sampled = subset(_ids(holdout), self._config.pass_at_k, context.round.salt)
         self._k = self._config.pass_at_k.k if self._config.pass_at_k else 0
         self._each = holdout.manifest.rows + self._k * len(self._sampled)
@@ -89,7 +92,7 @@ class _Examination:
         with context.clock("sample"):
             greedy, sampled = answers(sampler, prompts, self._sampled, self._config, context.round.salt)
         with context.clock("score"):
-            outcomes = score(greedy, sampled, self._role, context.round.recipe.verify.timeout_seconds)
+            outcomes = score(greedy, sampled, self._role, context.round.recipe.verify.timeout_seconds, self._verifiers)
         with context.clock("write"):
             context.check_lease()
             self._writer.write(index, outcomes)
@@ -97,8 +100,7 @@ class _Examination:
     def _loaded(self) -> Sampler:
         if self._sampler is None:
             with self._context.clock("load"):
-                bank = ImageBank(self._context.store, self._holdout.manifest.packs)
-                self._sampler = sampler_of(self._context.store, self._model, bank, self._config, self._advance)
+                self._sampler = sampler_of(self._context.store, self._model, self._bank, self._config, self._advance)
         return self._sampler
 
     def _advance(self, completions: int) -> None:

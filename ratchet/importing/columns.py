@@ -40,6 +40,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "verifiers": ("verifiers", "verifier"),
     "source": ("source", "dataset", "dataset_name"),
     "licence": ("licence", "license"),
+    "environment": ("environment",),
+    "split_key": ("split_key",),
 }
 """Fields of a row and the column names that are taken for them, the first found winning; case does not matter."""
 

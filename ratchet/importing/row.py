@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from pydantic import ValidationError
 
+from ratchet.errors import VerifierError
 from ratchet.importing.answers import choice_letter, choice_texts, default_verifier, reference_text, with_choices
 from ratchet.importing.columns import FIELDS, PICTURE_FIELDS, ColumnMap
 from ratchet.importing.options import PLACEHOLDER, ImportOptions, RowRefused
 from ratchet.importing.pictures import Pictures, Seen, values_of
 from ratchet.importing.tables import RawRow
-from ratchet.records import Message, Prompt
+from ratchet.records import EnvironmentRef, Message, Prompt
+from ratchet.verify.environments import read, ref_of
 
 _ROLES = {"system": "system", "user": "user", "human": "user", "assistant": "assistant", "gpt": "assistant"}
 
@@ -83,7 +86,8 @@ class RowReader:
         reference = choice_letter(value, choices) if choices else reference_text(value)
         if choices:
             messages = _asking(messages, choices)
-        verifiers, guessed = self._verifiers(fields, reference, bool(choices))
+        environment = _environment(fields.get("environment"))
+        verifiers, guessed = self._verifiers(fields, reference, bool(choices), environment)
         pictures = self.pictures_of(row)
         prompt = Prompt.make(
             messages=messages,
@@ -92,6 +96,7 @@ class RowReader:
             verifiers=verifiers,
             skill=fields.text("skill") or self._options.skill,
             difficulty=_number(fields.get("difficulty")),
+            environment=environment,
             **self._origin(fields),
         )
         key, split = self._key(row.values), self._split(row)
@@ -107,7 +112,9 @@ class RowReader:
             raise RowRefused("no_picture", "the row names no picture; ratchet's prompts have at least one.")
         return [self._pictures.look(row.table, value) for value in values]
 
-    def _verifiers(self, fields: _Fields, reference: str | None, has_choices: bool) -> tuple[tuple[str, ...], bool]:
+    def _verifiers(
+        self, fields: _Fields, reference: str | None, has_choices: bool, environment: EnvironmentRef | None
+    ) -> tuple[tuple[str, ...], bool]:
         named = fields.get("verifiers")
         if isinstance(named, str):
             named = re.split(r"[,;\s]+", named.strip())
@@ -118,11 +125,13 @@ class RowReader:
         names = tuple(dict.fromkeys(n for n in named or () if n)) or self._options.verifiers
         if names is not None:
             return names, False
+        if environment is not None:
+            return (environment.name,), True
         return ((default_verifier(reference, has_choices),) if reference is not None else ()), True
 
     def _key(self, values: Mapping[str, Any]) -> str | None:
-        column = self._options.split_by
-        if column is None:
+        column = self._options.split_by or next(iter(self.columns.of(values).get("split_key", ())), None)
+        if column is None or (self._options.split_by is None and values.get(column) in (None, "")):
             return None
         text = reference_text(values.get(column)) if not isinstance(values.get(column), list | dict) else None
         if text is None:
@@ -220,6 +229,24 @@ def _text(text: str) -> str:
 def _asking(messages: Sequence[Message], choices: Sequence[str]) -> list[Message]:
     last = messages[-1]
     return [*messages[:-1], Message(role=last.role, content=with_choices(last.content, choices))]
+
+
+def _environment(value: Any) -> EnvironmentRef | None:
+    """Where an answer is carried out: {name, state}, the state JSON or as JSON text, the whole perhaps as text (CSV)."""
+    if value is None or value == "":
+        return None
+    try:
+        given = orjson.loads(value) if isinstance(value, str) else value
+        state = given.get("state", {})
+        text = state if isinstance(state, str) else orjson.dumps(state).decode()
+        return ref_of(read(EnvironmentRef(name=given["name"], state=text)))
+    except (orjson.JSONDecodeError, TypeError, AttributeError, KeyError, ValidationError) as error:
+        raise RowRefused(
+            "bad_environment",
+            f"the environment is {str(value)[:80]!r}; give {{name, state}}, such as `ratchet environment draw` writes.",
+        ) from error
+    except VerifierError as error:
+        raise RowRefused("bad_environment", str(error)) from error
 
 
 def _number(value: Any) -> float | None:

@@ -21,7 +21,8 @@ from ratchet.importing.row import Draft, RowReader
 from ratchet.importing.splits import Clusters, Splitter
 from ratchet.importing.tables import RawRow, Source
 from ratchet.records import Prompt
-from ratchet.verify import VERIFIERS, self_check
+from ratchet.verify import self_check
+from ratchet.verify.environments import for_prompts
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -29,6 +30,8 @@ U = TypeVar("U")
 THREADS = 8
 WINDOW = 32
 RAW_CHARACTERS = 500
+NAMED = for_prompts(None)
+"""Verifiers that rows may name."""
 IDENTITY = {"file", "row", "id", "reason"}
 
 
@@ -177,10 +180,10 @@ def check(draft: Draft) -> None:
         raise RowRefused(
             "no_reference", "the row has no answer to check against; give one, or name verifiers that need none."
         )
-    unknown = [name for name in prompt.verifiers if name not in VERIFIERS]
+    unknown = [name for name in prompt.verifiers if name not in NAMED]
     if unknown:
-        raise RowRefused("unknown_verifier", f"no verifier {unknown[0]!r}; known: {', '.join(sorted(VERIFIERS))}.")
-    complaint = self_check(prompt)
+        raise RowRefused("unknown_verifier", f"no verifier {unknown[0]!r}; known: {', '.join(sorted(NAMED))}.")
+    complaint = self_check(prompt, NAMED)
     if complaint is not None:
         raise RowRefused("bad_reference", complaint)
 

@@ -18,7 +18,7 @@ CELL = 16
 SIDE = 3 * CELL
 NOISE = 16
 # Tint and noise add at most 27: no channel may pass 255.
-_INK = {"red": (215, 45, 45), "green": (45, 185, 65), "blue": (60, 95, 225), "yellow": (225, 205, 50)}
+INK = {"red": (215, 45, 45), "green": (45, 185, 65), "blue": (60, 95, 225), "yellow": (225, 205, 50)}
 _SIZES = {"shape": (9, 13), "digit": (12, 14)}
 
 
@@ -38,6 +38,12 @@ def _shape_mask(shape: str, size: int) -> npt.NDArray[np.int32]:
     return np.asarray(hits * 255 // 16, dtype=np.int32)
 
 
+def masks(shape: str) -> list[npt.NDArray[np.int32]]:
+    """The shape in every size that is drawn."""
+    small, large = _SIZES["shape"]
+    return [_shape_mask(shape, size) for size in range(small, large + 1)]
+
+
 def _paint(canvas: npt.NDArray[np.int32], cell: int, thing: Thing, rng: random.Random) -> None:
     """Lay one thing over its cell, with a size, a place and a tint of its own."""
     small, large = _SIZES["shape" if thing.sample is None else "digit"]
@@ -48,7 +54,7 @@ def _paint(canvas: npt.NDArray[np.int32], cell: int, thing: Thing, rng: random.R
     tint = int(rng.random() * 41) - 20
     opacity = _shape_mask(thing.shape, size) if thing.sample is None else digits.mask(thing.sample, size)
     part = canvas[top : top + size, left : left + size]
-    ink = np.array(_INK[thing.colour], dtype=np.int32) + tint
+    ink = np.array(INK[thing.colour], dtype=np.int32) + tint
     part += (ink - part) * opacity[:, :, None] // 255
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from ratchet.recipe import VerifyConfig
 from ratchet.recipe.verifiers import OWN
+from ratchet.verify.environments import ENVIRONMENT_BUILDERS, for_prompts
 from ratchet.verify.judged import JUDGED_BUILDERS
 from ratchet.verify.measured.building import MEASURED_BUILDERS
 from ratchet.verify.protocol import Verifier
-from ratchet.verify.rules import RULE_BUILDERS, VERIFIERS
+from ratchet.verify.rules import RULE_BUILDERS
 from ratchet.verify.tools import Tools
 from ratchet.verify.voting.building import VOTE_BUILDERS
 
@@ -23,6 +24,7 @@ BUILDERS: Mapping[str, Builder] = {
     **VOTE_BUILDERS,
     **JUDGED_BUILDERS,
     **MEASURED_BUILDERS,
+    **ENVIRONMENT_BUILDERS,
 }
 
 
@@ -37,7 +39,7 @@ class Panel:
 def panel_of(config: VerifyConfig, tools: Tools) -> Panel:
     """Build the recipe's verifiers. Models are opened when they are first asked, not here."""
     if config.verifiers is None:
-        return Panel(None, VERIFIERS)
+        return Panel(None, for_prompts(tools.bank))
     # Where a prompt names a verifier that the recipe has too, the recipe's takes its place.
     own = {one.called: BUILDERS[one.name](one, tools) for one in config.verifiers if one.name != OWN}
-    return Panel(tuple(one.called for one in config.verifiers), {**VERIFIERS, **own})
+    return Panel(tuple(one.called for one in config.verifiers), {**for_prompts(tools.bank), **own})
