@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from ratchet.artifacts import Manifest
 from ratchet.recipe import Recipe
 from ratchet.recipe.alarms import Action
+from ratchet.recipe.audit import COMBINED
 from ratchet.records import Record
 from ratchet.verify.vitals import Vitals
 
-COMBINED = "combined"
 CONDITIONING = "conditioning"
 
 

@@ -46,7 +46,10 @@ def _killed_when(stage: JudgedStage, server: JudgeServer) -> int | None:
     child.start()
     assert child.pid is not None
     deadline = time.monotonic() + 60
-    while server.asked.total() - server.replied.total() < min(4, _in_flight_at_most(server)) and time.monotonic() < deadline:
+    while (
+        server.asked.total() - server.replied.total() < min(4, _in_flight_at_most(server))
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.01)
     time.sleep(0.5)  # what was replied is written a tenth of a second later
     os.kill(child.pid, signal.SIGKILL)

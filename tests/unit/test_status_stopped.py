@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ratchet import rounds
+from ratchet import canonical, rounds
+from ratchet.alarms import Alarm
+from ratchet.alarms.watch import place
 from ratchet.begin.stage import take_lease
 from ratchet.cli import loops as cli
 from ratchet.errors import SamplingError
@@ -118,3 +120,16 @@ def test_the_report_says_why_the_last_round_came_to_nothing(settings: Settings, 
     text = io.StringIO()
     print_loop(view, Console(file=text, width=200))
     assert said in text.getvalue()
+
+
+def test_alarms_are_shown_under_the_rounds(settings: Settings, store: Store, ticket: Ticket) -> None:
+    said = Alarm(
+        name="entropy", action="warn", value=0.1, threshold=0.5, reference=0.3, since=1, words="it fell", next="Train less."
+    )  # fmt: skip
+    body = {"alarms": [said.model_dump(mode="json")]}
+    store.put(place(rounds.round_prefix(LOOP, ticket.number), "filter"), canonical.dumps(body))
+    status = loop_status(settings, LOOP)
+    assert status["rounds"][-1]["alarms"] == [{"before": "filter", **said.model_dump()}]
+    with cli.console.capture() as shown:
+        cli._show_status(status)
+    assert "round 1, alarm entropy (warn): it fell. Train less." in shown.get()
