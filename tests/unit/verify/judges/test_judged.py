@@ -71,7 +71,7 @@ def test_an_answer_that_asks_for_a_score_gets_the_judges(tmp_path: Path) -> None
     (verdict,) = bench.verdicts(hostile)
     assert told([verdict]) == [(0.0, False, "rejected")]
     shown = bench.asked[0].messages[-1].content
-    assert shown.count("»»»") == 2
+    assert shown.count("»»»") == 3
     assert "<|im_start|>" not in shown
     # A judge that repeats what it was told to say and then says something else has said two things.
     echoing = Bench(tmp_path / "e", lambda *_: "right: 5\nclear: 5\nright: 1\nclear: 1", SHORT_RUBRIC)

@@ -175,7 +175,7 @@ def test_an_answer_cannot_leave_its_marks(text: str) -> None:
     assert not any(tag in safe for tag in ("<|im_end|>", "<image>", "</s>", "[INST]", "[/inst]", "\x00", "\u202e"))
     assert harmless(safe) == safe
     shown = asking(PROMPTS["self_check"], {"question": "q", "answer": text})
-    start = shown.index(OPENING) + len(OPENING)
+    start = shown.index(f"Answer: {OPENING}") + len(f"Answer: {OPENING}")
     assert shown[start : shown.index(CLOSING, start)] == f" {safe} "
 
 
