@@ -20,7 +20,8 @@ _MOST_MARKS = 30
 _SHORT = 1000
 # Superscripts, subscripts and fractions: NFKC would read 3² as 32 and 1½ as 11/2.
 _NO_NUMBER = re.compile("[²³¹⁰-₟¼-¾⅐-↉]")
-_TOKEN = re.compile(r"[\w.,+-]+")
+# With the marks that strike a digit through: "3̸" is no 3.
+_TOKEN = re.compile(r"[\w.,+\u0300-\u036f\u20d0-\u20ff-]+")
 # At most 30 digits and three of exponent: what matches is cheap to compute with.
 NUMBER = r"[+-]?(?:(?:[0-9]{1,3}(?:,[0-9]{3}){1,9}|[0-9]{1,30})(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:e[+-]?[0-9]{1,3})?"
 _NUMBER = re.compile(NUMBER)

@@ -71,9 +71,10 @@ def _reply(stream: BinaryIO, reply: dict[str, Any]) -> None:
 
 
 def _maths() -> Callable[[Any], str]:
-    """Compares mathematics: {"gold", "given", "only"}. Replies match, wrong, unparsed, ambiguous or bad_reference.
+    """Compares mathematics: {"gold", "given", "take"}. Replies match, wrong, unparsed, ambiguous or bad_reference.
 
-    only: what else the text gives as an answer must be equal too, as far as math-verify finds it equally prominent.
+    math-verify takes the last of the most prominent answers of a text ("last"). first: the first of these; only: they
+    must all be equal to the gold.
     """
     from functools import lru_cache
     from itertools import groupby
@@ -100,39 +101,37 @@ def _maths() -> Callable[[Any], str]:
                     continue  # what cannot be compared is not equal, as in math-verify itself
         return False
 
-    def others(text: str) -> list[Any]:
-        """What as prominent places of the text say beside the one that math-verify takes."""
+    def prominent(text: str, most: int) -> list[Any]:
+        """What the most prominent places of the text say that math-verify finds, apart from each other, the last first."""
         patterns = sorted(((p, at, kind) for ps, kind in found for p, at in ps), key=lambda one: one[1])
         for _, group in groupby(patterns, key=lambda one: one[1]):
             matches = [(m, kind) for p, _, kind in group for m in p.finditer(text)]
             matches.sort(key=lambda one: (one[0].end(), -one[0].start()), reverse=True)
             taken: list[tuple[int, int]] = []
-            said = []
+            said: list[Any] = []
             for match, kind in matches:
                 start, end = match.span()
-                if any(start < b and a < end for a, b in taken):
-                    continue
-                value, _ = parser.extract_match(match, kind)
-                if value is not None:
-                    taken.append((start, end))
-                    said.append(value)
-                if len(said) > _OTHERS:
-                    break
+                if len(said) < most and not any(start < b and a < end for a, b in taken):
+                    value, _ = parser.extract_match(match, kind)
+                    if value is not None:
+                        taken.append((start, end))
+                        said.append(value)
             if said:
-                return said[1:]
+                return said
         return []
 
     def compare(request: Any) -> str:
-        gold, given = read(request["gold"]), read(request["given"])
+        gold, text, take = read(request["gold"]), request["given"], request["take"]
+        given = read(text) if take != "first" else tuple(prominent(text, _LONGEST)[-1:])
         if not gold or not given:
             return "unparsed" if gold else "bad_reference"
         if not equal(gold, given):
             return "wrong"
-        if request["only"] and not all(equal(gold, [one]) for one in others(request["given"])):
+        if take == "only" and not all(equal(gold, [one]) for one in prominent(text, _OTHERS)[1:]):
             return "ambiguous"
         return "match"
 
-    compare({"gold": "$\\frac{1}{2}$", "given": "$\\sqrt{x^2}+0.5$", "only": True})  # grammars are built on first use
+    compare({"gold": "$\\frac{1}{2}$", "given": "$\\sqrt{x^2}+0.5$", "take": "only"})  # grammars are built on first use
     return compare
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ratchet.records import Group, Prompt, Verdict
 from ratchet.verify.contained.worker import CRASH, MEMORY, TIMEOUT, Stopped
 from ratchet.verify.protocol import Check, Finding, Pace, Rule
 
+GIVE_UP = 2
+"""So many answers of one prompt that stopped the worker, and the prompt's others are unscored at once."""
 _STOPS = frozenset({TIMEOUT, MEMORY, CRASH})
 
 
@@ -20,10 +22,6 @@ class Contained:
     rule: Rule
     pace: ClassVar[Pace] = Pace(batch=64, limited=False)
 
-    @classmethod
-    def of(cls, rule: Rule) -> Contained:
-        return cls(Rule(rule.name, rule.version, _caught(rule.check), rule.corrupt, rule.needs_reference, rule.gold))
-
     @property
     def name(self) -> str:
         return self.rule.name
@@ -33,31 +31,43 @@ class Contained:
         return self.rule.version
 
     @property
-    def check(self) -> Check:
-        return self.rule.check
-
-    @property
     def corrupt(self) -> Callable[[Prompt], str] | None:
         return self.rule.corrupt
 
     def right_answer(self, prompt: Prompt) -> str | None:
         return self.rule.right_answer(prompt)
 
+    def check(self, prompt: Prompt, answer: str) -> Finding:
+        """What the rule finds; unscored where the worker was stopped."""
+        return _Patient(self.rule.check)(prompt, answer)
+
     def verify(self, groups: Sequence[Group]) -> list[list[Verdict]]:
-        return [[_with_error(verdict) for verdict in verdicts] for verdicts in self.rule.verify(groups)]
+        return [[_with_error(verdict) for verdict in self._group(group)] for group in groups]
 
     def self_check(self, prompt: Prompt) -> str | None:
-        return self.rule.self_check(prompt)
+        return replace(self.rule, check=_Patient(self.rule.check)).self_check(prompt)
+
+    def _group(self, group: Group) -> list[Verdict]:
+        (verdicts,) = replace(self.rule, check=_Patient(self.rule.check)).verify([group])
+        return verdicts
 
 
-def _caught(check: Check) -> Check:
-    def caught(prompt: Prompt, answer: str) -> Finding:
+class _Patient:
+    """The check of one prompt's answers; it ends where too many of them stopped the worker."""
+
+    def __init__(self, check: Check) -> None:
+        self._check, self._stops = check, 0
+
+    def __call__(self, prompt: Prompt, answer: str) -> Finding:
+        if self._stops >= GIVE_UP:
+            return Finding(
+                None, None, TIMEOUT, f"given up after {GIVE_UP} answers of this prompt that stopped the worker"
+            )
         try:
-            return check(prompt, answer)
+            return self._check(prompt, answer)
         except Stopped as stopped:
+            self._stops += 1
             return Finding(None, None, stopped.reason, str(stopped))
-
-    return caught
 
 
 def _with_error(verdict: Verdict) -> Verdict:

@@ -21,7 +21,7 @@ _BOX = re.compile(rf"[\[(<|>][ \t\n]{{0,8}}({_N}){_COMMA}({_N}){_COMMA}({_N}){_C
 _POINT = re.compile(rf"[\[(][ \t\n]{{0,8}}({_N}){_COMMA}({_N})[ \t\n]{{0,8}}[\])]")
 _BARE = re.compile(_N)
 _PLAIN = re.compile(r"[-+0-9.,\s]*")
-_LABEL = re.compile(r"([^\W\d_][\w \t-]{0,60}?)[ \t]{0,8}[:=]?[ \t]{0,8}$")
+_LABEL = re.compile(r"(?<![<|/\w])([^\W\d_][\w \t-]{0,60}?)[ \t]{0,8}[:=]?[ \t]{0,8}$")
 _LEADING = re.compile(r"^(?:(?:and|then|a|an|the) )+")
 _TAIL = 80
 _MOST = 1e9

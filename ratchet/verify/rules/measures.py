@@ -110,7 +110,8 @@ for _names, (_factor, _offset) in {("°C", "celsius"): _CELSIUS, ("°F", "fahren
 _RAISED = str.maketrans({"²": "2", "³": "3"})
 _PER = re.compile(r"\s(?:per|/)\s|/\s|\s/")
 _SQUARE = re.compile(r"\b(square|sq\.?|cubic|cu\.?)\s+(\w+)", re.IGNORECASE)
-_DEGREE = re.compile(r"°\s?(?=[CF]\b)|\b[Dd]egrees?\s+(?=[CF]\b|[Cc]elsius|[Ff]ahrenheit)")
+_DEGREE = re.compile(r"°\s?(?=[CF]\b)|\b[Dd]egrees?\s+(?=[CF]\b)")
+_SPELT_DEGREE = re.compile(r"(?:°\s?|\b[Dd]egrees?\s+)(?=[Cc]elsius|[Ff]ahrenheit)")
 _TOKEN = re.compile(r"[$€£¥]|[^\s$€£¥()\[\]{};:!?\"'`*=]+")
 _NUMBER = re.compile(texts.NUMBER, re.IGNORECASE)
 _POWER = re.compile(r"([^\W\d_]+)\^?([23])")
@@ -123,7 +124,7 @@ def measures(text: str) -> list[Measure]:
     Numbers are read as `texts.numbers` reads them. What follows and is no unit of the table is a word: "3 apples" is 3.
     """
     plain = _SQUARE.sub(_raised, texts.compatible(text.translate(_RAISED)).replace("−", "-"))
-    plain = _DEGREE.sub("°", _PER.sub("/", plain))
+    plain = _SPELT_DEGREE.sub("", _DEGREE.sub("°", _PER.sub("/", plain)))
     tokens = [token.rstrip(".,") for token in _TOKEN.findall(plain)]
     spelt = not any(character.isdigit() for character in plain)
     found = []
