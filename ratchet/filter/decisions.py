@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ratchet.filter.replay import Drawn
+
 BANDS = ("0.0-0.2", "0.2-0.4", "0.4-0.6", "0.6-0.8", "0.8-1.0", "unknown")
 """Bands of difficulty and of pass rate; the lower bound belongs to a band, the upper to the next, except at 1."""
 UNKNOWN_RATE = -1.0
@@ -42,7 +44,8 @@ class PairsLeft:
 class Decisions:
     """The fate of each row, by number: 0 in `codes` is kept, anything else a reason, whose name is in `names`.
 
-    `pairs` None: every pair of a kept row stays. `rates` hold UNKNOWN_RATE where no answer was decided.
+    `rates` hold UNKNOWN_RATE where no answer was decided. `pairs` None: every pair of a kept row stays. `drawn` are the groups
+    of earlier rounds that are replayed.
     """
 
     def __init__(
@@ -54,9 +57,10 @@ class Decisions:
         skill_names: Sequence[str],
         names: Sequence[str],
         pairs: PairsLeft | None = None,
+        drawn: Drawn | None = None,
     ) -> None:
         self.codes, self._skills, self._bands, self._rates = codes, skills, bands, rates
-        self._skill_names, self.names, self.pairs = skill_names, names, pairs
+        self._skill_names, self.names, self.pairs, self.drawn = skill_names, names, pairs, drawn
 
     @property
     def rows(self) -> int:

@@ -23,6 +23,7 @@ OVER_DIFFICULTY_CAP = "over_difficulty_cap"
 OVER_PASS_RATE_CAP = "over_pass_rate_cap"
 UNBALANCED = "unbalanced"
 LENGTH_UNBALANCED = "length_unbalanced"
+REPLAYED_BEFORE = "replayed_before"
 
 REASONS: dict[str, str] = {
     UNSCORED: "no completion was decided: verifiers failed, or the prompt has no reference",
@@ -45,6 +46,7 @@ REASONS: dict[str, str] = {
     OVER_PASS_RATE_CAP: "more than per_pass_rate groups of its fifth of the pass rate",
     UNBALANCED: "more groups of its skill than balance times the rarest",
     LENGTH_UNBALANCED: "its pairs were dropped for pairs.mean_length_ratio, and it serves nothing else",
+    REPLAYED_BEFORE: "no candidate for replay: it was replayed already in the round that kept it",
 }
 NAMES: tuple[str, ...] = (KEPT, *REASONS)
 CODES: dict[str, int] = {name: code for code, name in enumerate(NAMES)}

@@ -17,11 +17,13 @@ from ratchet import alarms, canonical
 from ratchet.artifacts import GROUPS, Artifact, ArtifactWriter, Manifest
 from ratchet.artifacts.columns import paused_gc
 from ratchet.errors import NotFound
-from ratchet.filter import reasons
+from ratchet.filter import reasons, replay
 from ratchet.filter.decisions import Decisions
 from ratchet.filter.excluded import EXCLUDED, Excluded, excluded_prefix, excluded_rows
+from ratchet.filter.inputs import replay_sources
 from ratchet.filter.settle import Settled, settle
 from ratchet.filter.survey import survey
+from ratchet.recipe import FilterConfig
 from ratchet.records import Group, Pair
 from ratchet.stage import StageContext
 from ratchet.verify.columns import lists_array, with_column, with_completion_fields
@@ -34,7 +36,9 @@ def run(context: StageContext) -> Manifest:
     Raises RoundStopped, before anything is decided, where an alarm of the recipe stops the round.
     """
     found = alarms.check(context)
-    decisions = survey(context)
+    config: FilterConfig = context.config
+    sources = replay_sources(context.store, context.round, config.replay) if config.replay is not None else []
+    decisions = survey(context, sources)
     parent = context.open("verify", GROUPS)
     writer = context.writer(GROUPS)
     excluded = ArtifactWriter(context.store, excluded_prefix(context.prefix), EXCLUDED, writer.header)
@@ -44,23 +48,28 @@ def run(context: StageContext) -> Manifest:
         total += _shard(context, parent, (writer, excluded), index, decisions, start)
         start += shard.rows
         context.progress(decisions.rows + start, 2 * decisions.rows, "prompts", f"{decisions.kept} kept")
+    if decisions.drawn is not None:
+        with context.clock("write"):
+            replay.write(context.store, sources, config, decisions.drawn, writer, len(parent.manifest.shards))
     context.check_lease()
     dropped = excluded.commit(counts=decisions.reasons())
     return writer.commit(
         counts=_counts(decisions, total),
         results={
             **_results(decisions, total),
+            **({"replay": decisions.drawn.results(sources)} if decisions.drawn is not None else {}),
             "excluded": dropped.content_digest,
             "alarms": [one.model_dump(mode="json") for one in found],
         },
         seconds=context.seconds,
-        packs=parent.manifest.packs,
+        packs=replay.packs_of(parent.manifest.packs, sources),
     )
 
 
 def _counts(decisions: Decisions, total: Counter[str]) -> dict[str, int]:
     dropped = {f"dropped_{name}": number for name, number in decisions.reasons().items()}
-    return {"rows": decisions.rows, "kept": decisions.kept, **dropped, **dict(sorted(total.items()))}
+    again = {} if decisions.drawn is None else {"replayed": int(decisions.drawn.taken.sum())}
+    return {"rows": decisions.rows, "kept": decisions.kept, **again, **dropped, **dict(sorted(total.items()))}
 
 
 def _results(decisions: Decisions, total: Counter[str]) -> dict[str, Any]:

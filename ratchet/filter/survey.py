@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,16 @@ from ratchet.filter.fingerprints import Fence, fence_of
 from ratchet.filter.known import Known
 from ratchet.filter.lengths import balanced
 from ratchet.filter.phash import Hashes
+from ratchet.filter.replay import Sources, draw, look, packs_of
 from ratchet.filter.settle import Settled, settle
 from ratchet.filter.shares import Codes, cap, draw_key, limit_shares
 from ratchet.filter.texts import Texts
 from ratchet.recipe import FilterConfig, VerifyConfig
-from ratchet.records import Group
+from ratchet.records import Group, Prompt
 from ratchet.stage import StageContext
 from ratchet.verify.stage import slices
+
+Keys = npt.NDArray[np.uint64]
 
 
 class Survey:
@@ -34,7 +38,9 @@ class Survey:
         self._config, self._verify, self._salt = config, verify, salt
         self._known = Known(config, fence, hashes)
         self._texts = Texts(config.dedup_text) if config.dedup_text is not None else None
-        self._pairs = _Pairs() if config.pairs is not None and config.pairs.mean_length_ratio is not None else None
+        ratio = config.pairs.mean_length_ratio if config.pairs is not None else None
+        self._pairs = _Pairs(ratio) if ratio is not None else None
+        self._own = 0
         self._skill_codes: dict[str, int] = {}
         # Groups that their strategy gave up bring a reason of their own.
         self._names = list(reasons.NAMES)
@@ -43,53 +49,50 @@ class Survey:
         self._skills, self._keys, self._rates = array("I"), array("Q"), array("d")
 
     def add(self, group: Group) -> None:
-        """Look at the next group, in the order of the rows."""
+        """Look at the next of the round's own groups, in the order of the rows."""
         settled = settle(group, self._verify, self._config)
-        prompt = group.prompt
-        reason = group.reason or settled.reason or self._known.reason(prompt)
-        if reason is None and self._texts is not None:
-            marked = zip(group.completions, settled.marks, strict=True)
-            self._texts.add(len(self._codes), prompt, [c.text for c, (kept, _) in marked if kept])
+        reason = group.reason or settled.reason or self._known.reason(group.prompt)
+        marked = zip(group.completions, settled.marks, strict=False)
+        self._record(group.prompt, reason, settled.pass_rate, [c.text for c, (kept, _) in marked if kept])
         if self._pairs is not None:
             self._pairs.add(group, settled, reason is None)
+        self._own += 1
+
+    def add_earlier(self, group: Group, refused: str | None) -> None:
+        """Look at a group that an earlier round kept, after all of the round's own. `refused`: why it cannot be replayed."""
+        reason = refused or self._known.reason(group.prompt)
+        self._record(group.prompt, reason, None, [c.text for c in group.completions if c.kept])
+
+    def _record(self, prompt: Prompt, reason: str | None, rate: float | None, answers: Sequence[str]) -> None:
+        if reason is None and self._texts is not None:
+            self._texts.add(len(self._codes), prompt, answers)
         self._codes.append(self._code(reason) if reason else 0)
         self._bands.append(band_of(prompt.difficulty))
         self._skills.append(self._skill_codes.setdefault(prompt.skill, len(self._skill_codes)))
         self._keys.append(draw_key(prompt.id, self._salt))
-        self._rates.append(UNKNOWN_RATE if settled.pass_rate is None else settled.pass_rate)
+        self._rates.append(UNKNOWN_RATE if rate is None else rate)
 
     def finish(self) -> Decisions:
-        """All that can only be said at the end: near duplicates of text, caps and balance, and last the mean lengths."""
-        codes, pairs = np.frombuffer(self._codes, dtype=np.uint8), None
-        if codes.size:
-            codes = self._texts.drop(codes) if self._texts is not None else codes
-            codes = self._capped(codes)
-            if self._pairs is not None and self._config.pairs is not None and self._config.pairs.mean_length_ratio:
-                codes, pairs = self._pairs.balance(codes, self._column_keys(), self._config.pairs.mean_length_ratio)
-        return Decisions(
-            codes,
-            np.frombuffer(self._skills, dtype=np.uint32),
-            np.frombuffer(self._bands, dtype=np.uint8),
-            np.frombuffer(self._rates, dtype=np.float64),
-            list(self._skill_codes),
-            self._names,
-            pairs,
+        """All that can only be said at the end: near duplicates of text; caps, balance and mean lengths of the round's own
+        groups; and which of the earlier ones come again."""
+        own = slice(self._own)
+        codes, keys = np.frombuffer(self._codes, dtype=np.uint8), np.frombuffer(self._keys, dtype=np.uint64)
+        rates = np.frombuffer(self._rates, dtype=np.float64)[own]
+        skills, bands = (
+            np.frombuffer(self._skills, dtype=np.uint32)[own],
+            np.frombuffer(self._bands, dtype=np.uint8)[own],
         )
-
-    def _capped(self, codes: Codes) -> Codes:
-        """Caps by difficulty band and pass rate first, then by skill, so that the balance holds of what is written."""
-        config, keys = self._config, self._column_keys()
-        if config.per_difficulty is not None:
-            bands = np.frombuffer(self._bands, dtype=np.uint8)
-            codes = cap(codes, bands, keys, config.per_difficulty, reasons.OVER_DIFFICULTY_CAP)
-        if config.per_pass_rate is not None:
-            fifths = bands_of(np.frombuffer(self._rates, dtype=np.float64))
-            codes = cap(codes, fifths, keys, config.per_pass_rate, reasons.OVER_PASS_RATE_CAP)
-        skills = np.frombuffer(self._skills, dtype=np.uint32)
-        return limit_shares(codes, skills, keys, config.per_skill, config.balance)
-
-    def _column_keys(self) -> npt.NDArray[np.uint64]:
-        return np.frombuffer(self._keys, dtype=np.uint64)
+        if self._texts is not None:
+            codes = self._texts.drop(codes)
+        final, pairs = codes[own], None
+        if final.size:
+            final = _capped(final, skills, bands, rates, keys[own], self._config)
+            if self._pairs is not None:
+                final, pairs = self._pairs.balance(final, keys[own])
+        drawn = None
+        if self._config.replay is not None:
+            drawn = draw(codes[self._own :], keys[self._own :], int((final == 0).sum()), self._config.replay)
+        return Decisions(final, skills, bands, rates, list(self._skill_codes), self._names, pairs, drawn)
 
     def _code(self, reason: str) -> int:
         if reason not in self._reason_codes:
@@ -98,10 +101,20 @@ class Survey:
         return self._reason_codes[reason]
 
 
+def _capped(codes: Codes, skills: Any, bands: Any, rates: Any, keys: Keys, config: FilterConfig) -> Codes:
+    """Caps by difficulty band and pass rate first, then by skill, so that the balance holds of what is written."""
+    if config.per_difficulty is not None:
+        codes = cap(codes, bands, keys, config.per_difficulty, reasons.OVER_DIFFICULTY_CAP)
+    if config.per_pass_rate is not None:
+        codes = cap(codes, bands_of(rates), keys, config.per_pass_rate, reasons.OVER_PASS_RATE_CAP)
+    return limit_shares(codes, skills, keys, config.per_skill, config.balance)
+
+
 class _Pairs:
     """Lengths of the text pairs of every row that nothing else drops: 8 bytes a pair, 3 a row."""
 
-    def __init__(self) -> None:
+    def __init__(self, ratio: float) -> None:
+        self._ratio = ratio
         self._chosen, self._rejected = array("I"), array("I")
         self._counts, self._serves = array("H"), array("B")
 
@@ -115,26 +128,27 @@ class _Pairs:
         # Whether the row serves something without its pairs of text.
         self._serves.append(len(settled.uses) > 1 or len(ends) < len(settled.pairs))
 
-    def balance(self, codes: Codes, keys: Any, ratio: float) -> tuple[Codes, PairsLeft]:
-        """Drop pairs until the mean lengths are within `ratio`, and the rows that serve nothing without them."""
+    def balance(self, codes: Codes, keys: Keys) -> tuple[Codes, PairsLeft]:
+        """Drop pairs until the mean lengths are within the ratio, and the rows that serve nothing without them."""
         codes = codes.copy()
         counts = np.frombuffer(self._counts, dtype=np.uint16).astype(np.int64)
         of_row = np.repeat(np.arange(codes.size), counts)
         chosen = np.frombuffer(self._chosen, dtype=np.uint32).astype(np.int64)
         rejected = np.frombuffer(self._rejected, dtype=np.uint32).astype(np.int64)
         left = codes[of_row] == 0
-        left[left] = balanced(chosen[left], rejected[left], keys[of_row[left]], ratio)
+        left[left] = balanced(chosen[left], rejected[left], keys[of_row[left]], self._ratio)
         bare = (codes == 0) & (counts > 0) & (np.bincount(of_row[left], minlength=codes.size) == 0)
         codes[bare & (np.frombuffer(self._serves, dtype=np.uint8) == 0)] = reasons.CODES[reasons.LENGTH_UNBALANCED]
         return codes, PairsLeft(np.concatenate([[0], np.cumsum(counts)]), left)
 
 
-def survey(context: StageContext) -> Decisions:
-    """Read all groups once and decide."""
+def survey(context: StageContext, sources: Sources) -> Decisions:
+    """Read all groups once and decide; `sources` are the earlier rounds to replay from."""
     config: FilterConfig = context.config
     parent = context.open("verify", GROUPS)
-    near = config.dedup_near_bits is not None or (config.decontaminate and config.decontaminate_near_bits is not None)
-    hashes = Hashes(ImageBank(context.store, parent.manifest.packs)) if near else None
+    near = config.dedup_near_bits is not None or config.decontaminate_near_bits is not None
+    packs = packs_of(parent.manifest.packs, sources)
+    hashes = Hashes(ImageBank(context.store, packs)) if near else None
     fence = fence_of(context.store, context.round) if config.decontaminate else None
     found = Survey(config, context.round.recipe.verify, context.round.salt, fence, hashes)
     total, done = 2 * parent.manifest.rows, 0
@@ -146,4 +160,5 @@ def survey(context: StageContext) -> Decisions:
                         found.add(group)
                 done += part.num_rows
                 context.progress(done, total, "prompts", "deciding")
+        look(context.store, sources, config, found)
         return found.finish()
