@@ -19,6 +19,7 @@ from ratchet.generate.sampling import derived_seed
 from ratchet.recipe.verifiers.measured import ConditioningConfig, LikelihoodConfig
 from ratchet.records import Group, ImageRef, Part
 from ratchet.verify.measured.scoring import NOT_MADE, Measure, Measured, logistic
+from ratchet.verify.scratch import showing
 from ratchet.verify.tools import Tools
 
 Texts = list[list[TextLikelihood | None]]
@@ -98,11 +99,8 @@ class _Corrupted:
     def likelihoods(self, engine: Engine, groups: Sequence[Group]) -> Texts:
         scratch = ImageBank(self.tools.store, [])
         bad = {group.prompt.id: self._pictures(group, scratch) for group in groups}
-        before, engine.bank = engine.bank, scratch
-        try:
+        with showing(engine, scratch):
             return likelihoods(engine, groups, lambda request: replace(request, images=bad[request.id]))
-        finally:
-            engine.bank = before
 
     def _pictures(self, group: Group, scratch: ImageBank) -> tuple[ImageRef, ...]:
         """Seeded by prompt and place alone, so that a group is measured alike wherever it comes."""

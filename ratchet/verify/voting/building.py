@@ -7,11 +7,18 @@ from typing import Any
 
 from ratchet.recipe.verifiers.votes import MajorityConfig
 from ratchet.verify.protocol import Verifier
+from ratchet.verify.tools import Tools
 from ratchet.verify.voting.majority import Majority
+from ratchet.verify.voting.own_caption import OwnCaption
+from ratchet.verify.voting.views import Views
 
 
-def _majority(config: MajorityConfig, _tools: object) -> Verifier:
+def _majority(config: MajorityConfig, _tools: Tools) -> Verifier:
     return Majority(config)
 
 
-VOTE_BUILDERS: dict[str, Callable[[Any, Any], Verifier]] = {"majority": _majority}
+VOTE_BUILDERS: dict[str, Callable[[Any, Any], Verifier]] = {
+    "majority": _majority,
+    "views": Views,
+    "own_caption": OwnCaption,
+}
