@@ -19,21 +19,19 @@ import json
 import logging
 import random
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ratchet.tinyworld import measure, rows, seed_model
+from ratchet.tinyworld import measure
+from ratchet.tinyworld.lessons import train
 from ratchet.tinyworld.oracle import answer as truth
 from ratchet.tinyworld.questions import MOST_LISTED, name
 from ratchet.tinyworld.scene import DIRECTIONS, KINDS, SHAPES, Scene
-from ratchet.tinyworld.seed import SEED_DIR, load, optimiser, seed_labels
+from ratchet.tinyworld.seed import SEED_DIR, load
 from ratchet.tinyworld.world import SKILLS, Item, items
-
-log = logging.getLogger(__name__)
 
 ASK = "look carefully , what , where or how many ?"
 ASK_LIKE = "hint : {question} " + ASK
@@ -167,43 +165,9 @@ def _question(rng: random.Random, scenes: Sequence[Scene], but: set[str] | None 
     return rng.choice(there if there and rng.random() < 0.6 else chosen)
 
 
-def teach(model: Any, processor: Any, config: AskerConfig) -> None:
-    """Train in place, in float32: a plain loop with one fall of the learning rate, like the seed's own."""
-    import torch
-
-    taught = list(Lessons(config).drawn())
-    replay = list(seed_labels())
-    random.Random(config.seed).shuffle(replay)
-    part = rows.rows_of(processor, taught + replay[: config.visits - len(taught)])
-    stream = rows.batches(part, config.batch, torch.Generator().manual_seed(config.seed))
-    steps = config.visits // config.batch
-    adam = optimiser(model, config.lr)
-    model.train()
-    for step in range(steps):
-        share = min((step + 1) / config.warm_up, 1.0) * max(0.05, 1 - step / steps)
-        for group in adam.param_groups:
-            group["lr"] = config.lr * share
-        loss = model(**rows.batch_of(part, next(stream), processor.tokenizer.pad_token_id)).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        adam.step()
-        adam.zero_grad(set_to_none=True)
-        if step % 100 == 99:
-            log.info("step %d of %d, loss %.3f", step + 1, steps, loss.item())
-    model.eval()
-
-
 def train_asker(out_dir: Path, config: AskerConfig = AskerConfig(), seed_dir: Path = SEED_DIR) -> float:
     """Write the asker to `out_dir`; CPU-seconds. The same config gives the same weights on one machine type."""
-    import torch
-
-    started = time.process_time()
-    torch.set_num_threads(1)
-    torch.manual_seed(config.seed)
-    model, processor = load(seed_dir)
-    teach(model, processor, config)
-    seed_model.save(model, processor, out_dir)
-    return time.process_time() - started
+    return train(out_dir, lambda: list(Lessons(config).drawn()), config, seed_dir)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ def answers(
     *,
     k: int | None = None,
     batch: int = BATCH,
+    max_new_tokens: int = MAX_NEW_TOKENS,
 ) -> Iterator[tuple[Item, list[str]]]:
     """Each item with its greedy answer, or with `k` answers sampled at temperature 1. Captions are batched apart."""
     import torch
@@ -43,7 +44,7 @@ def answers(
             return_tensors="pt",
         )
         with torch.inference_mode():
-            out = model.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, do_sample=k is not None, **sampled)
+            out = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=k is not None, **sampled)
         texts = processor.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
         for place, item in enumerate(part):
             yield item, [text.strip() for text in texts[place * per_item : (place + 1) * per_item]]

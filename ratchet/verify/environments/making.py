@@ -79,15 +79,29 @@ class _Row:
 
 def make(out: Path, wanted: Wanted) -> Made:
     """Write `wanted.number` rows: pictures under images/, one line each in questions.jsonl. Raises PromptSetError."""
-    if wanted.name not in STATES:
-        raise PromptSetError(f"no environment {wanted.name!r}; there are: {', '.join(STATES)}.")
-    if wanted.album is not None and wanted.name == "navigate":
-        raise PromptSetError("navigate draws its own mazes; leave out --from.")
+    _check(wanted)
     album = _Album(wanted.album) if wanted.album is not None else None
     (out / "images").mkdir(parents=True, exist_ok=True)
     lines = [_written(out, wanted, index, row) for index, row in enumerate(_rows(wanted, album))]
     (out / "questions.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
     return Made(len(lines), {} if album is None else album.skipped)
+
+
+def _check(wanted: Wanted) -> None:
+    """Raises PromptSetError for what cannot be made."""
+    kinds = SINGLE if wanted.alone else KINDS
+    if wanted.name not in STATES:
+        raise PromptSetError(f"no environment {wanted.name!r}; there are: {', '.join(STATES)}.")
+    if wanted.name == "navigate" and wanted.album is not None:
+        raise PromptSetError("navigate draws its own mazes; leave out --from.")
+    if wanted.name == "draw" and wanted.language not in LANGUAGES:
+        raise PromptSetError(f"no language {wanted.language!r}; there are: {', '.join(LANGUAGES)}.")
+    if wanted.name == "draw" and wanted.language == "words" and wanted.album is not None:
+        raise PromptSetError(
+            "the words draw only what the tiny world knows; give --language svg or python with --from."
+        )
+    if wanted.name == "transforms" and (set(wanted.kinds) - set(KINDS) or not set(wanted.kinds) & set(kinds)):
+        raise PromptSetError(f"kinds {', '.join(wanted.kinds)}: give some of {', '.join(kinds)}.")
 
 
 def _rows(wanted: Wanted, album: _Album | None) -> Iterator[_Row]:
@@ -126,12 +140,6 @@ def _walk(rng: random.Random) -> _Row:
 
 
 def _draw(rng: random.Random, language: str, album: _Album | None, index: int) -> _Row:
-    if language not in LANGUAGES:
-        raise PromptSetError(f"no language {language!r}; there are: {', '.join(LANGUAGES)}.")
-    if language == "words" and album is not None:
-        raise PromptSetError(
-            "the words draw only what the tiny world knows; give --language svg or python with --from."
-        )
     picture, words = _tiny(rng) if album is None else (album.at(index), "")
     state = DrawState.model_validate({"language": language})
     key = canonical.sha256(picture.tobytes())
@@ -156,10 +164,6 @@ def _tiny(rng: random.Random) -> tuple[Pixels, str]:
 def _transform(rng: random.Random, wanted: Wanted, picture: Pixels) -> _Row:
     """A transform whose question has a wrong answer: a blank picture looks the same whatever is done to it."""
     kinds = [one for one in wanted.kinds if one in (SINGLE if wanted.alone else KINDS)]
-    if not kinds or set(wanted.kinds) - set(KINDS):
-        raise PromptSetError(
-            f"kinds {', '.join(wanted.kinds)}: give some of {', '.join(SINGLE if wanted.alone else KINDS)}."
-        )
     rng.shuffle(kinds)
     for kind in kinds:
         source, answer = fitting(kind, picture), rng.choice(ANSWERS[kind])
