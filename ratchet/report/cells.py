@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from markupsafe import Markup
 
+from ratchet.report.organising import PairView, SaidView
 from ratchet.report.svg import Scale, at, line, mark, percent_x, scale, tag, text
 from ratchet.report.view import Estimate, RoundView, StageView
 from ratchet.report.words import bounds, finite, signed
@@ -111,3 +112,31 @@ def stack(shown: RoundView, names: Sequence[str], whole: float) -> Markup:
             parts.append(text(percent_x(start + share / 2), 17, name, f"inside s{index % 8}", "middle"))
         start += share
     return _cell(26, *parts)
+
+
+def verdicts(said: SaidView) -> Markup:
+    """One verifier's verdicts as shares of one bar: passed, failed, and what it left open."""
+    parts, start = [tag("rect", x="0", y="8", width="100%", height="14", class_="track", rx=2)], 0.0
+    for kind, number in (("final", said.passed), ("refused", said.failed), ("open", said.scored + said.unscored)):
+        share = number / said.verdicts if said.verdicts else 0.0
+        parts.append(tag("rect", x=percent_x(start), y="8", width=percent_x(share), height="14", class_=f"bar {kind}"))
+        start += share
+    return _cell(30, *parts)
+
+
+def measured(kind: str, precision: Estimate | None, recall: Estimate | None, base: float | None) -> Markup:
+    """Precision over recall as bars with intervals; the share of right answers as a dashed line across both."""
+    drawn = bars(((kind, precision), ("seed", recall)))
+    if base is None:
+        return drawn
+    return _cell(32, drawn, line(percent_x(base), -2, percent_x(base), 34, "base"))
+
+
+def heat(part: int, whole: int) -> str:
+    """How strong a cell's colour is, in percent."""
+    return f"{60 * part / whole if whole else 0:.0f}"
+
+
+def disagreement_heat(pair: PairView) -> str:
+    """Strong where two verifiers agree no better than chance; none where there is no kappa."""
+    return f"{0 if pair.kappa is None else 50 * min(1.0, max(0.0, 1 - pair.kappa)):.0f}"

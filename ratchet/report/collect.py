@@ -13,8 +13,10 @@ from ratchet.errors import NotFound
 from ratchet.provenance import code_revision
 from ratchet.registry.promotion import Move, history
 from ratchet.report.collection import collection_view
+from ratchet.report.dropped import dropped
 from ratchet.report.final import CHAMPION, SEED, last_read
 from ratchet.report.gallery import gallery
+from ratchet.report.organising import alarms_view, audit_view, filtering_view, verification_view
 from ratchet.report.specimens import specimens
 from ratchet.report.view import (
     ChampionView,
@@ -111,6 +113,7 @@ def round_view(store: Store, loop: str, number: int, moves: Sequence[Move], *, c
     generated = done.get("generate")
     if generated is not None:
         fields["collection"] = collection_view(generated, specimens(store, generated) if close else ())
+    fields |= _organised(store, opened, done, close)
     return RoundView(
         number=number,
         autonomy=autonomy_of_round(opened, fields["candidate_version"], moves),
@@ -210,6 +213,16 @@ def _funnel(done: Mapping[str, Manifest]) -> dict[str, Any]:
             "visits": trained.counts["visits"],
             "loss": tuple((int(step), loss) for step, loss in report["curve"]),
         }
+    return fields
+
+
+def _organised(store: Store, opened: Round, done: Mapping[str, Manifest], close: bool) -> dict[str, Any]:
+    verified, filtered = done.get("verify"), done.get("filter")
+    fields: dict[str, Any] = {"alarms": alarms_view(store, opened.prefix)}
+    if verified is not None:
+        fields |= {"verification": verification_view(verified), "audit": audit_view(verified)}
+    if filtered is not None:
+        fields["filtering"] = filtering_view(filtered, dropped(store, filtered) if close else ())
     return fields
 
 

@@ -219,10 +219,10 @@ def _scenes(group: Group, one: Completion, made: Negative, bank: ImageBank) -> l
 
 def _scene(name: str, refs: Sequence[ImageRef], bank: ImageBank) -> SceneView:
     small = all(max(ref.width, ref.height) <= PIXELS for ref in refs)
-    return SceneView(name=name, pictures=tuple(_address(ref, bank) for ref in refs[:PICTURES]), pixels=small)
+    return SceneView(name=name, pictures=tuple(address(ref, bank) for ref in refs[:PICTURES]), pixels=small)
 
 
-def _address(ref: ImageRef, bank: ImageBank) -> str:
+def address(ref: ImageRef, bank: ImageBank) -> str:
     """The picture as a data URI: its own bytes where they are small, else smaller and as a JPEG."""
     if max(ref.width, ref.height) <= SIDE and ref.media_type in EMBEDDED:
         return _data_uri(ref.media_type, bank.bytes(ref.sha256))

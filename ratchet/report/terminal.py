@@ -7,6 +7,7 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from ratchet.report import organising_words
 from ratchet.report.collection_words import terminal_lines
 from ratchet.report.sentences import STATE_WORDS, breakdown, headline
 from ratchet.report.view import Estimate, LoopView, RoundView
@@ -115,7 +116,7 @@ def print_loop(view: LoopView, console: Console) -> None:
             console.print(table)
     if any(bounds(e) for e in _shown(view)):
         console.print(Text("Deltas in points; ranges are 95% intervals.", style="dim"))
-    for words in terminal_lines(view.rounds):
+    for words in [*terminal_lines(view.rounds), *organising_words.terminal_lines(view.rounds)]:
         console.print(Text(printable(words)))
     for note in view.notes:
         console.print(Text(f"Note. {printable(note)}", style="dim"))

@@ -11,6 +11,8 @@ from typing import Literal
 from ratchet.autonomy import RoundAutonomy
 from ratchet.records import Record
 from ratchet.report.collection import CollectionView
+from ratchet.report.organising import AlarmsView, FilteringView, VerificationView
+from ratchet.verify.audit.result import AuditResult
 
 
 class Estimate(Record):
@@ -97,6 +99,10 @@ class RoundView(Record):
     stages: tuple[StageView, ...] = ()
     autonomy: RoundAutonomy | None = None
     collection: CollectionView | None = None
+    verification: VerificationView | None = None
+    audit: AuditResult | None = None
+    alarms: AlarmsView | None = None
+    filtering: FilteringView | None = None
     seconds: float | None = None
     recipe: str = ""
     opened: datetime

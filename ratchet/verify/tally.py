@@ -96,6 +96,7 @@ class Tally:
         counted = (
             (self.skills, other.skills),
             (self.verifiers, other.verifiers),
+            (self.said, other.said),
             (self.decided, other.decided),
             (self.spent, other.spent),
         )

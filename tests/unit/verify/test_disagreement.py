@@ -110,6 +110,7 @@ def test_the_stage_tells_how_its_verifiers_agree_and_who_decided(tmp_path: Path)
     assert decided["exact"]["failed"] > 0
     assert decided[None]["passed"] == manifest.counts["passed"]
     said = {one["verifier"]: one for one in manifest.results["said"]}
+    assert said.keys() == manifest.results["verifiers"].keys() == {"numeric", "exact"}
     for name, one in said.items():
         words = [next(v.passed for v in verdicts if v.verifier == name) for verdicts in found]
         assert [one[what] for what in ("passed", "failed", "unscored")] == [words.count(w) for w in (True, False, None)]
