@@ -11,9 +11,12 @@ from ratchet.artifacts import GROUPS, Artifact, ImageBank, Manifest
 from ratchet.errors import ArtifactError, NotFound
 from ratchet.evaluate.outcomes import Outcome
 from ratchet.promptset import find, open_part
+from ratchet.recipe import VerifyConfig
 from ratchet.records import Group, Prompt
 from ratchet.report.view import AnswerView, GalleryItem
 from ratchet.store import Store
+from ratchet.verify.judging import EVERY
+from ratchet.verify.policy import judge
 
 FLIPS = {
     (False, True): "wrong to right",
@@ -74,6 +77,7 @@ def _learned(store: Store, loop: str, number: int, most: int) -> Iterator[Galler
     done = rounds.manifests(store, loop, number)
     if "verify" not in done or most <= 0:
         return
+    config = rounds.read_round(store, loop, number).recipe.verify
     kept = _kept(store, done.get("filter"))
     verified = Artifact.open(store, done["verify"].uri, GROUPS)
     bank = ImageBank(store, verified.manifest.packs)
@@ -87,7 +91,7 @@ def _learned(store: Store, loop: str, number: int, most: int) -> Iterator[Galler
                 return
             continue
         chosen = kept.get(group.prompt.id)
-        answers = tuple(_sample(group, index, chosen) for index in range(len(group.completions)))
+        answers = tuple(_sample(group, index, chosen, config) for index in range(len(group.completions)))
         yield GalleryItem(round=number, split="pool", answers=answers, **_shown(group.prompt, bank))
 
 
@@ -102,14 +106,17 @@ def _kept(store: Store, filtered: Manifest | None) -> dict[str, set[int]]:
         return {}
 
 
-def _sample(group: Group, index: int, kept: set[int] | None) -> AnswerView:
+def _sample(group: Group, index: int, kept: set[int] | None, config: VerifyConfig) -> AnswerView:
+    """Judged as the round did; where its policy lets everything pass, as its verifiers together would."""
     completion = group.completions[index]
-    passed = [v.passed for v in completion.verdicts]
+    verdicts = completion.verdicts
+    judged = judge(verdicts, EVERY if config.policy == "none" else config)
     return AnswerView(
         who=f"sample {index + 1}",
         text=completion.text,
-        passed=None if not passed or None in passed else all(passed),
-        reason=", ".join(v.reason for v in completion.verdicts) or "not checked",
+        passed=judged.passed,
+        reason=judged.reason if verdicts else "not checked",
+        said={v.verifier: v.passed for v in verdicts} if len(verdicts) > 1 else {},
         kept=kept is not None and completion.index in kept,
     )
 

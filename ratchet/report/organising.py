@@ -5,6 +5,7 @@ What an older manifest does not say is empty or None.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -84,10 +85,14 @@ class VerificationView(Record):
         return next((p for p in self.pairs if {p.left, p.right} == {one, other}), None)
 
     @property
-    def compared(self) -> list[str]:
-        """Verifiers that decided something that another decided too."""
-        met = {name for pair in self.pairs for name in (pair.left, pair.right)}
-        return [one.name for one in self.verifiers if one.name in met]
+    def compared(self) -> tuple[list[str], list[str]]:
+        """Rows and columns of a table that has every pair once: who shares most with others comes first, none is empty."""
+        met = Counter(name for pair in self.pairs for name in (pair.left, pair.right))
+        names = sorted(met, key=lambda name: (-met[name], name))
+        place = {name: i for i, name in enumerate(names)}
+        both = [sorted((pair.left, pair.right), key=place.__getitem__) for pair in self.pairs]
+        rows, columns = {one for one, _ in both}, {other for _, other in both}
+        return [name for name in names if name in rows], [name for name in names if name in columns]
 
 
 class RaisedView(Record):

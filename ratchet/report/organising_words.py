@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ratchet.filter.decisions import BANDS
+from ratchet.recipe.audit import COMBINED
 from ratchet.report.organising import AlarmsView, FilteringView, PairView, SaidView, SpentView, VerificationView
 from ratchet.report.view import Estimate, RoundView
 from ratchet.report.words import listed, percent, plural, thousands
-from ratchet.verify.audit.result import COIN, COMBINED, CONSTANT, Audited, AuditResult, Share
+from ratchet.verify.audit.result import COIN, CONSTANT, Audited, AuditResult, Share
 
 POLICIES = {
     "all": "all verifiers must pass",

@@ -18,6 +18,7 @@ from ratchet.report.words import printable
 # Only raster pictures inside the page itself: no address that a browser would fetch, no SVG.
 _PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]+")
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+WORDS = {True: "right", False: "wrong", None: "unscored"}
 
 
 def payload(items: Iterable[GalleryItem]) -> Markup:
@@ -57,7 +58,8 @@ def _answer(answer: AnswerView) -> dict[str, Any]:
         "who": printable(answer.who),
         "sample": answer.who.startswith("sample "),
         "text": printable(answer.text),
-        "verdict": {True: "right", False: "wrong", None: "unscored"}[answer.passed],
+        "verdict": WORDS[answer.passed],
         "reason": printable(answer.reason),
         "kept": answer.kept,
+        "said": {printable(name): WORDS[passed] for name, passed in answer.said.items()},
     }

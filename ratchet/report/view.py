@@ -124,13 +124,15 @@ class ControlView(Record):
 
 
 class AnswerView(Record):
-    """One answer in the gallery: `who` is a model's label, or "sample 3"."""
+    """One answer in the gallery: `who` is a model's label, or "sample 3". `said` is by verifier whether it passed it, where
+    there are several."""
 
     who: str
     text: str
     passed: bool | None
     reason: str
     kept: bool | None = None
+    said: dict[str, bool | None] = {}
 
 
 class GalleryItem(Record):

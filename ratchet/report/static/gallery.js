@@ -7,9 +7,11 @@
   const cards = document.getElementById("gallery-cards");
   const count = document.getElementById("gallery-count");
   const more = document.getElementById("gallery-more");
+  const SIGNS = { right: "✓", wrong: "✕", unscored: "?" };
   const BATCH = 24;
   const MARKS = { right: "✓ right", wrong: "✕ wrong", unscored: "? unscored" };
 
+  const disagree = (a) => Object.values(a.said).includes("right") && Object.values(a.said).includes("wrong");
   // Each filter: its name, and the values of an item under it.
   const FILTERS = {
     skill: (item) => [item.skill],
@@ -18,6 +20,10 @@
     verdict: (item) => item.answers.flatMap((a) => [
       `${a.sample ? "a sample is" : "a model is"} ${a.verdict}`,
       ...(a.kept ? ["a sample was kept"] : []),
+    ]),
+    verifier: (item) => item.answers.flatMap((a) => [
+      ...Object.entries(a.said).map(([name, said]) => `${name}: ${said}`),
+      ...(disagree(a) ? ["verifiers disagree"] : []),
     ]),
     reason: (item) => item.answers.map((a) => a.reason),
     round: (item) => (item.round === null ? [] : [`round ${item.round}`]),
@@ -37,6 +43,9 @@
     // "right, match" and "wrong, wrong" say nothing new.
     if (answer.verdict !== "right" && answer.reason && answer.reason !== answer.verdict) {
       place.append(foreign("bdi", "who", answer.reason));
+    }
+    if (disagree(answer)) {
+      place.append(foreign("bdi", "who", Object.entries(answer.said).map(([n, said]) => `${n} ${SIGNS[said]}`).join(" ")));
     }
     if (answer.kept) place.append(make("span", "chip kept", "kept"));
     return place;

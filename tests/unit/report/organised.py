@@ -9,6 +9,7 @@ from typing import Any
 from ratchet import canonical, rounds
 from ratchet.artifacts import MANIFEST, Manifest, Pack
 from ratchet.artifacts.manifest import content_digest
+from ratchet.recipe.audit import COMBINED
 from ratchet.records import Group, Negative, Prompt
 from ratchet.rounds import RoundEnd
 from ratchet.settings import Settings
@@ -17,7 +18,6 @@ from ratchet.statistics import wilson
 from ratchet.store import Store, open_store
 from ratchet.verify.audit.result import (
     COIN,
-    COMBINED,
     CONSTANT,
     Answers,
     Audited,

@@ -21,7 +21,10 @@ import pytest
 import websocket
 
 from ratchet.report import html
+from ratchet.report.collect import collect
 from ratchet.report.view import AnswerView, GalleryItem, LoopView
+from tests.unit.loops import LOOP
+from tests.unit.report.organised import watched_loop
 
 CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
 FLAGS = """
@@ -174,6 +177,22 @@ def test_a_collection_opens_without_complaint_and_fits(page, steered_view, tmp_p
     # A skill's name is never broken inside of a word.
     heads = "[...document.querySelectorAll('table.heat tbody th bdi')].every(e => e.getClientRects().length && e.offsetHeight < 40)"
     assert page.run(heads)
+
+
+@pytest.mark.parametrize(("name", "width", "dark"), [("light", 1280, False), ("dark-phone", 390, True)])
+def test_verification_to_filtering_opens_without_complaint_and_fits(page, tmp_path, shots, name, width, dark):
+    _, store, _ = watched_loop(tmp_path)
+    page.look(width=width, dark=dark)
+    page.open(written(tmp_path, "organised.html", html.render(collect(store, LOOP))))
+    page.screenshot(shots / f"organised-{name}.png")
+    assert page.complaints() == []
+    assert page.run("document.documentElement.scrollWidth") <= width
+    broken = "[...document.images].filter(i => i.checkVisibility() && i.naturalWidth === 0).length"
+    assert page.run(broken) == 0
+    choose = "const s = document.querySelector('[data-filter=verifier]'); s.value = 'verifiers disagree'; s.dispatchEvent(new Event('change'))"
+    page.run(choose)
+    assert page.run("[...document.querySelectorAll('.card')].every(c => /[✓✕?] \\w+ [✓✕]/.test(c.textContent))")
+    assert page.run("document.querySelectorAll('.card').length") > 0
 
 
 def test_filters_narrow_the_gallery_and_can_be_cleared(page, view, tmp_path):
