@@ -90,9 +90,50 @@ def _hand_on(manifest: Manifest, out: Any, metrics: Any) -> None:
     _write(out.path, canonical.pretty(manifest.model_dump(mode="json")))
     shown = {"store_uri": manifest.uri, "digest": manifest.content_digest, "rows": manifest.rows}
     out.metadata.update(manifest.counts | shown)
-    for name, value in {**manifest.counts, **scalars(manifest.results)}.items():
+    for name, value in shown_metrics(manifest).items():
         metrics.log_metric(f"{manifest.stage}/{name}", float(value))
     metrics.log_metric(f"{manifest.stage}/seconds", sum(manifest.seconds.values()))
+
+
+def shown_metrics(manifest: Manifest) -> dict[str, float]:
+    """What the step's page shows: for verify and filter the few numbers that one looks for, of other stages all.
+
+    Counts by skill, band and reason are in the manifest, MLflow and the report.
+    """
+    chosen = _CHOSEN.get(manifest.stage)
+    return chosen(manifest) if chosen is not None else {**manifest.counts, **scalars(manifest.results)}
+
+
+def _verify_metrics(manifest: Manifest) -> dict[str, float]:
+    """Shares that passed, in all and by verifier; the worst kappa; audited precision beside the share of right answers."""
+    results = manifest.results
+    found = {**_but(manifest.counts, "reason_"), **scalars(results.get("all", {}), depth=1)}
+    for one in results.get("said", ()):
+        decided = one["passed"] + one["failed"]
+        found |= {f"pass_share/{one['verifier']}": one["passed"] / decided} if decided else {}
+    kappas = [one["kappa"] for one in results.get("disagreement", ()) if one["kappa"] is not None]
+    found |= {"least_kappa": min(kappas)} if kappas else {}
+    for one in (results.get("audit") or {}).get("verifiers", ()):
+        found |= {
+            f"{of}/{one['verifier']}": one[of]["share"]
+            for of in ("precision", "base_rate")
+            if one[of]["share"] is not None
+        }
+    return found
+
+
+def _filter_metrics(manifest: Manifest) -> dict[str, float]:
+    """What was kept and why the rest was not, and how many alarms were raised before training."""
+    counts, alarms = manifest.counts, manifest.results.get("alarms", ())
+    share = {"kept_share": counts["kept"] / counts["rows"]} if counts.get("rows") else {}
+    return {**_but(counts, "completions_"), **share, "alarms": len(alarms)}
+
+
+def _but(counts: Mapping[str, int], prefix: str) -> dict[str, float]:
+    return {name: float(number) for name, number in counts.items() if not name.startswith(prefix)}
+
+
+_CHOSEN: Mapping[str, Callable[[Manifest], dict[str, float]]] = {"verify": _verify_metrics, "filter": _filter_metrics}
 
 
 def scalars(results: Mapping[str, Any], prefix: str = "", depth: int = 3) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ratchet import rounds
 from ratchet.alarms import raised
+from ratchet.artifacts import Manifest
 from ratchet.autonomy import RoundAutonomy, decided_by_person
 from ratchet.registry import lease as leases
 from ratchet.registry import open_registry
@@ -108,6 +109,7 @@ def _round(store: Store, loop: str, number: int, moves: Sequence[Move]) -> dict[
         "state": end.state if end else "RUNNING",
         "reason": reason,
         "stopped": stopped,
+        "audit": _audit(done.get("verify")),
         "alarms": [{"before": moment, **alarm.model_dump()} for moment, alarm in raised(store, loop, number)],
         "seed_version": opened.seed.version,
         "candidate_version": candidate,
@@ -119,6 +121,15 @@ def _round(store: Store, loop: str, number: int, moves: Sequence[Move]) -> dict[
         "stage_seconds": round(sum(sum(m.seconds.values()) for m in done.values()), 1),
         "seconds": round((end.ended - opened.opened).total_seconds(), 1) if end else None,
     }
+
+
+def _audit(verified: Manifest | None) -> str | None:
+    """What the round's audit found, in a line; None where there was none."""
+    from ratchet.report.organising import audit_view
+    from ratchet.report.organising_words import audit_line
+
+    found = audit_view(verified) if verified is not None else None
+    return None if found is None else audit_line(found)
 
 
 def _lease(store: Store, loop: str) -> dict[str, Any] | None:

@@ -203,6 +203,8 @@ def _show_status(found: dict[str, Any]) -> None:
         table.add_row(*("" if c is None else str(c) for c in columns))
     console.print(table)
     for one in found["rounds"]:
+        if one["audit"]:
+            console.print(f"round {one['round']}, audit: {one['audit']}", highlight=False, markup=False)
         for alarm in one["alarms"]:
             words = (
                 f"round {one['round']}, alarm {alarm['name']} ({alarm['action']}): {alarm['words']}. {alarm['next']}"

@@ -126,8 +126,8 @@ class DroppedView(Record):
 class FilteringView(Record):
     """Prompts by what became of them: `bands` of difficulty, `rates` of passing and `skills` hold rows, kept and reasons.
 
-    `uses` and `pairs` are what the kept ones are for; `mended` counts pairs that were repaired or left out; `replayed` rows
-    come from earlier rounds.
+    `uses` and `pairs` are what the kept ones are for; `mended` counts pairs that were repaired or left out; `replayed` are rows of
+    earlier rounds, by round, that are learned from beside them.
     """
 
     rows: int
@@ -139,7 +139,7 @@ class FilteringView(Record):
     pairs: int = 0
     mended: dict[str, int] = {}
     completions: dict[str, int] = {}
-    replayed: int | None = None
+    replayed: dict[str, int] = {}
     dropped: tuple[DroppedView, ...] = ()
 
 
@@ -214,16 +214,9 @@ def filtering_view(manifest: Manifest, dropped: Iterable[DroppedView] = ()) -> F
         pairs=pairs if isinstance(pairs, int) else 0,
         mended=results.get("pairs_mended", {}),
         completions=results.get("completions", {}),
-        replayed=_replayed(results.get("replayed")),
+        replayed={number: rows for number, rows in results.get("replay", {}).get("rounds", {}).items() if rows},
         dropped=tuple(dropped),
     )
-
-
-def _replayed(found: object) -> int | None:
-    """How many rows come from earlier rounds, told as a number or by round."""
-    if isinstance(found, Mapping):
-        return sum(number for number in found.values() if isinstance(number, int))
-    return found if isinstance(found, int) else None
 
 
 def _read(store: Store, key: str) -> dict[str, Any] | None:

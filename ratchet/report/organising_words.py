@@ -178,9 +178,10 @@ def filtered(shown: FilteringView) -> str:
     mended = [f"{n:,} {name.replace('_', ' ')}" for name, n in shown.mended.items() if n]
     if mended:
         said += f" Pairs mended or left out: {listed(mended)}."
-    if shown.replayed:
-        share = f" ({percent(shown.replayed / shown.kept)} of what is learned from)" if shown.kept else ""
-        said += f" {plural(shown.replayed, 'row')} of earlier rounds are replayed{share}."
+    if again := sum(shown.replayed.values()):
+        of = f"{'round' if len(shown.replayed) == 1 else 'rounds'} {listed(list(shown.replayed))}"
+        share = percent(again / (shown.kept + again))
+        said += f" Beside them {plural(again, 'row')} of {of} {'is' if again == 1 else 'are'} learned from again, {share} of all."
     return said.strip()
 
 

@@ -208,9 +208,11 @@ def test_the_page_tells_each_cell_of_the_drops(page: str, last: RoundView) -> No
     assert f"They hold {shown.pairs} pairs." in text
 
 
-def test_replayed_rows_are_told_as_a_share(view: LoopView) -> None:
-    shown = FilteringView(rows=50, kept=40, uses={"sft": 40}, replayed=10)
-    assert "10 rows of earlier rounds are replayed (25.0% of what is learned from)." in organising_words.filtered(shown)
+def test_replayed_rows_are_told_as_a_share() -> None:
+    shown = FilteringView(rows=50, kept=40, uses={"sft": 40}, replayed={"1": 4, "2": 6})
+    assert organising_words.filtered(shown) == (
+        "Of the kept rows 40 for SFT. Beside them 10 rows of rounds 1 and 2 are learned from again, 20.0% of all."
+    )
 
 
 def test_the_gallery_says_what_each_verifier_said_and_judges_as_the_round_did(
