@@ -19,6 +19,7 @@ from ratchet.provenance import code_revision
 
 BENCHMARKS: Mapping[str, str] = {
     "verify": "bench.verify_filter",
+    "environments": "bench.environments",
     "store": "bench.store",
     "generate": "bench.generate",
     "shards": "bench.shards",

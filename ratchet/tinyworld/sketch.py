@@ -7,6 +7,7 @@ what it says allows, so that it is like the picture where the words are right, a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ _WORDS = {f"{name(kind)} {place(cell)}": (kind, cell) for kind in KINDS for cell
 _DARK = 84
 """Background and noise stay below this in every channel, ink does not."""
 _TINT = 20
+_REMEMBERED = 1024
 Pixels = npt.NDArray[np.uint8]
 Whole = npt.NDArray[np.int32]
 
@@ -56,7 +58,7 @@ def painted(sketch: Sketch, picture: Pixels) -> Pixels:
     for kind, cell in sketch:
         top, left = cell // 3 * draw.CELL, cell % 3 * draw.CELL
         there = slice(top, top + draw.CELL), slice(left, left + draw.CELL)
-        canvas[there] = _thing(kind, truth[there], shade)
+        canvas[there] = _thing(kind, truth[there].tobytes(), shade)
     return canvas.clip(0, 255).astype(np.uint8)
 
 
@@ -67,8 +69,10 @@ def fitted(picture: Pixels) -> Pixels:
     return np.asarray(Image.fromarray(picture).resize((draw.SIDE, draw.SIDE), Image.Resampling.BOX))
 
 
-def _thing(kind: Kind, truth: Whole, shade: int) -> Whole:
-    """A cell with the thing where it fits best: all sizes and places are tried."""
+@lru_cache(maxsize=_REMEMBERED)
+def _thing(kind: Kind, pixels: bytes, shade: int) -> Whole:
+    """A cell with the thing where it fits best: all sizes and places are tried. Answers to one picture mostly repeat it."""
+    truth = np.frombuffer(pixels, np.int32).reshape(draw.CELL, draw.CELL, 3)
     fits = [_fit(mask, kind[0], truth, shade) for mask in draw.masks(kind[1])]
     _, row, column, thing = min(fits, key=lambda fit: fit[0])
     cell = np.full_like(truth, shade)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ratchet.errors import VerifierError, VerifierUnavailable
@@ -98,12 +99,13 @@ def _walked(prompt: Prompt, moves: tuple[str, ...]) -> Finding:
 def draw(config: DrawConfig, bank: ImageBank | None) -> EnvironmentRule:
     """Draw it again. Its sandbox starts with the first program that needs one."""
     world: list[Any] = []
+    looking = _Looking(bank)
 
     def again(prompt: Prompt, program: str) -> dict[str, Any]:
         from ratchet.verify.environments.draw import DrawAgain
         from ratchet.verify.environments.programs import sandbox_of
 
-        state, picture = state_of(prompt, DrawState), _pictures(bank, prompt)[0]
+        state, picture = state_of(prompt, DrawState), looking.at(prompt)[0]
         if not world:
             world.append(DrawAgain(sandbox=sandbox_of(config.cpu_seconds, config.memory_mib)))
         world[0].reset(options={"state": state.model_dump_json(), "picture": picture})
@@ -162,6 +164,8 @@ def transforms(config: TransformsConfig, bank: ImageBank | None) -> EnvironmentR
     """What was done to a picture."""
     from ratchet.verify.environments.transforms import ANSWERS, applied, readings, same
 
+    looking = _Looking(bank)
+
     def check(prompt: Prompt, answer: str) -> Finding:
         from ratchet.verify.environments.undo import Undo
 
@@ -170,7 +174,7 @@ def transforms(config: TransformsConfig, bank: ImageBank | None) -> EnvironmentR
         if given.value is None:
             return _unread(given)
         world = Undo()
-        world.reset(options={"state": state.model_dump_json(), "pictures": _pictures(bank, prompt)})
+        world.reset(options={"state": state.model_dump_json(), "pictures": looking.at(prompt)})
         _, reward, _, _, told = world.step(given.value)
         return Finding(reward, reward == 1, told["reason"])
 
@@ -186,7 +190,7 @@ def transforms(config: TransformsConfig, bank: ImageBank | None) -> EnvironmentR
         from ratchet.verify.environments.undo import both
 
         state = state_of(prompt, TransformState)
-        source, made = both(state, _pictures(bank, prompt))
+        source, made = both(state, looking.at(prompt))
         others = (one for one in ANSWERS[state.kind] if not same(applied(state.kind, one, source), made))
         return next(others, prompt.reference or "")
 
@@ -200,21 +204,30 @@ def _shown(state: TransformState, prompt: Prompt) -> None:
     check_shown(state, len(prompt.images))
 
 
-def _pictures(bank: ImageBank | None, prompt: Prompt) -> list[Pixels]:
-    """The prompt's first two pictures, rows x columns x RGB."""
-    import numpy as np
+class _Looking:
+    """Pictures as pixels, rows x columns x RGB; the last few are kept, for the answers to one prompt come together."""
 
-    if bank is None:
-        raise VerifierUnavailable(
-            "a verifier that looks at pictures has none here; take it from environment_rules(bank)."
-        )
-    images = [bank.image(one.sha256).convert("RGB") for one in prompt.images[:2]]
-    largest = max(max(one.size) for one in images)
-    if largest > LARGEST:
-        raise VerifierError(
-            f"a picture of {largest} pixels; environments take at most {LARGEST} on a side. Scale it down."
-        )
-    return [np.asarray(one) for one in images]
+    def __init__(self, bank: ImageBank | None) -> None:
+        self._bank = bank
+        self._pixels = lru_cache(maxsize=8)(self._decoded)
+
+    def at(self, prompt: Prompt) -> list[Pixels]:
+        """The prompt's first two pictures. Raises VerifierUnavailable without a bank, VerifierError for one that is too large."""
+        return [self._pixels(one.sha256) for one in prompt.images[:2]]
+
+    def _decoded(self, sha256: str) -> Pixels:
+        import numpy as np
+
+        if self._bank is None:
+            raise VerifierUnavailable(
+                "a verifier that looks at pictures has none here; take it from for_prompts(bank)."
+            )
+        image = self._bank.image(sha256)
+        if max(image.size) > LARGEST:
+            raise VerifierError(
+                f"a picture of {image.width}x{image.height} pixels; environments take at most {LARGEST} on a side. Scale it down."
+            )
+        return np.asarray(image.convert("RGB"))
 
 
 def _unread(given: Extracted[Any]) -> Finding:
