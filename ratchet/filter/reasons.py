@@ -18,6 +18,8 @@ HELD_OUT_PICTURE = "held_out_picture"
 HELD_OUT_NEAR = "held_out_near"
 HELD_OUT_NGRAM = "held_out_ngram"
 NEAR_DUPLICATE_TEXT = "near_duplicate_text"
+NEAR_DUPLICATE_EMBEDDING = "near_duplicate_embedding"
+NOT_DIVERSE = "not_diverse"
 OVER_CAP = "over_cap"
 OVER_DIFFICULTY_CAP = "over_difficulty_cap"
 OVER_PASS_RATE_CAP = "over_pass_rate_cap"
@@ -41,6 +43,8 @@ REASONS: dict[str, str] = {
     HELD_OUT_NEAR: "same question as a holdout or report prompt, and a picture within decontaminate_near_bits",
     HELD_OUT_NGRAM: "shares decontaminate_ngram words in a row with a holdout or report prompt",
     NEAR_DUPLICATE_TEXT: "text as in an earlier kept group, by dedup_text",
+    NEAR_DUPLICATE_EMBEDDING: "pictures as in an earlier kept group, by dedup_embedding",
+    NOT_DIVERSE: "not among the diversity.keep groups that are most unlike each other",
     OVER_CAP: "more than per_skill groups of its skill",
     OVER_DIFFICULTY_CAP: "more than per_difficulty groups of its difficulty band",
     OVER_PASS_RATE_CAP: "more than per_pass_rate groups of its fifth of the pass rate",

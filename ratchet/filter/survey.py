@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ratchet import models
 from ratchet.artifacts import GROUPS, ImageBank
 from ratchet.artifacts.columns import paused_gc
+from ratchet.errors import ModelError
 from ratchet.filter import reasons
 from ratchet.filter.decisions import UNKNOWN_RATE, Decisions, PairsLeft, band_of, bands_of
+from ratchet.filter.diversity import Spread
+from ratchet.filter.embedding import open_embedder
 from ratchet.filter.fingerprints import Fence, fence_of
 from ratchet.filter.known import Known
 from ratchet.filter.lengths import balanced
@@ -21,23 +25,35 @@ from ratchet.filter.replay import Sources, draw, look, packs_of
 from ratchet.filter.settle import Settled, settle
 from ratchet.filter.shares import Codes, cap, draw_key, limit_shares
 from ratchet.filter.texts import Texts
+from ratchet.filter.vectors import Alike, PictureVectors
 from ratchet.recipe import FilterConfig, VerifyConfig
+from ratchet.recipe.judges import SEED
 from ratchet.records import Group, Prompt
 from ratchet.stage import StageContext
 from ratchet.verify.stage import slices
 
 Keys = npt.NDArray[np.uint64]
+EMBEDDED_AT_ONCE = 64
 
 
 class Survey:
     """About 30 bytes a group, and more for each filter that compares groups: see `known`, `near` and `minhash`."""
 
     def __init__(
-        self, config: FilterConfig, verify: VerifyConfig, salt: str, fence: Fence | None, hashes: Hashes | None
+        self,
+        config: FilterConfig,
+        verify: VerifyConfig,
+        salt: str,
+        fence: Fence | None,
+        hashes: Hashes | None,
+        vectors: Mapping[str, PictureVectors] | None = None,
     ) -> None:
         self._config, self._verify, self._salt = config, verify, salt
         self._known = Known(config, fence, hashes)
         self._texts = Texts(config.dedup_text) if config.dedup_text is not None else None
+        self._vectors = vectors or {}
+        self._alike = _alike(config, self._vectors)
+        self._spread = _spread(config, hashes, self._vectors)
         ratio = config.pairs.mean_length_ratio if config.pairs is not None else None
         self._pairs = _Pairs(ratio) if ratio is not None else None
         self._own = 0
@@ -64,16 +80,26 @@ class Survey:
         self._record(group.prompt, reason, None, [c.text for c in group.completions if c.kept])
 
     def _record(self, prompt: Prompt, reason: str | None, rate: float | None, answers: Sequence[str]) -> None:
-        if reason is None and self._texts is not None:
-            self._texts.add(len(self._codes), prompt, answers)
+        if reason is None:
+            self._compare_later(len(self._codes), prompt, answers)
         self._codes.append(self._code(reason) if reason else 0)
         self._bands.append(band_of(prompt.difficulty))
         self._skills.append(self._skill_codes.setdefault(prompt.skill, len(self._skill_codes)))
         self._keys.append(draw_key(prompt.id, self._salt))
         self._rates.append(UNKNOWN_RATE if rate is None else rate)
 
+    def _compare_later(self, row: int, prompt: Prompt, answers: Sequence[str]) -> None:
+        if self._texts is not None:
+            self._texts.add(row, prompt, answers)
+        if self._spread is not None:
+            self._spread.add(row, prompt, answers)
+        if self._alike is not None:
+            self._alike.add(prompt)
+        for one in self._vectors.values():
+            one.add(row, [image.sha256 for image in prompt.images])
+
     def finish(self) -> Decisions:
-        """All that can only be said at the end: near duplicates of text; caps, balance and mean lengths of the round's own
+        """All that can only be said at the end: near duplicates of text and by vectors; diversity, caps, balance and mean lengths of the round's own
         groups; and which of the earlier ones come again."""
         own = slice(self._own)
         codes, keys = np.frombuffer(self._codes, dtype=np.uint8), np.frombuffer(self._keys, dtype=np.uint64)
@@ -84,8 +110,12 @@ class Survey:
         )
         if self._texts is not None:
             codes = self._texts.drop(codes)
+        if self._alike is not None:
+            codes = self._alike.drop(codes)
         final, pairs = codes[own], None
         if final.size:
+            if self._spread is not None:
+                final = self._spread.drop(final, keys[own])
             final = _capped(final, skills, bands, rates, keys[own], self._config)
             if self._pairs is not None:
                 final, pairs = self._pairs.balance(final, keys[own])
@@ -99,6 +129,19 @@ class Survey:
             self._reason_codes[reason] = len(self._names)
             self._names.append(reason)
         return self._reason_codes[reason]
+
+
+def _alike(config: FilterConfig, vectors: Mapping[str, PictureVectors]) -> Alike | None:
+    dedup = config.dedup_embedding
+    return Alike(dedup, vectors[dedup.model]) if dedup is not None else None
+
+
+def _spread(config: FilterConfig, hashes: Hashes | None, vectors: Mapping[str, PictureVectors]) -> Spread | None:
+    if config.diversity is None:
+        return None
+    return Spread(
+        config.diversity, hashes, vectors[config.diversity.model] if config.diversity.by == "embedding" else None
+    )
 
 
 def _capped(codes: Codes, skills: Any, bands: Any, rates: Any, keys: Keys, config: FilterConfig) -> Codes:
@@ -146,11 +189,12 @@ def survey(context: StageContext, sources: Sources) -> Decisions:
     """Read all groups once and decide; `sources` are the earlier rounds to replay from."""
     config: FilterConfig = context.config
     parent = context.open("verify", GROUPS)
+    bank = ImageBank(context.store, packs_of(parent.manifest.packs, sources))
+    looks = config.diversity is not None and config.diversity.by == "pictures"
     near = config.dedup_near_bits is not None or config.decontaminate_near_bits is not None
-    packs = packs_of(parent.manifest.packs, sources)
-    hashes = Hashes(ImageBank(context.store, packs)) if near else None
+    hashes = Hashes(bank) if near or looks else None
     fence = fence_of(context.store, context.round) if config.decontaminate else None
-    found = Survey(config, context.round.recipe.verify, context.round.salt, fence, hashes)
+    found = Survey(config, context.round.recipe.verify, context.round.salt, fence, hashes, _embedders(context, bank))
     total, done = 2 * parent.manifest.rows, 0
     with context.clock("survey"):
         for table in parent.tables():
@@ -162,3 +206,15 @@ def survey(context: StageContext, sources: Sources) -> Decisions:
                 context.progress(done, total, "prompts", "deciding")
         look(context.store, sources, config, found)
         return found.finish()
+
+
+def _embedders(context: StageContext, bank: ImageBank) -> dict[str, PictureVectors]:
+    """The models whose vectors the recipe compares, loaded, by the name that it gives them."""
+    config: FilterConfig = context.config
+    found = {}
+    for name in sorted(config.embedders):
+        ref = context.round.seed if name == SEED else context.round.models.get(name)
+        if ref is None:
+            raise ModelError(f"model {name!r} was not pinned when the round began; begin a round with this recipe.")
+        found[name] = PictureVectors(open_embedder(models.fetch(context.store, ref)), bank, EMBEDDED_AT_ONCE)
+    return found

@@ -5,7 +5,7 @@ Load one by name (shipped in pipelines/recipes), by file, or from YAML text; the
 
 from ratchet.recipe.alarms import AlarmsConfig
 from ratchet.recipe.audit import AuditConfig
-from ratchet.recipe.curation import ReplayConfig, TextDedupConfig
+from ratchet.recipe.curation import DiversityConfig, EmbeddingDedupConfig, ReplayConfig, TextDedupConfig
 from ratchet.recipe.decide import EvaluateConfig, GuardsConfig, PassAtKConfig, PromoteConfig
 from ratchet.recipe.engines import EndpointConfig, EngineConfig, TransformersConfig, VllmConfig
 from ratchet.recipe.filtering import FilterConfig
@@ -22,6 +22,8 @@ from ratchet.recipe.train import LoraConfig, TrainConfig
 __all__ = [
     "AlarmsConfig",
     "AuditConfig",
+    "DiversityConfig",
+    "EmbeddingDedupConfig",
     "EndpointConfig",
     "EngineConfig",
     "EvaluateConfig",

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from ratchet.recipe.curation import ReplayConfig, TextDedupConfig
+from ratchet.recipe.curation import DiversityConfig, EmbeddingDedupConfig, ReplayConfig, TextDedupConfig
+from ratchet.recipe.judges import SEED
 from ratchet.recipe.pairing import PairsConfig
 from ratchet.records import Record, Use
 
@@ -50,6 +51,9 @@ class FilterConfig(Record):
         description="perceptual-hash distance at which two pictures with one question are the same; null: off",
     )
     dedup_text: TextDedupConfig | None = Field(None, description="near duplicates of text; null: off")
+    dedup_embedding: EmbeddingDedupConfig | None = Field(
+        None, description="near duplicates of pictures by a model's vectors; null: off"
+    )
     decontaminate: bool = Field(
         True, description="drop what shares a picture or a prompt with the holdout or report split"
     )
@@ -67,6 +71,7 @@ class FilterConfig(Record):
         description="also what shares so many words in a row with a held-out question and its reference (13: GPT-3); null: off. "
         "Not for questions made by a program: they share their words by design",
     )
+    diversity: DiversityConfig | None = Field(None, description="a diverse choice of groups; null: all")
     per_skill: int | None = Field(None, gt=0, description="most groups of one skill; null: no cap")
     per_difficulty: int | None = Field(None, gt=0, description="most groups of one difficulty band; null: no cap")
     per_pass_rate: int | None = Field(None, gt=0, description="most groups of one fifth of the pass rate; null: no cap")
@@ -87,10 +92,21 @@ class FilterConfig(Record):
             raise ValueError(
                 f"decontaminate is false, so {', '.join(asked)} would do nothing; set filter.decontaminate to true, or leave them out"
             )
+        if self.diversity is not None and self.diversity.by != "embedding" and self.diversity.model != SEED:
+            raise ValueError(
+                f"diversity.model {self.diversity.model!r} is not used by: {self.diversity.by}; set by to embedding, or leave it out"
+            )
         if self.uses == ("preference",) and self.pairs is None:
             raise ValueError("uses: [preference] keeps groups with pairs only, but pairs is null; set filter.pairs")
         return self
 
     def sources(self) -> tuple[str, ...]:
         """Models that must be pinned before the round works with them."""
-        return ()
+        return tuple(sorted({model for model in self.embedders if model != SEED}))
+
+    @property
+    def embedders(self) -> set[str]:
+        """Models whose vectors of pictures are compared, as the recipe names them."""
+        dedup = {self.dedup_embedding.model} if self.dedup_embedding is not None else set()
+        spread = self.diversity is not None and self.diversity.by == "embedding"
+        return dedup | ({self.diversity.model} if self.diversity is not None and spread else set())
