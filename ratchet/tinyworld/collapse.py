@@ -210,7 +210,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m ratchet.tinyworld.collapse", description=__doc__.split("\n")[0])
     parser.add_argument("--recipe", default="majority")
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3], help="thresholds were frozen on 11, 12, 13")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--guard", choices=("on", "off", "both"), default="both")
     given = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)

@@ -9,8 +9,9 @@ import math
 import pytest
 from rich.console import Console
 
-from ratchet.report import words
+from ratchet.report import sentences, words
 from ratchet.report.charts import loss_curve, loss_scale, timeline
+from ratchet.report.html import render
 from ratchet.report.summary import summary
 from ratchet.report.svg import scale
 from ratchet.report.terminal import print_loop, round_table
@@ -156,3 +157,19 @@ def test_hostile_text_cannot_steer_the_terminal(hostile):
     assert "\x1b" not in text
     assert "\x07" not in text
     assert "␛[2J[red]gone[/red]␇" in text
+
+
+def test_a_round_that_was_stopped_on_purpose_says_so_everywhere(view):
+    stopped = view.rounds[-1].model_copy(update={"state": "STOPPED", "reason": "filter: alarm entropy: it fell"})
+    seen = view.model_copy(update={"rounds": (*view.rounds[:-1], stopped)})
+    assert sentences.round_headline(stopped).startswith(f"Round {stopped.number} was stopped on purpose")
+    said = sentences.breakdown(stopped)
+    assert said == f"Round {stopped.number} was stopped on purpose: filter: alarm entropy: it fell"
+    assert "1 stopped" in sentences.tally(seen)
+    console = Console(file=io.StringIO(), width=100)
+    print_loop(seen, console)
+    shown = console.file.getvalue()
+    assert "■ stopped" in shown
+    assert "alarm entropy: it fell" in shown
+    page = render(seen)
+    assert 'class="state stopped"' in page
