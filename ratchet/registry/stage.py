@@ -68,7 +68,9 @@ def _judge(context: StageContext, model: ModelRef) -> tuple[dict[str, Any], Gate
         _record(registry, version, decision, state)
     results = _results(context, decision, state, model.model_copy(update={"version": version.version}), move)
     said = {"alarms": [one.model_dump(mode="json") for one in raised]}
-    return results | said | ({"words": [*results["words"], f"Not promoted: {stopped}"]} if stopped is not None else {}), decision
+    return results | said | (
+        {"words": [*results["words"], f"Not promoted: {stopped}"]} if stopped is not None else {}
+    ), decision
 
 
 def _state(move: Move | None) -> State:
