@@ -137,7 +137,7 @@ def _has_ended(store: Store, loop: str, job: str) -> bool:
     return ticket is not None and rounds.read_end(store, loop, ticket.number) is not None
 
 
-def _pinned(store: Store, registry: Registry, wanted: recipe.Recipe) -> dict[str, ModelRef]:
+def pin(store: Store, registry: Registry, wanted: recipe.Recipe) -> dict[str, ModelRef]:
     """The models that the recipe names beside the seed, copied to the store: an alias or a branch may move, these do not."""
     found = {}
     for source in wanted.sources():
@@ -170,7 +170,7 @@ def _open(
     # A set that is not there is told now, not when the filter comes to it.
     evaluation_sets(store, wanted.filter.decontaminate_against)
     new = _new_round(store, options, wanted, seed, job, number)
-    rounds.write_round(store, new.model_copy(update={"models": _pinned(store, registry, wanted)}))
+    rounds.write_round(store, new.model_copy(update={"models": pin(store, registry, wanted)}))
     return number
 
 

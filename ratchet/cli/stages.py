@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ratchet.cli import generating, organising
+from ratchet.cli import auditing, generating, organising
 from ratchet.cli.output import EmbeddedOption, JobOption, JsonOption, LoopOption, console, errors, print_json, workplace
 
 ORDER = ("begin", "generate", "verify", "filter", "train", "evaluate", "promote", "finish")
@@ -23,6 +23,7 @@ _HELP = {
 def register(app: typer.Typer) -> None:
     app.command("begin", rich_help_panel="Stages", epilog="Example: ratchet begin --loop mine --recipe rft")(_begin)
     app.command("generate", rich_help_panel="Stages", epilog=generating.EPILOG)(generating.generate)
+    auditing.register(organising.verifying)
     app.add_typer(organising.verifying, name="verify", rich_help_panel="Stages")
     app.command("filter", rich_help_panel="Stages", epilog=organising.FILTER_EPILOG)(organising.filter_)
     for name in _HELP:

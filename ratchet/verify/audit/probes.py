@@ -12,7 +12,7 @@ from ratchet.generate.negatives.lexicon import Lexicon
 from ratchet.generate.sampling import derived_seed
 from ratchet.recipe.negatives import Words
 from ratchet.records import Prompt
-from ratchet.verify.protocol import Verifier
+from ratchet.verify.protocol import Rule, Verifier
 from ratchet.verify.text import items, normalise
 
 Sort = Literal["gold", "form", "corrupted"]
@@ -45,7 +45,10 @@ def probes(
 ) -> tuple[Probe, ...]:
     """All probes of a prompt with a reference. `others` are prompts of the same skill, whose references may be wrong here."""
     reference = prompt.reference or ""
-    made = [Probe(reference, "gold", "plain"), *(Probe(text, "form", kind) for kind, text in forms(reference))]
+    made = [
+        Probe(gold(prompt, verifiers), "gold", "plain"),
+        *(Probe(text, "form", kind) for kind, text in forms(reference)),
+    ]
     # By text: two ways to the same wrong answer are one probe.
     wrong: dict[str, str] = {}
     for kind, text in corruptions(prompt, others, verifiers, lexicon, seed):
@@ -56,6 +59,12 @@ def probes(
     if wrong and _is_short(reference):
         made.append(Probe(SENTENCE.format(next(iter(wrong))), "corrupted", IN_A_SENTENCE, first))
     return tuple(made)
+
+
+def gold(prompt: Prompt, verifiers: Mapping[str, Verifier]) -> str:
+    """What a right answer to the prompt looks like: the reference, or what its own rules make of one that is no answer yet."""
+    rules = [one for name in prompt.verifiers if isinstance(one := verifiers.get(name), Rule) and one.gold is not None]
+    return (rules[0].right_answer(prompt) if rules else None) or prompt.reference or ""
 
 
 def lexicon_for(words: Words | None, prompts: Iterable[Prompt]) -> Lexicon:

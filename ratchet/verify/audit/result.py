@@ -10,7 +10,23 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from ratchet.recipe.audit import COMBINED
 from ratchet.records import Record
+
+__all__ = [
+    "AUDIT_FILE",
+    "COIN",
+    "COMBINED",
+    "CONSTANT",
+    "Answers",
+    "AuditResult",
+    "Audited",
+    "Difference",
+    "Family",
+    "Probed",
+    "Share",
+    "Truth",
+]
 
 Family = Literal["rule", "form", "model", "votes", "environment", "policy", "baseline"]
 """What a verifier decides from, as its configuration says; policy: all of the recipe's verdicts combined; baseline: a
