@@ -143,4 +143,5 @@ def _write(context: StageContext, now: Seen, earlier: Iterable[Seen], found: Ite
         "compared_with": [one.number for one in earlier],
         "thresholds": context.round.recipe.alarms.model_dump(mode="json"),
     }
+    context.check_lease()
     context.store.put(place(context.round.prefix, context.name), canonical.pretty(body))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ConfigDict
@@ -26,6 +27,7 @@ AGREEMENT = "agreement"
 _UNREADABLE = frozenset({AMBIGUOUS, UNPARSED})
 _YES_NO = ("yes", "no")
 _TYPE_WORDS = 2
+_SHORT = 64
 _HALF = 2
 
 
@@ -247,7 +249,15 @@ class VitalsTally:
 
 def reading_of(text: str) -> str | None:
     """What an answer says, in normal form, from its marked part if there is one; None where it says nothing or several."""
+    return _known(text) if len(text) <= _SHORT else _read(text)
+
+
+def _read(text: str) -> str | None:
     return extract(text, lambda part: [plain] if (plain := normalise(part)) else []).value
+
+
+# Short answers are few and come again and again.
+_known = lru_cache(maxsize=4096)(_read)
 
 
 def entropy_of(sizes: Sequence[int]) -> float:
