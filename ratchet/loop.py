@@ -17,7 +17,7 @@ from ratchet import recipe as recipes
 from ratchet.artifacts import Manifest
 from ratchet.begin import BeginOptions, begin
 from ratchet.begin.stage import no_champion, take_lease
-from ratchet.errors import RoundError, StoreError
+from ratchet.errors import AuditFailed, RoundError, RoundStopped, StoreError
 from ratchet.finish import finish
 from ratchet.profile import Profile
 from ratchet.provenance import code_revision
@@ -118,7 +118,8 @@ def run_stage(
     """Run one stage of a run (default: the loop's last), from what its parents have left in the store.
 
     Takes the loop's lease for that run again if it was released, so a round that FAILED at one stage can be completed, and
-    lets it go at the end, however that comes, unless it is to `keep` it: nobody works on the loop then.
+    lets it go at the end, however that comes, unless it is to `keep` it: nobody works on the loop then. Where an alarm or an
+    audit stops the round on purpose, it ends as STOPPED.
     """
     store = open_store(settings.root)
     ticket = ticket_of(settings, loop, job)
@@ -129,6 +130,10 @@ def run_stage(
         rounds.write_run(store, ticket)
     try:
         return _stage(settings, ticket, name, work, part)
+    except (RoundStopped, AuditFailed):
+        # Nothing goes on with it: the round has ended.
+        finish(ticket.job, loop, settings)
+        raise
     finally:
         if not keep:
             with suppress(StoreError):

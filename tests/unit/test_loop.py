@@ -11,7 +11,7 @@ from ratchet import canonical, loop, recipe, rounds
 from ratchet import stage as stages
 from ratchet.artifacts import Manifest
 from ratchet.begin import BeginOptions
-from ratchet.errors import LeaseLost, RecipeError, RoundError, TrainError
+from ratchet.errors import LeaseLost, RecipeError, RoundError, RoundStopped, TrainError
 from ratchet.finish import finish
 from ratchet.finish.stage import end_of
 from ratchet.registry import lease as leases
@@ -74,6 +74,25 @@ def test_a_stage_that_raises_ends_the_round_with_its_words_and_single_stages_com
     for name in ("train", "evaluate", "promote"):
         loop.run_stage(settings, LOOP, name)
     assert finish(loop.ticket_of(settings, LOOP, None).job, LOOP, settings).state == "REFUSED"
+
+
+def test_a_single_stage_that_is_stopped_on_purpose_ends_the_round(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(settings)
+    for name in ("generate", "verify"):
+        loop.run_stage(settings, LOOP, name)
+
+    def stops(context: StageContext) -> Manifest:
+        raise RoundStopped("alarm entropy: it fell")
+
+    monkeypatch.setattr(stages, "import_module", lambda name: SimpleNamespace(run=stops))
+    with pytest.raises(RoundStopped):
+        loop.run_stage(settings, LOOP, "filter")
+    end = rounds.read_end(store, LOOP, 1)
+    assert end is not None
+    assert (end.state, end.reason) == ("STOPPED", "filter: alarm entropy: it fell")
+    assert opened(settings, "job-2").number == 2
 
 
 def test_a_shard_that_failed_is_named_until_it_is_mended(
