@@ -60,7 +60,7 @@ class Tools:
 
     def rights(self, groups: Sequence[Group]) -> list[list[bool | None]]:
         """For each completion whether the verifiers that its prompt names all pass it; None where they cannot tell."""
-        return rights(groups, self.timeout_seconds)
+        return rights(groups, self.timeout_seconds, self.pictures)
 
     def drawn(self, *parts: str | int) -> int:
         """A number of 48 bits that depends on this round's seed and `parts`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from ratchet.artifacts import Artifact, ImageBank
 from ratchet.generate.engine import Engine
@@ -18,6 +19,7 @@ from ratchet.verify.audit.labels import Label, labelled
 from ratchet.verify.audit.probes import lexicon_for
 from ratchet.verify.audit.result import AuditResult, Truth
 from ratchet.verify.audit.slices import Judged, Slice, cases_of, chosen, sampled
+from ratchet.verify.environments import for_prompts
 from ratchet.verify.judging import rights
 from ratchet.verify.panel import panel_of
 from ratchet.verify.tools import Tools
@@ -45,12 +47,14 @@ def measured(tools: Tools, part: Artifact[Prompt], name: str, wanted: Wanted, wa
         else:
             prompts = chosen(part.rows(), wanted.audit.prompts, str(draw), name)
             engines = _engines(tools, wanted)
-            slice_ = sampled_slice(prompts, engines, wanted, draw)
+            slice_ = sampled_slice(prompts, engines, wanted, draw, tools.bank)
         return audit(panel_of(wanted.recipe.verify, tools), slice_, wanted.recipe.verify, _own(wanted, engines), watch)
 
 
-def sampled_slice(prompts: Sequence[Prompt], engines: Mapping[str, Engine], wanted: Wanted, draw: int) -> Slice:
-    """The slice with answers of each engine, judged by `wanted.judged`."""
+def sampled_slice(
+    prompts: Sequence[Prompt], engines: Mapping[str, Engine], wanted: Wanted, draw: int, bank: ImageBank | None = None
+) -> Slice:
+    """The slice with answers of each engine, judged by `wanted.judged`; the prompts' pictures are in `bank`."""
     config = wanted.audit
     generate = wanted.recipe.generate
     params = SamplingParams(
@@ -63,7 +67,8 @@ def sampled_slice(prompts: Sequence[Prompt], engines: Mapping[str, Engine], want
         seed=derived_seed(draw, "answers"),
     )
     answers = sampled(prompts, list(engines.values()), params)
-    cases = cases_of(prompts, answers, wanted.judged, lexicon_for(config.words, prompts), draw)
+    judged = partial(rights, bank=bank) if wanted.judged is rights else wanted.judged
+    cases = cases_of(prompts, answers, judged, lexicon_for(config.words, prompts), draw, for_prompts(bank))
     return Slice(cases, wanted.truth, config.k, config.temperature, draw)
 
 

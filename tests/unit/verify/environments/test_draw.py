@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ratchet.artifacts import ImageBank
 from ratchet.errors import VerifierUnavailable
 from ratchet.recipe.verifiers.environments import DrawConfig
+from ratchet.records import Group
 from ratchet.tinyworld import sketch
 from ratchet.tinyworld.draw import pixels
 from ratchet.tinyworld.scene import COLOURS, KINDS, SHAPES, Scene, scatter, shapes
@@ -22,7 +23,9 @@ from ratchet.verify.environments import DrawState, EnvironmentRule, environment_
 from ratchet.verify.environments.canvas import MOST_COMMANDS, BadDrawing, painted
 from ratchet.verify.environments.likeness import likeness
 from ratchet.verify.environments.verifiers import THRESHOLDS, draw
+from ratchet.verify.judging import rights
 from ratchet.verify.sandbox import Sandbox
+from tests.rows import completion
 from tests.unit.verify.environments.asked import Pixels, asked, empty_bank, noise, verdict
 
 SVG = "<svg xmlns='http://www.w3.org/2000/svg' width='24' height='24'><rect width='24' height='24' fill='rgb(20,20,20)'/>{}</svg>"
@@ -267,3 +270,14 @@ def test_commands_paint_what_they_say() -> None:
     circle = painted(orjson.dumps([["ellipse", 0, 0, 40, 40, "white"]]), 40, 40)
     assert circle.mean() / 255 == pytest.approx(math.pi / 4, abs=0.02)
     assert MOST_COMMANDS >= 1000
+
+
+def test_what_prompts_ask_is_judged_with_their_pictures_wherever_it_is_needed(bank: ImageBank) -> None:
+    scene = scene_of(2)
+    one = asked(DrawState(), [pixels(scene)], bank=bank)
+    groups = [
+        Group(prompt=one, completions=tuple(completion(i, t) for i, t in enumerate((sketch.program(scene), "nothing"))))
+    ]
+    assert rights(groups, bank=bank) == [[True, False]]
+    with pytest.raises(VerifierUnavailable, match="pictures"):
+        rights(groups)
