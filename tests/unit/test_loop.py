@@ -40,13 +40,18 @@ def small(context: StageContext) -> Manifest:
     return writer.commit(counts={"kept": 1}, results=decision("REFUSED") if context.name == "promote" else None)
 
 
+def no_inputs(store: Store, opened_: rounds.Round) -> dict[str, str]:
+    """In place of the digests of what a stage reads beside its parents."""
+    return {}
+
+
 failing: dict[str, str] = {}
 
 
 @pytest.fixture(autouse=True)
 def _small_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     failing.clear()
-    monkeypatch.setattr(stages, "import_module", lambda name: SimpleNamespace(run=small))
+    monkeypatch.setattr(stages, "import_module", lambda name: SimpleNamespace(run=small, digests=no_inputs))
 
 
 def test_a_round_in_this_process_runs_every_stage_in_order(settings: Settings, store: Store) -> None:
@@ -86,7 +91,7 @@ def test_a_single_stage_that_is_stopped_on_purpose_ends_the_round(
     def stops(context: StageContext) -> Manifest:
         raise RoundStopped("alarm entropy: it fell")
 
-    monkeypatch.setattr(stages, "import_module", lambda name: SimpleNamespace(run=stops))
+    monkeypatch.setattr(stages, "import_module", lambda name: SimpleNamespace(run=stops, digests=no_inputs))
     with pytest.raises(RoundStopped):
         loop.run_stage(settings, LOOP, "filter")
     end = rounds.read_end(store, LOOP, 1)
