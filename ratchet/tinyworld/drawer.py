@@ -4,6 +4,11 @@
 
 A short supervised training from the shipped seed gives a checkpoint that draws a picture again in the tiny world's drawing
 words (`sketch`), and still answers. The seed's vocabulary is closed, so instruction and words are made of it.
+
+Measured by that command (97 CPU-seconds, 600 validation pictures, four drawings each at temperature 1): of the seed's texts
+16% are drawing words (most of them "nothing") and none passes; of the drawer's 99.8%, mean likeness is 0.987, and 83.3% pass
+(greedy 88.3%). Its answers are right in 60.8%, the seed's in 64.2% (gain -3.3 +- 3.8 points, paired). With --visits 10000 there
+is more left to learn from drawings of its own.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def verdicts_of(groups: list[Group]) -> list[Any]:
 @pytest.fixture(scope="module")
 def drawer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drawer")
-    train_drawer(folder, DrawerConfig(visits=16_000))
+    train_drawer(folder, DrawerConfig(visits=10_000))
     return folder
 
 
@@ -76,7 +76,7 @@ def test_the_seed_draws_nothing_and_after_a_short_training_most_drawings_are_in_
     shown = list(drawings("validation", 120, 3))
     before, after = draws(*load(SEED_DIR), shown), draws(*load(drawer), shown)
     assert before.passed == 0
-    assert before.parsed < 0.05
+    assert before.score < 0.01  # what it says is mostly "nothing", which is a word, and a blank sheet
     assert after.parsed > 0.9
     assert after.score > 0.5
     assert after.passed > 0.05

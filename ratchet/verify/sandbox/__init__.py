@@ -12,7 +12,7 @@ program is run at all.
 | too_large | it put out more than it may, and was killed                    | the program's |
 | raised    | it ended with an exception, or its text is not of the language | the program's |
 | crash     | it ended in another way, without a drawing                     | the program's |
-| stalled   | it waited, or got no CPU time, and was killed                  | nobody's: unscored |
+| stalled   | it got no CPU time for too long, and was killed                  | nobody's: unscored |
 | killed    | somebody else killed it, or the process that starts programs   | nobody's: unscored |
 """
 

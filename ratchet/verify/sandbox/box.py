@@ -31,7 +31,7 @@ _ANYWHERE = "Programs are never run without it: run the stage on Linux (the imag
 
 @dataclass(frozen=True)
 class Limits:
-    """What one program may use. `wall_seconds` is for those that wait instead of working, and for busy machines."""
+    """What one program may use. No call that waits is allowed, so `wall_seconds` ends only what a busy machine starves."""
 
     cpu_seconds: int = 2
     wall_seconds: float = 30.0
@@ -40,7 +40,7 @@ class Limits:
 
 
 class Sandbox:
-    """Runs programs one after the other. Started when it is first asked; whoever opens it closes it.
+    """Runs programs one after the other, for one thread. Started when it is first asked; whoever opens it closes it.
 
     Raises VerifierUnavailable where this machine cannot lock a program in, which is tried before the first one is run.
     """
