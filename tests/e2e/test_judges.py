@@ -61,3 +61,22 @@ def _in_flight_at_most(server: JudgeServer) -> int:
     """How many questions can be in flight: a shard's at most."""
     assert server.hold_after is not None
     return min(8 - server.hold_after % 8, QUESTIONS - server.hold_after)
+
+
+def test_two_runs_at_once_share_what_they_hear_and_agree(tmp_path: Path) -> None:
+    with serving(JudgeServer(said, seconds=0.02)) as server:
+        one = JudgedStage(tmp_path, server, n=QUESTIONS // 2, salt="one")
+        two = JudgedStage(tmp_path, server, n=QUESTIONS // 2, salt="two")
+        children = [multiprocessing.get_context("fork").Process(target=stage.run) for stage in (one, two)]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join(60)
+        assert [child.exitcode for child in children] == [0, 0]
+        # Both are complete: this reads their manifests.
+        assert one.run().content_digest == two.run().content_digest
+        assert set(server.asked.values()) <= {1, 2}
+        asked = server.asked.total()
+        third = JudgedStage(tmp_path, server, n=QUESTIONS // 2, salt="three").run()
+        assert server.asked.total() == asked
+        assert third.content_digest == one.run().content_digest
