@@ -2,9 +2,9 @@
 
     python -m ratchet.tinyworld.scorer --out DIR
 
-It learns from labelled items of the split `labels`, as the seed does, which pictures and answers belong together: each
-picture's question with its right answer against the same question with other answers. So it is a teacher that has seen
-labels, as a real CLIP has seen captions.
+It learns from the scenes of the split `labels` which answers belong to a picture: to every question that can be asked about
+it, and to lists of what is in it, against wrong ones. So it is a teacher that has seen labels, as a real CLIP has seen
+captions. It has learned nothing of questions about two pictures.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ from __future__ import annotations
 import argparse
 import logging
 import random
-import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ratchet.tinyworld import draw, seed_model
-from ratchet.tinyworld.questions import NOTHING
-from ratchet.tinyworld.world import Item, items
+from ratchet.tinyworld.facts import Fact, facts, lists
+from ratchet.tinyworld.scene import Scene
+from ratchet.tinyworld.world import items
 
 if TYPE_CHECKING:
     import torch
@@ -35,13 +34,15 @@ ONE_PICTURE = ("count", "exist", "read", "add", "locate", "compare", "caption", 
 
 @dataclass(frozen=True)
 class ScorerConfig:
-    """How long it learns, from how many labelled items, and against how many other answers."""
+    """How long it learns, from how many scenes; at once: pictures, questions, pictures with lists, wrong lists of each."""
 
-    seconds: float = 100.0
+    steps: int = 1200
     rows: int = 12_000
-    batch: int = 64
-    others: int = 3
-    lr: float = 1.5e-3
+    batch: int = 96
+    questions: int = 12
+    lists: int = 32
+    wrong: int = 2
+    lr: float = 2e-3
     seed: int = 0
 
 
@@ -69,8 +70,11 @@ def build_model(processor: CLIPProcessor, seed: int) -> CLIPModel:
 
     tokenizer = processor.tokenizer
     pad, eos, bos = (tokenizer.convert_tokens_to_ids(t) for t in (seed_model.PAD, seed_model.EOS, seed_model.BOS))
-    tower = {"hidden_size": 96, "intermediate_size": 288, "num_attention_heads": 4, "projection_dim": 96}
+    width = 128
+    tower = {"num_attention_heads": 4, "projection_dim": width}
     text = {
+        "hidden_size": 64,
+        "intermediate_size": 192,
         "vocab_size": len(tokenizer),
         "max_position_embeddings": LONGEST,
         "num_hidden_layers": 2,
@@ -78,9 +82,15 @@ def build_model(processor: CLIPProcessor, seed: int) -> CLIPModel:
         "eos_token_id": eos,
         "bos_token_id": bos,
     }
-    vision = {"image_size": draw.SIDE, "patch_size": 8, "num_hidden_layers": 3}
+    vision = {
+        "hidden_size": 96,
+        "intermediate_size": 288,
+        "image_size": draw.SIDE,
+        "patch_size": draw.CELL,
+        "num_hidden_layers": 3,
+    }
     torch.manual_seed(seed)
-    return CLIPModel(CLIPConfig(text_config={**tower, **text}, vision_config={**tower, **vision}, projection_dim=96))
+    return CLIPModel(CLIPConfig(text_config={**tower, **text}, vision_config={**tower, **vision}, projection_dim=width))
 
 
 def save(model: CLIPModel, processor: CLIPProcessor, folder: Path) -> None:
@@ -89,91 +99,89 @@ def save(model: CLIPModel, processor: CLIPProcessor, folder: Path) -> None:
     processor.save_pretrained(folder)
 
 
-def train(model: CLIPModel, processor: CLIPProcessor, config: ScorerConfig) -> int:
-    """Let the model learn for `config.seconds` of its process' time; the number of steps."""
+def train(model: CLIPModel, processor: CLIPProcessor, config: ScorerConfig) -> float:
+    """Let the model learn for `config.steps`; the last loss. The same configuration gives the same weights."""
     import torch
 
-    drawn = list(items("labels", config.rows, config.seed, skills=ONE_PICTURE))
-    answers = _answers(drawn)
-    chance = random.Random(config.seed)
+    lesson = _Lesson.drawn(config)
     optimiser = torch.optim.AdamW(model.parameters(), lr=config.lr, betas=(0.9, 0.98), weight_decay=0.01)
-    start, steps = time.process_time(), 0
-    pixels = torch.stack([torch.from_numpy(draw.pixels(item.scenes[0])).permute(2, 0, 1) for item in drawn])
     model.train()
-    for numbers in _orders(len(drawn), config.batch, chance):
-        spent = (time.process_time() - start) / config.seconds
-        if spent >= 1:
-            break
+    last = 0.0
+    for step in range(config.steps):
         for group in optimiser.param_groups:
-            group["lr"] = config.lr * min(1.0, (steps + 1) / 100) * max(0.05, 1 - spent)
-        texts = [text for n in numbers for text in _texts(drawn[n], answers, config.others, chance)]
-        loss = _loss(model, processor, pixels[list(numbers)], texts)
+            group["lr"] = config.lr * min(1.0, (step + 1) / 100) * max(0.05, 1 - step / config.steps)
+        loss = _loss(model, processor, lesson, config)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
-        steps += 1
-        if steps % 100 == 0:
-            log.info("step %d, loss %.3f", steps, loss.item())
+        last = loss.item()
+        if step % 100 == 99:
+            log.info("step %d, loss %.3f", step + 1, last)
     model.eval()
-    return steps
+    return last
 
 
-def _loss(model: CLIPModel, processor: CLIPProcessor, pixels: torch.Tensor, texts: Sequence[str]) -> torch.Tensor:
-    """Cross-entropy of each picture's right text: against its other answers, and against the texts of other pictures."""
+@dataclass(frozen=True)
+class _Lesson:
+    """Pictures as bytes, and which answer each question has of each of them (-1: it cannot be asked)."""
+
+    scenes: Sequence[Scene]
+    pixels: torch.Tensor
+    facts: Sequence[Fact]
+    right: torch.Tensor
+    chance: random.Random
+
+    @classmethod
+    def drawn(cls, config: ScorerConfig) -> _Lesson:
+        """Labelled items of the skills that ask about one picture; of them the scenes alone."""
+        import torch
+
+        scenes = [item.scenes[0] for item in items("labels", config.rows, config.seed, skills=ONE_PICTURE)]
+        asked = facts()
+        places = [{answer: n for n, answer in enumerate(fact.answers)} for fact in asked]
+        right = [
+            [at.get(fact.right(scene) or "", -1) for fact, at in zip(asked, places, strict=True)] for scene in scenes
+        ]
+        pixels = torch.stack([torch.from_numpy(draw.pixels(scene)).permute(2, 0, 1) for scene in scenes])
+        return cls(scenes, pixels, asked, torch.tensor(right), random.Random(config.seed))
+
+
+def _loss(model: CLIPModel, processor: CLIPProcessor, lesson: _Lesson, config: ScorerConfig) -> torch.Tensor:
+    """Cross-entropy over the answers to some questions, of some pictures; and over right and wrong lists of each picture."""
     import torch
     from torch.nn.functional import cross_entropy, normalize
 
-    inputs = processor.tokenizer(list(texts), return_tensors="pt", padding=True)
-    text = normalize(model.get_text_features(**inputs).pooler_output, dim=-1)
-    picture = normalize(model.get_image_features(pixel_values=pixels / 127.5 - 1).pooler_output, dim=-1)
-    text = text.unflatten(0, (len(pixels), -1))
+    rows = lesson.chance.sample(range(len(lesson.scenes)), config.batch)
+    asked = lesson.chance.sample(range(len(lesson.facts)), config.questions)
+    listed = [
+        (n, texts)
+        for n, row in enumerate(rows[: config.lists])
+        if (texts := lists(lesson.scenes[row], config.wrong, lesson.chance))
+    ]
+    short = [text for n in asked for text in lesson.facts[n].texts]
+    pixels = lesson.pixels[rows] / 127.5 - 1
+    picture = normalize(model.get_image_features(pixel_values=pixels).pooler_output, dim=-1)
     scale = model.logit_scale.exp().clamp(max=100)
-    own = scale * torch.einsum("nd,nad->na", picture, text)
-    first = torch.zeros(len(pixels), dtype=torch.long)
-    return cross_entropy(own, first)
+    alike = scale * picture @ _vectors(model, processor, short).T
+    losses, at = [], 0
+    for n in asked:
+        width, wanted = len(lesson.facts[n].answers), lesson.right[rows, n]
+        if (wanted >= 0).any():
+            losses.append(cross_entropy(alike[:, at : at + width], wanted, ignore_index=-1))
+        at += width
+    texts = _vectors(model, processor, [text for _, some in listed for text in some])
+    own = torch.einsum("nd,nad->na", picture[[n for n, _ in listed]], texts.unflatten(0, (len(listed), -1)))
+    lists_loss = cross_entropy(scale * own, torch.zeros(len(listed), dtype=torch.long))
+    return torch.stack(losses).mean() + lists_loss
 
 
-def _texts(item: Item, answers: Mapping[str, Sequence[str]], others: int, chance: random.Random) -> list[str]:
-    """The question with its right answer, then with others."""
-    wrong = _wrong(item, answers, others, chance)
-    return [f"{item.question} {answer}" for answer in (item.answer, *wrong)]
+def _vectors(model: CLIPModel, processor: CLIPProcessor, texts: Sequence[str]) -> torch.Tensor:
+    """Unit vectors of texts (texts x width)."""
+    from torch.nn.functional import normalize
 
-
-def _wrong(item: Item, answers: Mapping[str, Sequence[str]], others: int, chance: random.Random) -> list[str]:
-    """Other answers to questions of the skill; for lists half of them differ in one word only."""
-    known = answers[item.skill]
-    found: list[str] = []
-    while len(found) < others:
-        other = chance.choice(known)
-        if item.skill in ("caption", "read") and chance.random() < 0.5:
-            other = _changed(item.answer, known, chance)
-        if sorted(other.split(" , ")) != sorted(item.answer.split(" , ")) or item.skill == "read":
-            found.append(other)
-    return [one if one != item.answer else NOTHING for one in found]
-
-
-def _changed(answer: str, known: Sequence[str], chance: random.Random) -> str:
-    words = answer.split(" ")
-    place = chance.randrange(len(words))
-    words[place] = chance.choice(chance.choice(known).split(" "))
-    return " ".join(words)
-
-
-def _answers(drawn: Sequence[Item]) -> dict[str, list[str]]:
-    """The answers of each skill as often as they occur, in a fixed order."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for item in drawn:
-        found[item.skill].append(item.answer)
-    return found
-
-
-def _orders(rows: int, batch: int, chance: random.Random) -> Iterator[Sequence[int]]:
-    """Batches of row numbers, shuffled anew each pass, without end."""
-    while True:
-        numbers = list(range(rows))
-        chance.shuffle(numbers)
-        yield from (numbers[start : start + batch] for start in range(0, rows - batch + 1, batch))
+    inputs = processor.tokenizer(list(texts), return_tensors="pt", padding=True)
+    return normalize(model.get_text_features(**inputs).pooler_output, dim=-1)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -182,17 +190,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m ratchet.tinyworld.scorer", description=(__doc__ or "").splitlines()[0]
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the model")
-    parser.add_argument("--seconds", type=float, default=ScorerConfig.seconds, help="CPU-seconds to learn")
+    parser.add_argument(
+        "--steps", type=int, default=ScorerConfig.steps, help="of learning; the default takes about 100 CPU-s"
+    )
     parser.add_argument("--seed", type=int, default=ScorerConfig.seed)
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    config = ScorerConfig(seconds=given.seconds, seed=given.seed)
+    config = ScorerConfig(steps=given.steps, seed=given.seed)
     processor = build_processor()
     model = build_model(processor, config.seed)
     log.info("%d parameters", model.num_parameters())
-    steps = train(model, processor, config)
+    last = train(model, processor, config)
     save(model, processor, given.out)
-    log.info("%d steps; saved in %s", steps, given.out)
+    log.info("loss %.3f; saved in %s", last, given.out)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from tests.micro import environment, settings_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 LOOP, JOB = "judged", "job"
-SMALL = {"pool": 90, "validation": 9, "holdout": 36, "report": 18}
+SMALL = {"pool": 90, "validation": 9, "holdout": 225, "report": 18}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,7 +8,7 @@ all did. They are chosen one after the other:
     overlap(a, b) = |words of both| / |words of either|, counted as often as they are there (Jaccard of bags)
 
 CSR's penalty is of group beam search and acts on tokens; sampling whole sentences needs nothing that only one engine has.
-CSR's image-text similarity is no part of this: it is a verifier's score.
+CSR's image-text similarity is no part of this: the verifier `small_scorer` has it.
 """
 
 from __future__ import annotations
