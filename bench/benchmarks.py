@@ -20,6 +20,8 @@ from ratchet.provenance import code_revision
 BENCHMARKS: Mapping[str, str] = {
     "verify": "bench.verify_filter",
     "environments": "bench.environments",
+    "rules": "bench.rules",
+    "maths": "bench.maths",
     "store": "bench.store",
     "generate": "bench.generate",
     "shards": "bench.shards",

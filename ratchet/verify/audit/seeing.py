@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ratchet.records import Completion, Group, Verdict
 from ratchet.verify.applying import verdicts_of
 from ratchet.verify.audit.slices import Case, Slice, thinned
+from ratchet.verify.contained import Contained
 from ratchet.verify.protocol import Rule, Verifier, pace_of
 
 ANSWER = "answer"
@@ -72,7 +73,7 @@ class Looker:
         answered = self._verdicts([case.group() for case in cases])
         for place, case, verdicts in zip(self.places, cases, answered, strict=True):
             self._note_answers(place, case, verdicts)
-        among = not isinstance(verifier, Rule)
+        among = not isinstance(verifier, Rule | Contained)
         chosen = [self._probes(case, verifier) for case in cases]
         groups = [case.probed(one, among_answers=among) for case, one in zip(cases, chosen, strict=True)]
         for place, case, one, verdicts in zip(self.places, cases, chosen, self._verdicts(groups), strict=True):

@@ -85,9 +85,11 @@ def _maths() -> Callable[[Any], str]:
     config = (parser.LatexExtractionConfig(boxed_match_priority=0), parser.ExprExtractionConfig())
     found: Any = parser.get_extraction_regexes(config)
 
-    @lru_cache(maxsize=256)
     def read(text: str) -> tuple[Any, ...]:
         return tuple(parser.parse(text, config, parsing_timeout=None))
+
+    # Answers to one prompt come one after the other.
+    gold_of = lru_cache(maxsize=16)(read)
 
     def equal(gold: Any, given: Any) -> bool:
         for one in gold:
@@ -121,7 +123,7 @@ def _maths() -> Callable[[Any], str]:
         return []
 
     def compare(request: Any) -> str:
-        gold, text, take = read(request["gold"]), request["given"], request["take"]
+        gold, text, take = gold_of(request["gold"]), request["given"], request["take"]
         given = read(text) if take != "first" else tuple(prominent(text, _LONGEST)[-1:])
         if not gold or not given:
             return "unparsed" if gold else "bad_reference"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ratchet.records import Group, Prompt, Verdict
-from ratchet.verify.contained.worker import CRASH, MEMORY, TIMEOUT, Stopped
+from ratchet.verify.contained.worker import CRASH, MEMORY, TIMEOUT, Stopped, Worker
 from ratchet.verify.protocol import Check, Finding, Pace, Rule
 
 GIVE_UP = 2
@@ -20,6 +20,7 @@ class Contained:
     """A verifier whose rule may raise Stopped. It has its own time limit for each verdict, so the stage sets none."""
 
     rule: Rule
+    worker: Worker
     pace: ClassVar[Pace] = Pace(batch=64, limited=False)
 
     @property
@@ -29,6 +30,10 @@ class Contained:
     @property
     def version(self) -> str:
         return self.rule.version
+
+    @property
+    def needs_reference(self) -> bool:
+        return self.rule.needs_reference
 
     @property
     def corrupt(self) -> Callable[[Prompt], str] | None:

@@ -63,6 +63,11 @@ class Worker:
                 self.close()
                 raise
 
+    @property
+    def pid(self) -> int | None:
+        """The process that answers; None before the first request."""
+        return self._process.pid if self._process is not None and self._owner == os.getpid() else None
+
     def close(self) -> None:
         """End the process; a later request starts another."""
         process, self._process = self._process, None

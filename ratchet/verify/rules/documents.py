@@ -36,7 +36,8 @@ def json_schema(config: SchemaConfig) -> Contained:
         wrong = asked.ask({"schema": schema, "document": document})
         return MATCH if wrong is None else Finding(0.0, False, "does_not_fit", wrong)
 
-    return Contained(Rule(config.called, "1", check, lambda p: f"{p.reference or ''}{{", needs_reference=False))
+    made = Rule(config.called, "1", check, lambda p: f"{p.reference or ''}{{", needs_reference=False)
+    return Contained(made, asked)
 
 
 def python(config: PythonConfig) -> Contained:
@@ -50,7 +51,8 @@ def python(config: PythonConfig) -> Contained:
         wrong = asked.ask(source)
         return MATCH if wrong is None else Finding(0.0, False, "no_python", wrong)
 
-    return Contained(Rule(config.called, "1", check, lambda p: f"{p.reference or _CALLS}(", needs_reference=False))
+    made = Rule(config.called, "1", check, lambda p: f"{p.reference or _CALLS}(", needs_reference=False)
+    return Contained(made, asked)
 
 
 def svg(config: SvgConfig) -> Rule:

@@ -11,7 +11,7 @@ from ratchet.recipe.verifiers.rules import MathsConfig
 from ratchet.records import Prompt
 from ratchet.verify.contained import Contained, Worker, worker
 from ratchet.verify.extract import AMBIGUOUS, UNPARSED, answers, boxed
-from ratchet.verify.protocol import Finding, Rule
+from ratchet.verify.protocol import Finding
 from ratchet.verify.rules.reading import MATCH, REMEMBERED, TOO_LONG, WRONG, bad_reference, rule
 
 LONGEST = 10_000
@@ -28,9 +28,8 @@ _WORDS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}\s+[A-Za-z]{2,}")
 def maths(config: MathsConfig) -> Contained:
     """Equal as mathematics. Several boxes may be the reference together, as math-verify reads them; of answers that stand
     apart, all must be equal to it."""
-    check = _Check(worker("maths", config.seconds, config.memory_mib), config.answer)
-    made: Rule = rule(config, check, _changed)
-    return Contained(made)
+    asked = worker("maths", config.seconds, config.memory_mib)
+    return Contained(rule(config, _Check(asked, config.answer), _changed), asked)
 
 
 class _Check:

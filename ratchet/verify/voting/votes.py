@@ -11,6 +11,7 @@ from functools import cached_property
 from ratchet.importing.answers import default_verifier
 from ratchet.records import Completion, Group, Prompt
 from ratchet.verify import self_check
+from ratchet.verify.contained import Contained
 from ratchet.verify.extract import extract
 from ratchet.verify.judging import rights as judged
 from ratchet.verify.protocol import Rule
@@ -93,7 +94,7 @@ def labelled(prompt: Prompt, reference: str) -> Prompt:
 
 def _compares(name: str) -> bool:
     found = VERIFIERS.get(name)
-    return isinstance(found, Rule) and found.needs_reference
+    return isinstance(found, Rule | Contained) and found.needs_reference
 
 
 def ranked(
