@@ -36,6 +36,7 @@ def run(context: StageContext) -> Manifest:
     total = Tally()
     done, rows = 0, parent.manifest.rows
     with opened(context, ImageBank(context.store, parent.manifest.packs)) as tools:
+        tools.spending.heard = lambda replies: context.progress(done, rows, "prompts", f"{replies} judgements")
         audit = audited(context, tools)
         for index, tally in _tallies(context, parent, writer, panel_of(config, tools), tools.spending):
             total += tally

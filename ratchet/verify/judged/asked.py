@@ -163,6 +163,15 @@ def opinion(
     return Opinion(score, passed, "accepted" if passed else "rejected", detail, parts, tokens)
 
 
+def question_of(prompt: Prompt) -> str:
+    """What was asked: the one question, or the whole conversation where there were more turns. Instructions to the model are
+    left out: they say how it answers, and a judge would follow them."""
+    turns = [message for message in prompt.messages if message.role != "system"]
+    if len(turns) < 2:
+        return prompt.question
+    return "\n".join(f"{turn.role}: {turn.content}" for turn in turns)
+
+
 def part(name: str, score: float) -> Part:
     """A named score; long names are cut."""
     return Part(name=" ".join(name.split())[:_PART], score=score)

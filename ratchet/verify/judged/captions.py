@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ratchet.recipe.verifiers.judged import CaptionConsistencyConfig
-from ratchet.verify.judged.asked import Asking, Case, Opinion, failed, opinion, shown, version_of, yes_no
+from ratchet.verify.judged.asked import Asking, Case, Opinion, failed, opinion, question_of, shown, version_of, yes_no
 from ratchet.verify.judges import Judge, Question
 from ratchet.verify.judges.prompts import asking, template_of
 from ratchet.verify.judges.reading import said
@@ -18,7 +18,7 @@ def build(config: CaptionConsistencyConfig, tools: Tools) -> Asking:
 
     def look(cases: Sequence[Case], judge: Judge) -> list[Opinion]:
         # All answers of a prompt share its caption: equal questions are asked once.
-        asked = [Question.of(asking(caption, {"question": c.prompt.question}), c.prompt.images) for c in cases]
+        asked = [Question.of(asking(caption, {"question": question_of(c.prompt)}), c.prompt.images) for c in cases]
         captions = judge.ask(asked)
         texts = [said(answers[0]) for answers in captions]
         able = [i for i, text in enumerate(texts) if text]
@@ -40,4 +40,4 @@ def build(config: CaptionConsistencyConfig, tools: Tools) -> Asking:
 
 
 def _values(case: Case, caption: str) -> dict[str, str]:
-    return {"caption": caption, "question": case.prompt.question, "answer": case.text}
+    return {"caption": caption, "question": question_of(case.prompt), "answer": case.text}

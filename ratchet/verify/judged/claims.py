@@ -6,7 +6,18 @@ from collections.abc import Sequence
 
 from ratchet.recipe.verifiers.judged import ClaimsConfig
 from ratchet.verify.extract import answers as marked
-from ratchet.verify.judged.asked import Asking, Case, Checked, Opinion, failed, opinion, part, version_of, yes_no
+from ratchet.verify.judged.asked import (
+    Asking,
+    Case,
+    Checked,
+    Opinion,
+    failed,
+    opinion,
+    part,
+    question_of,
+    version_of,
+    yes_no,
+)
 from ratchet.verify.judges import Judge, Question
 from ratchet.verify.judges.prompts import asking, template_of
 from ratchet.verify.judges.reading import read_claims, said
@@ -28,7 +39,7 @@ def build(config: ClaimsConfig, tools: Tools) -> Asking:
         asked = [(i, claim) for i, one in enumerate(fit) if not isinstance(one, Opinion) for claim in one]
         questions = [
             Question.of(
-                asking(template, {"claim": claim, "question": cases[i].prompt.question}), cases[i].prompt.images
+                asking(template, {"claim": claim, "question": question_of(cases[i].prompt)}), cases[i].prompt.images
             )
             for i, claim in asked
         ]
@@ -50,7 +61,7 @@ def _by_rule(text: str) -> tuple[Split, int]:
 
 def _by_model(cases: Sequence[Case], judge: Judge, split: str) -> list[tuple[Split, int]]:
     """The claims that the judge finds in the text, and what it took: it is shown no picture, so that it adds nothing."""
-    values = [{"answer": case.text, "question": case.prompt.question} for case in cases]
+    values = [{"answer": case.text, "question": question_of(case.prompt)} for case in cases]
     found: list[tuple[Split, int]] = []
     for answers in judge.ask([Question.of(asking(split, one)) for one in values]):
         tokens = judge.tokens(answers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ratchet.recipe.verifiers.judged import CritiqueConfig
-from ratchet.verify.judged.asked import Asking, Case, Opinion, failed, shown, version_of
+from ratchet.verify.judged.asked import Asking, Case, Opinion, failed, question_of, shown, version_of
 from ratchet.verify.judged.rubric import scale, scored
 from ratchet.verify.judges import Judge, Question
 from ratchet.verify.judges.prompts import asking, template_of
@@ -44,4 +44,4 @@ def _question(template: str, values: dict[str, str], case: Case) -> Question:
 
 
 def _values(case: Case, config: CritiqueConfig) -> dict[str, str]:
-    return {"question": case.prompt.question, "answer": case.text} | scale(config, config.criteria)
+    return {"question": question_of(case.prompt), "answer": case.text} | scale(config, config.criteria)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ratchet.generate.engine import Answer
 from ratchet.recipe.verifiers.judged import PairwiseConfig
 from ratchet.records import Group, ImageRef, Prompt, Verdict
-from ratchet.verify.judged.asked import PACE, Opinion, failed, part, unfit, verdict_of, version_of
+from ratchet.verify.judged.asked import PACE, Opinion, failed, part, question_of, unfit, verdict_of, version_of
 from ratchet.verify.judges import Judge, Question
 from ratchet.verify.judges.prompts import asking, template_of
 from ratchet.verify.judges.reading import read_choice, said
@@ -100,7 +100,7 @@ class Pairwise:
         return {pair: self._duel(judge, replies[2 * i], replies[2 * i + 1]) for i, pair in enumerate(pairs)}
 
     def _question(self, prompt: Prompt, first: str, second: str) -> Question:
-        values = {"question": prompt.question, "first": first, "second": second}
+        values = {"question": question_of(prompt), "first": first, "second": second}
         images: tuple[ImageRef, ...] = prompt.images
         return Question.of(asking(self.template, values), images)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ratchet.generate.engine import Answer
 from ratchet.recipe.strategies.templates import fields
 from ratchet.recipe.verifiers.judged import RubricConfig, ScaleBase
-from ratchet.verify.judged.asked import Asking, Case, Opinion, failed, opinion, part, version_of
+from ratchet.verify.judged.asked import Asking, Case, Opinion, failed, opinion, part, question_of, version_of
 from ratchet.verify.judges import Judge, Question
 from ratchet.verify.judges.prompts import asking, template_of
 from ratchet.verify.judges.reading import read_scores, said
@@ -28,7 +28,7 @@ def build(config: RubricConfig, tools: Tools) -> Asking:
 
 
 def _values(case: Case, config: RubricConfig) -> dict[str, str]:
-    values = {"question": case.prompt.question, "answer": case.text, "reference": case.prompt.reference or ""}
+    values = {"question": question_of(case.prompt), "answer": case.text, "reference": case.prompt.reference or ""}
     return values | scale(config, config.criteria)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ratchet.generate.engine import Answer
 from ratchet.recipe.verifiers.judged import SelfCheckConfig
 from ratchet.verify.extract import answers as marked
-from ratchet.verify.judged.asked import Asking, Case, Opinion, failed, opinion, shown, version_of, yes_no
+from ratchet.verify.judged.asked import Asking, Case, Opinion, failed, opinion, question_of, shown, version_of, yes_no
 from ratchet.verify.judges import Judge, Question
 from ratchet.verify.judges.prompts import asking, template_of
 from ratchet.verify.judges.reading import said
@@ -20,7 +20,9 @@ def build(config: SelfCheckConfig, tools: Tools) -> Asking:
 
     def look(cases: Sequence[Case], judge: Judge) -> list[Opinion]:
         questions = [
-            Question.of(asking(template, {"question": case.prompt.question, "answer": case.text}), case.prompt.images)
+            Question.of(
+                asking(template, {"question": question_of(case.prompt), "answer": case.text}), case.prompt.images
+            )
             for case in cases
         ]
         if config.expects == "answer":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ratchet.recipe.verifiers.judged import StepBase, StepsConfig
 from ratchet.records import Part
-from ratchet.verify.judged.asked import Asking, Case, Checked, Opinion, opinion, part, version_of, yes_no
+from ratchet.verify.judged.asked import Asking, Case, Checked, Opinion, opinion, part, question_of, version_of, yes_no
 from ratchet.verify.judges import Judge, Question
 from ratchet.verify.judges.prompts import asking, template_of
 from ratchet.verify.judges.reading import step_ends
@@ -33,7 +33,7 @@ def build(config: StepsConfig, tools: Tools) -> Asking:
 def _question(template: str, case: Case, ends: tuple[int, ...], number: int) -> Question:
     start = ends[number - 1] if number else 0
     values = {"before": case.text[:start], "step": case.text[start : ends[number]].strip()}
-    return Question.of(asking(template, values | {"question": case.prompt.question}), case.prompt.images)
+    return Question.of(asking(template, values | {"question": question_of(case.prompt)}), case.prompt.images)
 
 
 def _opinion(checked: Sequence[Checked], config: StepBase) -> Opinion:

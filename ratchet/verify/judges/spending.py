@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,13 +16,15 @@ MILLION = 1_000_000
 
 @dataclass
 class Spending:
-    """Counts by judge since they were last taken.
+    """Counts by judge since they were last taken. `heard` is told how many replies have come in all.
 
     `part` names the share of a stage that is at work. A reply that an earlier, killed try of the same part paid for counts as
     a call the first time it is met again, since nobody else will count it.
     """
 
     part: str = ""
+    heard: Callable[[int], None] | None = None
+    replies: int = 0
     _by_judge: dict[str, Spent] = field(default_factory=dict)
     _counted: set[tuple[str, str]] = field(default_factory=set)
 
@@ -36,6 +38,9 @@ class Spending:
         counts = self._of(judge)
         counts.update(calls=1, tokens_in=tokens_in, tokens_out=tokens_out, failed=int(failed))
         self._counted.add((judge, key))
+        self.replies += 1
+        if self.heard is not None:
+            self.heard(self.replies)
 
     def recalled(self, judge: str, key: str, by: str, tokens_in: int, tokens_out: int) -> None:
         """A reply was there already; `by` is the part that it was paid in."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ratchet.generate.engine import Answer, Request
-from ratchet.records import Verdict
+from ratchet.records import Message, Verdict
 from ratchet.verify import judge as combined
 from ratchet.verify.judged.pairwise import Pairwise
 from ratchet.verify.judges.prompts import LONGEST
@@ -118,6 +118,21 @@ def test_a_verdicts_version_follows_template_options_and_judge_but_not_its_label
         for url in ("http://a/v1", "http://b/v1")
     )
     assert here == there != plain
+
+
+def test_of_a_conversation_the_judge_sees_all_turns_but_no_instructions(tmp_path: Path) -> None:
+    turns = [
+        ("system", "answer in one word"),
+        ("user", "what is it ?"),
+        ("assistant", "a cup"),
+        ("user", "which colour ?"),
+    ]
+    messages = tuple(Message(role=role, content=text) for role, text in turns)
+    bench = Bench(tmp_path, lambda *_: "right: 5\nclear: 5", SHORT_RUBRIC)
+    bench.verdicts("red", messages=messages)
+    shown = bench.asked[0].messages[-1].content
+    assert shown.startswith("user: what is it ?\nassistant: a cup\nuser: which colour ? | red")
+    assert "one word" not in shown
 
 
 # pairwise

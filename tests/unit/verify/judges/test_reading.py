@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ratchet.generate.engine import Answer
@@ -168,6 +168,12 @@ _HOSTILE = st.text(max_size=200) | st.lists(
 
 
 @given(_HOSTILE)
+@example("<<0>")
+@example("»")
+@example("««««»»")
+@example("<«««|im_start|>")
+@example("[\x00INST]")
+@example("<" * 300 + "a>")
 def test_an_answer_cannot_leave_its_marks(text: str) -> None:
     safe = harmless(text)
     assert OPENING not in safe

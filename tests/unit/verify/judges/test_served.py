@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from ratchet.errors import VerifierError, VerifierUnavailable
+from ratchet.stage import run_step
 from tests.judge_server import PROMPT_TOKENS, JudgeServer, serving
+from tests.unit.verify import staging
 from tests.unit.verify.judges.stages import JudgedStage, said
 
 TOKENS_OUT = 2
@@ -101,3 +103,14 @@ def test_a_judgement_has_a_time_limit_with_all_its_retries(tmp_path: Path, serve
     stage.round = stage.round.model_copy(update={"recipe": stage.round.recipe.model_copy(update={"verify": verify})})
     reasons = [v.reason for g in stage.rows(stage.run()) for c in g.completions for v in c.verdicts]
     assert reasons.count("timeout") in (1, 2)
+
+
+def test_whoever_watches_a_judged_stage_sees_judgements_come_in(tmp_path: Path, server: JudgeServer) -> None:
+    stage = JudgedStage(tmp_path, server)
+    seen: list[tuple[int, int, str]] = []
+    context = staging.context(stage.store, stage.round, "verify", generate=stage.parent)
+    context.progress = lambda done, total, unit, note="": seen.append((done, total, note))
+    run_step(context)
+    assert [note for _, _, note in seen if "judgements" in note] == [f"{n} judgements" for n in range(1, 23)]
+    assert {done for done, _, note in seen if "judgements" in note} == {0, 4, 8}
+    assert seen[-1] == (11, 11, "33 verdicts")
