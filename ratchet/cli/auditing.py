@@ -65,9 +65,10 @@ def _watch(done: int, of: int, verifier: str) -> None:
 def _print(found: AuditResult) -> None:
     from rich.table import Table
 
+    from ratchet.report import organising_words as words
     from ratchet.verify.audit import showing
 
-    console.print(showing.on_what(found), highlight=False, markup=False)
+    console.print(words.on_what(found), highlight=False, markup=False)
     for head, cells in ((showing.RIGHTS, showing.rights), (showing.BIASES, showing.biases)):
         table = Table(box=None, padding=(1, 1, 0, 0), collapse_padding=True, pad_edge=False)
         for number, name in enumerate(head):
@@ -75,4 +76,4 @@ def _print(found: AuditResult) -> None:
         for one in found.verifiers:
             table.add_row(*cells(one))
         console.print(table)
-    console.print(showing.no_better(found), highlight=False, markup=False)
+    console.print(words.no_better(found), highlight=False, markup=False)

@@ -27,6 +27,7 @@ from ratchet.recipe import Recipe, VerifyConfig
 from ratchet.recipe.audit import AuditConfig
 from ratchet.recipe.judges import SEED
 from ratchet.records import Group, Prompt
+from ratchet.report import organising_words as words
 from ratchet.store import FolderStore
 from ratchet.tinyworld.oracle import is_right
 from ratchet.tinyworld.scene import KINDS
@@ -116,7 +117,7 @@ def study(
     with _world(config.prompts, recipe.verify, scorer) as (tools, part, by_id):
         wanted = Wanted(recipe, config, judged=_judged(by_id), truth="world")
         with looking_at(tools, ImageBank(tools.store, part.manifest.packs)):
-            slice_ = sampled_slice(list(part.rows()), {SEED: tools.engine(SEED)}, wanted, tools.draw)
+            slice_ = sampled_slice(list(part.rows()), {SEED: tools.engine(SEED)}, wanted, tools.draw, tools.bank)
             found = []
             for number, row in enumerate(rows):
                 watch(number, len(rows), _label(row))
@@ -210,7 +211,7 @@ def main(argv: list[str] | None = None) -> None:
             given.prompts, given.k, scorer, lambda done, of, name: log.info("%d/%d %s", done + 1, of, name)
         )
     baselines: list[tuple[Row | None, Audited]] = [(None, one) for one in whole.verifiers if one.family == "baseline"]
-    sys.stdout.write(f"{showing.on_what(whole)}\n\n{table([*found, *baselines])}\n\n{showing.no_better(whole)}\n")
+    sys.stdout.write(f"{words.on_what(whole)}\n\n{table([*found, *baselines])}\n\n{words.no_better(whole)}\n")
 
 
 def _trained(folder: Path) -> Path:

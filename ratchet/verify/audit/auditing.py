@@ -17,7 +17,6 @@ from ratchet.verify.audit.slices import Slice
 from ratchet.verify.panel import Panel
 from ratchet.verify.policy import judge
 from ratchet.verify.protocol import Verifier
-from ratchet.verify.rules import VERIFIERS
 
 Watch = Callable[[int, int, str], None]
 """`watch(done, of, verifier)`, before each verifier."""
@@ -47,7 +46,7 @@ def audit(
         places = [place for place, one in enumerate(names) if label in one]
         seen[label] = Looker(label, _known(panel, label), slice_, places, config.timeout_seconds).look()
         its = (own or {}).get(label, frozenset()) if len(slice_.models) > 1 else frozenset()
-        true = _is_truth(label, panel, slice_)
+        true = _is_truth(label, config, slice_)
         rows.append(figures(label, family_of(label, config), seen[label], own=its, is_truth=true))
     together = _combined(names, seen, config)
     all_true = bool(labels) and config.policy == "all" and all(row.is_truth for row in rows)
@@ -104,10 +103,12 @@ def _known(panel: Panel, label: str) -> Mapping[str, Verifier]:
     return {label: known(label, panel.verifiers)}
 
 
-def _is_truth(label: str, panel: Panel, slice_: Slice) -> bool:
-    """Whether this very verifier, as prompts name it, says which answers are right."""
-    named = any(label in case.prompt.verifiers for case in slice_.cases)
-    return slice_.truth == "prompt" and named and panel.verifiers[label] == VERIFIERS.get(label)
+def _is_truth(label: str, config: VerifyConfig, slice_: Slice) -> bool:
+    """Whether this very verifier says which answers are right: prompts name it, and the recipe has it without options."""
+    if slice_.truth != "prompt" or not any(label in case.prompt.verifiers for case in slice_.cases):
+        return False
+    own = next((one for one in config.chosen if one.called == label), None)
+    return own is None or own == type(own).model_validate({"name": label})
 
 
 def _combined(names: Sequence[tuple[str, ...]], seen: Mapping[str, Seeing], config: VerifyConfig) -> Seeing:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from ratchet.artifacts import ImageBank
 from ratchet.errors import VerifierError
 from ratchet.generate.sampling import SamplingParams
 from ratchet.recipe.audit import AuditConfig
 from ratchet.records import Completion, Group, Prompt, Record
 from ratchet.verify.audit.probes import lexicon_for
 from ratchet.verify.audit.slices import Slice, cases_of
+from ratchet.verify.environments import for_prompts
 
 UNKNOWN = "unknown"
 
@@ -57,7 +59,12 @@ def read_labels(path: Path) -> dict[str, list[Label]]:
 
 
 def labelled(
-    rows: Iterable[Prompt], labels: Mapping[str, Sequence[Label]], config: AuditConfig, draw: int, name: str
+    rows: Iterable[Prompt],
+    labels: Mapping[str, Sequence[Label]],
+    config: AuditConfig,
+    draw: int,
+    name: str,
+    bank: ImageBank | None = None,
 ) -> Slice:
     """The slice of the labelled prompts. Raises VerifierError where one of them is not in the split: no other is read."""
     prompts = sorted((prompt for prompt in rows if prompt.id in labels), key=lambda prompt: prompt.id)
@@ -73,7 +80,7 @@ def labelled(
     def judged(groups: Sequence[Group]) -> list[list[bool | None]]:
         return [list(rights[group.prompt.id]) for group in groups]
 
-    cases = cases_of(prompts, answers, judged, lexicon_for(config.words, prompts), draw)
+    cases = cases_of(prompts, answers, judged, lexicon_for(config.words, prompts), draw, for_prompts(bank))
     k = max(len(one) for one in answers)
     return Slice(cases, "labels", k, 0.0, draw)
 

@@ -42,7 +42,7 @@ def measured(tools: Tools, part: Artifact[Prompt], name: str, wanted: Wanted, wa
     draw = derived_seed(tools.draw, "audit")
     with showing(tools, ImageBank(tools.store, part.manifest.packs)):
         if wanted.labels is not None:
-            slice_ = labelled(part.rows(), wanted.labels, wanted.audit, draw, name)
+            slice_ = labelled(part.rows(), wanted.labels, wanted.audit, draw, name, tools.bank)
             engines: dict[str, Engine] = {}
         else:
             prompts = chosen(part.rows(), wanted.audit.prompts, str(draw), name)

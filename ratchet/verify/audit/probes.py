@@ -43,20 +43,21 @@ class Probe(NamedTuple):
 def probes(
     prompt: Prompt, others: Sequence[Prompt], verifiers: Mapping[str, Verifier], lexicon: Lexicon, seed: int
 ) -> tuple[Probe, ...]:
-    """All probes of a prompt with a reference. `others` are prompts of the same skill, whose references may be wrong here."""
-    reference = prompt.reference or ""
-    made = [
-        Probe(gold(prompt, verifiers), "gold", "plain"),
-        *(Probe(text, "form", kind) for kind, text in forms(reference)),
-    ]
+    """All probes of a prompt; none where nobody can say what is right. `others` are prompts of the same skill, whose
+    references may be wrong here."""
+    right = gold(prompt, verifiers)
+    if not right:
+        return ()
+    free = prompt.environment is None  # what an environment carries out has no other words
+    made = [Probe(right, "gold", "plain"), *(Probe(text, "form", kind) for kind, text in forms(right, free))]
     # By text: two ways to the same wrong answer are one probe.
     wrong: dict[str, str] = {}
     for kind, text in corruptions(prompt, others, verifiers, lexicon, seed):
-        if text.strip() and not same(text, reference):
+        if text.strip() and not same(text, right):
             wrong.setdefault(text, kind)
     first = len(made)
     made += [Probe(text, "corrupted", kind) for text, kind in wrong.items()]
-    if wrong and _is_short(reference):
+    if wrong and free and _is_short(right):
         made.append(Probe(SENTENCE.format(next(iter(wrong))), "corrupted", IN_A_SENTENCE, first))
     return tuple(made)
 
@@ -76,11 +77,11 @@ def lexicon_for(words: Words | None, prompts: Iterable[Prompt]) -> Lexicon:
     return ENGLISH
 
 
-def forms(reference: str) -> Iterator[tuple[str, str]]:
+def forms(reference: str, free: bool = True) -> Iterator[tuple[str, str]]:
     """The reference as another model might put it, by name. Only what does not change its meaning: code is tagged, and
-    what may be a symbol keeps its case."""
+    what may be a symbol keeps its case. Not `free`: it is tagged and nothing else."""
     yield "tagged", f"<answer>{reference}</answer>"
-    if not _is_short(reference):
+    if not free or not _is_short(reference):
         return
     yield "boxed", f"\\boxed{{{reference}}}"
     yield "sentence", SENTENCE.format(reference)
@@ -98,6 +99,8 @@ def corruptions(
         corrupt = getattr(verifiers.get(name), "corrupt", None)
         if corrupt is not None:
             yield f"rule_{name}", corrupt(prompt)
+    if prompt.environment is not None:
+        return
     for kind, (fact, mode) in FACTS.items():
         drawn = derived_seed(seed, kind, prompt.id)
         found = inject(reference, fact, drawn, lexicon, question=prompt.question, mode=mode)

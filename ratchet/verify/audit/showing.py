@@ -1,19 +1,14 @@
-"""An audit for people: a row of cells for each verifier, and one sentence on who knows no more than a constant."""
+"""An audit for people: two rows of cells for each verifier, for a terminal and for markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ratchet.verify.audit.result import Audited, AuditResult, Difference, Probed, Share
+from ratchet.verify.audit.result import Audited, Difference, Probed, Share
 
 RIGHTS = ("verifier", "from", "accepts gold", "in other words", "rejects corrupted", "precision (95%)", "recall (95%)")
 BIASES = ("verifier", "ranks right first", "order bias", "length bias", "own answers", "unscored", "tokens", "ms")
 NONE = "-"
-_TRUTHS = {
-    "prompt": "the verifiers that the prompts name",
-    "world": "the world's oracle, which looks at the scene",
-    "labels": "the labels given",
-}
 
 
 def rights(one: Audited) -> list[str]:
@@ -42,29 +37,6 @@ def biases(one: Audited) -> list[str]:
         f"{one.tokens_per_verdict:.3g}",
         NONE if one.seconds_per_verdict is None else f"{1000 * one.seconds_per_verdict:.3g}",
     ]
-
-
-def on_what(found: AuditResult) -> str:
-    """What was measured, in one sentence."""
-    base = next((one.base_rate for one in found.verifiers if one.family == "baseline"), Share())
-    right = f", {interval(base)} per cent of them right" if base.share is not None else ""
-    return (
-        f"{found.prompts} {found.split} prompts with {found.answers} answers ({', '.join(found.models) or 'none'}){right} by "
-        f"{_TRUTHS[found.truth]}."
-    )
-
-
-def no_better(found: AuditResult) -> str:
-    """One sentence: which verifiers pass nothing but what everything-passes passes just as well."""
-    measured = [one for one in found.verifiers if one.family != "baseline"]
-    weak = [one.verifier for one in measured if not one.better_than_constant]
-    if not weak:
-        return "Every verifier is better than a constant that passes everything."
-    plural = len(weak) > 1
-    return (
-        f"{_listed(weak)} {'are' if plural else 'is'} no better than a constant that passes everything, as far as this audit can "
-        f"tell: the interval of {'their' if plural else 'its'} precision does not lie above the share of right answers."
-    )
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -98,7 +70,3 @@ def summed(probed: Iterable[Probed]) -> Probed:
         passed=sum(one.passed for one in found),
         unscored=sum(one.unscored for one in found),
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]

@@ -16,7 +16,6 @@ from ratchet.records import Completion, Group, Negative, Prompt
 from ratchet.verify.audit.probes import Probe, probes
 from ratchet.verify.audit.result import Truth
 from ratchet.verify.protocol import Verifier
-from ratchet.verify.rules import VERIFIERS
 
 Judged = Callable[[Sequence[Group]], list[list[bool | None]]]
 """Which answers are right; None: it cannot tell."""
@@ -70,11 +69,12 @@ class Slice:
 
 
 def chosen(rows: Iterable[Prompt], most: int, salt: str, name: str) -> list[Prompt]:
-    """At most `most` prompts that have a reference and name verifiers: those with the smallest salted hash.
+    """At most `most` prompts that name verifiers and have a reference, or an environment that knows what is right: those
+    with the smallest salted hash.
 
     Raises VerifierError where there are none; `name` is the set they are looked for in.
     """
-    fit = (prompt for prompt in rows if prompt.reference and prompt.verifiers)
+    fit = (prompt for prompt in rows if prompt.verifiers and (prompt.reference or prompt.environment))
     found = heapq.nsmallest(most, fit, key=lambda prompt: place_of(salt, prompt.id))
     if not found:
         raise VerifierError(
@@ -103,7 +103,7 @@ def cases_of(
     judged: Judged,
     lexicon: Lexicon,
     draw: int,
-    verifiers: Mapping[str, Verifier] = VERIFIERS,
+    verifiers: Mapping[str, Verifier],
 ) -> tuple[Case, ...]:
     """The cases: answers judged by `judged`, and probes made of each reference."""
     groups = [Group(prompt=prompt, completions=given) for prompt, given in zip(prompts, answers, strict=True)]
@@ -113,7 +113,7 @@ def cases_of(
             group.prompt,
             group.completions,
             tuple(right),
-            probes(group.prompt, alike[group.prompt.skill], verifiers, lexicon, draw) if group.prompt.reference else (),
+            probes(group.prompt, alike[group.prompt.skill], verifiers, lexicon, draw),
         )
         for group, right in zip(groups, judged(groups), strict=True)
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,8 +11,11 @@ from hypothesis import strategies as st
 from ratchet.recipe import VerifyConfig
 from ratchet.records import Verdict
 from ratchet.verify import VERIFIERS
+from ratchet.verify.audit.auditing import audit
 from ratchet.verify.audit.result import COIN, CONSTANT
+from ratchet.verify.panel import Panel
 from ratchet.verify.protocol import Pace
+from ratchet.verify.rules import RULE_BUILDERS
 from tests.unit.verify.audit.scripted import (
     OTHER_MODEL,
     OWN_MODEL,
@@ -200,3 +205,27 @@ def test_the_same_slice_gives_the_same_record_but_for_the_clock() -> None:
     first, again = (audit_of([erring(0.2, 3), Comparing(0.5)], slice_of(40)) for _ in range(2))
     assert first.without_seconds() == again.without_seconds()
     assert first.verifiers[0].seconds_per_verdict is not None
+
+
+def _rules(config: VerifyConfig) -> Panel:
+    return Panel(
+        tuple(one.called for one in config.chosen),
+        {one.called: RULE_BUILDERS[one.name](one, None) for one in config.chosen},
+    )
+
+
+@pytest.mark.parametrize(
+    ("numeric", "truth", "is_truth"),
+    [
+        ({"name": "numeric"}, "prompt", True),
+        ({"name": "numeric", "tolerance": 0.5}, "prompt", False),
+        ({"name": "numeric", "label": "loose", "tolerance": 0.5}, "prompt", False),
+        ({"name": "numeric"}, "world", False),
+    ],
+)
+def test_only_the_verifier_that_says_what_is_right_is_right_by_definition(
+    numeric: dict[str, object], truth: str, is_truth: bool
+) -> None:
+    config = VerifyConfig.model_validate({"verifiers": [numeric]})
+    result = audit(_rules(config), replace(slice_of(10), truth=truth), config)  # type: ignore[arg-type]
+    assert result.verifiers[0].is_truth == is_truth

@@ -18,8 +18,6 @@ from ratchet.promptset import open_part, open_set
 from ratchet.settings import Settings
 from ratchet.store import open_store
 from ratchet.verify.audit import AuditResult
-from ratchet.verify.audit.showing import no_better
-from tests.unit.verify.audit.scripted import Scripted, audit_of, is_right, slice_of
 
 VOTES = "{name: votes, prompts: {validation: 36}, verify: {verifiers: [prompt, {name: majority, floor: 0.5}]}}"
 Ratchet = Callable[..., tuple[int, str, str]]
@@ -89,10 +87,10 @@ def test_the_tiny_world_needs_no_loop_and_its_oracle_measures_the_rules(ratchet_
     code, out, err = ratchet_("--tinyworld", "-r", VOTES, "-n", "9", "-k", "2")
     assert code == 0, err
     assert "is the truth" not in out
-    assert "by the world's oracle" in " ".join(out.split())
+    assert "On 9 validation prompts with 18 answers" in " ".join(out.split())
     for name in ("numeric", "objects", "majority", "combined", "always_pass", "coin"):
         assert f"\n{name} " in out
-    assert "no better than a constant" in out or "Every verifier is better" in out
+    assert "passing everything" in out
 
 
 @pytest.mark.parametrize(
@@ -128,15 +126,3 @@ def test_the_stage_itself_still_answers_to_verify(
 def test_a_set_without_validation_is_not_measured_on_another_split(settings: Settings) -> None:
     with pytest.raises(VerifierError, match="has no validation split, and no other may be looked at"):
         audit_loop(settings, AuditOptions("mine", VOTES.replace("validation: 36", "validation: 0")))
-
-
-def test_one_sentence_names_those_that_are_no_better_than_a_constant() -> None:
-    good = Scripted(is_right, name="good")
-    lax = Scripted(lambda p, c: True, name="lax")
-    said = no_better(audit_of([good, lax], slice_of(60)))
-    assert said.startswith("lax is no better than a constant")
-    both = no_better(audit_of([lax, Scripted(lambda p, c: None, name="mute")], slice_of(60)))
-    assert both.startswith("lax, mute and combined are no better")
-    assert (
-        no_better(audit_of([good], slice_of(60))) == "Every verifier is better than a constant that passes everything."
-    )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from ratchet.records import Prompt
+from ratchet.records import Group, Prompt
 from ratchet.tinyworld import SKILLS, items
 from ratchet.tinyworld.oracle import is_right
 from ratchet.tinyworld.world import prompt_of
 from ratchet.verify import VERIFIERS
 from ratchet.verify.audit.probes import Probe, forms, lexicon_for, probes
+from ratchet.verify.environments import MazeState, for_prompts, maze
 from tests import rows
+from tests.unit.verify.environments.asked import asked
 
 
 def of_world(number: int = 90) -> list[tuple[Prompt, tuple[Probe, ...], object]]:
@@ -57,6 +59,23 @@ def test_every_prompt_has_its_reference_as_gold_and_the_same_probes_again() -> N
 )
 def test_only_what_keeps_the_meaning_is_a_form(reference: str, kinds: set[str]) -> None:
     assert {kind for kind, _ in forms(reference)} == kinds
+
+
+def test_an_answer_for_an_environment_is_only_tagged_and_made_wrong_by_its_own_rule() -> None:
+    state = MazeState(rows=("...", ".#.", "..."), start=(0, 0), goal=(2, 2))
+    prompt = asked(state, [maze.picture(state)], "right right down down")
+    verifiers = for_prompts(None)
+    made = probes(prompt, [prompt], verifiers, lexicon_for(None, [prompt]), 0)
+    assert [probe.kind for probe in made] == ["plain", "tagged", "rule_navigate"]
+    texts = tuple(rows.completion(index, probe.text) for index, probe in enumerate(made))
+    (verdicts,) = verifiers["navigate"].verify([Group(prompt=prompt, completions=texts)])
+    assert [verdict.passed for verdict in verdicts] == [True, True, False]
+
+
+def test_nobody_knows_a_right_answer_to_an_environment_without_reference() -> None:
+    state = MazeState(rows=("...", ".#.", "..."), start=(0, 0), goal=(2, 2))
+    prompt = asked(state, [maze.picture(state)])
+    assert probes(prompt, (), for_prompts(None), lexicon_for(None, [prompt]), 0) == ()
 
 
 def test_anothers_reference_that_says_the_same_is_no_corruption() -> None:
