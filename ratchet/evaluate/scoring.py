@@ -10,9 +10,11 @@ from ratchet.records import Completion, Group, Prompt
 from ratchet.verify import VERIFIERS, Judgement, Verifier, apply, judge, parse_objects, yes_no_answer
 from ratchet.verify.extract import AMBIGUOUS, UNPARSED
 from ratchet.verify.judging import EVERY
+from ratchet.verify.rules import caption_objects
 
 YES_NO = "yes_no"
-CAPTIONS = "objects"
+CAPTIONS = {"objects": parse_objects, "caption": caption_objects}
+"""How the verifiers of captions read them."""
 
 
 class _YesNo(NamedTuple):
@@ -81,10 +83,11 @@ def _yes_no(prompt: Prompt, text: str) -> _YesNo:
 
 
 def _objects(prompt: Prompt, text: str) -> _Objects:
-    """Objects as multisets: a second red circle where there is one is a hallucination."""
-    if CAPTIONS not in prompt.verifiers or prompt.reference is None:
+    """Objects as multisets: a second red circle where there is one is a hallucination. In free text, as sets."""
+    read = next((CAPTIONS[name] for name in prompt.verifiers if name in CAPTIONS), None)
+    if read is None or prompt.reference is None:
         return _Objects()
-    named, truth = parse_objects(text), parse_objects(prompt.reference)
+    named, truth = read(text), read(prompt.reference)
     return _Objects(named.total(), (named - truth).total(), (named & truth).total(), truth.total())
 
 

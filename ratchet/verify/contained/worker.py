@@ -44,6 +44,7 @@ class Worker:
     def __init__(self, task: str, seconds: float, memory_mib: int) -> None:
         self.task, self.seconds, self.memory_mib = task, seconds, memory_mib
         self._process: subprocess.Popen[bytes] | None = None
+        self._parents: subprocess.Popen[bytes] | None = None
         self._owner = 0
         self._used = False
         self._lock = threading.Lock()
@@ -95,9 +96,10 @@ class Worker:
     def _start(self) -> None:
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         # One order of sets in every process: the same answer has the same verdict.
-        environment |= {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
+        environment |= {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-P", str(_CHILD), self.task, str(self.seconds), str(self.memory_mib)]
         pipe = subprocess.PIPE
+        self._parents = self._process  # after a fork it is the parent's, to end and to wait for
         self._process = subprocess.Popen(
             command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment, cwd="/", bufsize=0
         )

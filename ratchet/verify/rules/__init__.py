@@ -39,10 +39,11 @@ from pydantic import ValidationError
 from ratchet.recipe.verifiers.rules import RuleFamily
 from ratchet.verify.protocol import Verifier
 from ratchet.verify.rules import captions, documents, forms, lists, maths, numbers, ocr, places, words
+from ratchet.verify.rules.captions import caption_objects
 from ratchet.verify.rules.lists import parse_objects
 from ratchet.verify.rules.words import options, yes_no_answer
 
-__all__ = ["RULE_BUILDERS", "VERIFIERS", "options", "parse_objects", "yes_no_answer"]
+__all__ = ["RULE_BUILDERS", "VERIFIERS", "caption_objects", "options", "parse_objects", "yes_no_answer"]
 
 RULES: Mapping[str, Callable[[Any], Verifier]] = {
     "exact": words.exact,

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 
 from ratchet.recipe.verifiers.rules import CaptionConfig
 from ratchet.records import Part, Prompt
 from ratchet.verify import text as texts
-from ratchet.verify.extract import after_thinking, answers
+from ratchet.verify.extract import extract
 from ratchet.verify.protocol import Finding, Rule
 from ratchet.verify.rules.lists import MAX_PARTS
 from ratchet.verify.rules.reading import REMEMBERED, bad_reference, rule
 from ratchet.verify.rules.synonyms import COCO
 
 NOTHING_NAMED = "nothing_named"
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+# Punctuation is a word of its own, so that no name goes across it.
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[.,;:!?()]")
 _NOT = frozenset({"no", "without", "not", "neither", "nor"})
 _BETWEEN = frozenset({"a", "an", "any", "the", "single"})
 _LONGEST_NAME = 4
@@ -57,30 +59,42 @@ class Lexicon:
 def caption(config: CaptionConfig) -> Rule:
     """Precision, recall or F1 of the objects that a caption names, and for each object whether it is there."""
     table = COCO if config.table == "coco" else {}
-    lexicon = Lexicon({**table, **config.synonyms})
+    lexicon = Lexicon({**table, **config.synonyms}) if config.synonyms else _coco()
 
     @lru_cache(maxsize=REMEMBERED)
     def truth_of(reference: str) -> frozenset[str]:
-        return lexicon.named(reference.replace(",", " , "))
+        return lexicon.named(reference)
 
     def check(prompt: Prompt, answer: str) -> Finding:
         truth = truth_of(prompt.reference or "")
         if not truth:
             return bad_reference("the reference names no object of the table")
-        said = answers(answer, config.answer)
-        if config.answer in ("first", "last"):
-            said = said[:1] if config.answer == "first" else said[-1:]
-        if after_thinking(answer) is None or not said:
-            return Finding(0.0, False, "unparsed")
-        if len({texts.normalise(one) for one in said}) > 1:
-            return Finding(0.0, False, "ambiguous")
-        return _compared(lexicon.named(said[0]), truth, config)
+        said = extract(answer, _read, config.answer)
+        if said.value is None:
+            return Finding(0.0, False, said.reason or "")
+        return _compared(lexicon.named(said.value), truth, config)
 
     def corrupt(prompt: Prompt) -> str:
         others = sorted({*table, *config.synonyms} - truth_of(prompt.reference or ""))
         return f"there is a {others[0]} ." if others else "nothing"
 
     return rule(config, check, corrupt)
+
+
+@lru_cache(maxsize=1)
+def _coco() -> Lexicon:
+    return Lexicon(COCO)
+
+
+def caption_objects(text: str) -> Counter[str]:
+    """Objects of the COCO table that a caption names, each once, from its marked answer if there is one."""
+    said = extract(text, _read).value
+    return Counter(_coco().named(said)) if said is not None else Counter()
+
+
+def _read(answer: str) -> list[str]:
+    plain = texts.normalise(answer)
+    return [plain] if plain else []
 
 
 def _compared(named: frozenset[str], truth: frozenset[str], config: CaptionConfig) -> Finding:

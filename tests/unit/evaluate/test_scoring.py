@@ -65,6 +65,11 @@ def test_captions_carry_object_counts_as_multisets():
     assert (found.mentioned, found.hallucinated, found.covered, found.truth) == (4, 2, 2, 3)
 
 
+def test_captions_in_free_text_carry_object_counts_as_sets():
+    found = scored(group("dog, couch", ("caption",), "A puppy sleeps beside two cats; the puppy is small."))
+    assert (found.mentioned, found.hallucinated, found.covered, found.truth) == (2, 1, 1, 2)
+
+
 def test_an_empty_caption_mentions_nothing():
     found = scored(group("red circle", ("objects",), ""))
     assert (found.mentioned, found.hallucinated, found.covered, found.truth) == (0, 0, 0, 1)

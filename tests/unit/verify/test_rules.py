@@ -176,6 +176,7 @@ def test_captions_know_synonyms_and_plurals_and_the_longest_name() -> None:
     )
     assert found("caption", "couch, dog", "a sofa", score="precision").score == 1.0
     assert found("caption", "couch, dog", "a sofa", score="recall").score == 0.5
+    assert found("caption", "dog", "it is hot, dog").passed is True
     assert found("caption", "dog", "no dog")[:3] == (0.0, False, "nothing_named")
 
 
