@@ -22,6 +22,7 @@ BENCHMARKS: Mapping[str, str] = {
     "environments": "bench.environments",
     "rules": "bench.rules",
     "maths": "bench.maths",
+    "workers": "bench.workers",
     "store": "bench.store",
     "generate": "bench.generate",
     "shards": "bench.shards",
