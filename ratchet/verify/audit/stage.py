@@ -34,7 +34,7 @@ def audited(context: StageContext, tools: Tools) -> AuditResult | None:
         found = found.model_copy(update={"spent": spent})
         context.check_lease()
         context.store.put(place, canonical.pretty(found.model_dump(mode="json")))
-    check(found, config)
+    check(found, config, context.store.uri(place))
     return found
 
 
@@ -55,8 +55,9 @@ def _measured(context: StageContext, tools: Tools, config: AuditConfig) -> Audit
     )
 
 
-def check(found: AuditResult, config: AuditConfig) -> None:
-    """Raise AuditFailed for the verifiers whose precision is below what the recipe asks, or could not be measured."""
+def check(found: AuditResult, config: AuditConfig, where: str) -> None:
+    """Raise AuditFailed for the verifiers whose precision is below what the recipe asks, or could not be measured. `where` the
+    audit is kept is told."""
     short = []
     for name, least in sorted(config.min_precision.items()):
         one = found.of(name)
@@ -72,7 +73,7 @@ def check(found: AuditResult, config: AuditConfig) -> None:
         rest = "Nothing was verified or trained. Use another verifier or judge"
         raise AuditFailed(
             f"{'; '.join(short)}. {rest}, make its rule stricter (a floor, a threshold, required), or lower "
-            f"verify.audit.min_precision, and begin again. All figures are in {AUDIT_FILE} of the stage."
+            f"verify.audit.min_precision, and begin again. All figures are in {where}."
         )
 
 
