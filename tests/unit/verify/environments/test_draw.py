@@ -229,6 +229,21 @@ def test_words_are_read_back_and_fit_the_picture_that_they_name(given_: sketch.S
     assert likeness(drawn, pixels(scene)) > THRESHOLDS["words"]
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    st.text()
+    | st.lists(
+        st.sampled_from(
+            ["red", "blue", "circle", "square", "top", "middle", "left", "center", ",", ",,", "nothing", "the"]
+        ),
+        max_size=12,
+    ).map(" ".join)
+)
+def test_any_text_is_a_sketch_or_none_and_never_breaks(text: str) -> None:
+    for found in sketch.read(text):
+        assert len({cell for _, cell in found}) == len(found) <= 9
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 2**32))
 def test_likeness_is_between_0_and_1_and_1_of_itself(one: int, other: int) -> None:

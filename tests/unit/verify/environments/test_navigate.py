@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from ratchet.errors import VerifierError
 from ratchet.records import EnvironmentRef
 from ratchet.verify.applying import apply
-from ratchet.verify.environments import MazeState, environment_rules, for_prompts, maze
+from ratchet.verify.environments import MazeState, environment_rules, for_prompts, maze, ref_of
 from ratchet.verify.environments.states import read
 from tests.rows import completion, group, prompt
 from tests.unit.verify.environments.asked import asked, verdict
@@ -150,3 +151,30 @@ def test_a_prompt_without_an_environment_is_unscored_and_told() -> None:
     (found,) = apply([one], ["navigate"], 5.0, for_prompts(None))[0].completions[0].verdicts
     assert (found.score, found.passed) == (None, None)
     assert "environment" in (found.error or "")
+
+
+_json = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=6)
+    | st.sampled_from(["...", "#.", "svg", "rotate"]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["rows", "start", "goal", "cell", "language", "kind", "done"]), inner, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(["navigate", "draw", "transforms", "chess"]), _json.map(json.dumps) | st.text())
+def test_any_text_is_a_state_or_is_told_to_be_none(name: str, state: str) -> None:
+    try:
+        found = read(EnvironmentRef(name=name, state=state))
+    except VerifierError:
+        return
+    assert read(ref_of(found)) == found
