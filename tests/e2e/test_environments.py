@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ratchet import autonomy, loop, recipe, rounds
 from ratchet.artifacts import GROUPS, Artifact
@@ -23,6 +24,7 @@ from ratchet.verify.environments.making import Wanted, make
 from tests.micro import settings_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+RECIPES = Path(__file__).resolve().parents[2] / "pipelines" / "recipes"
 SETS = {
     "draw-again": ("draw", "drawings"),
     "navigate": ("navigate", "mazes"),
@@ -32,7 +34,7 @@ SETS = {
 
 def small(name: str, **sizes: Any) -> Recipe:
     """The shipped recipe on few prompts."""
-    given = recipe.load(name).model_dump(mode="json", exclude_defaults=True)
+    given = yaml.safe_load((RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
     given["prompts"] |= {"pool": 60, "validation": 9, "holdout": 40, "report": 9}
     given["generate"] |= {"batch_size": 128, "rows_per_file": 30}
     given["evaluate"] = {"max_new_tokens": 20, "pass_at_k": None}

@@ -194,9 +194,7 @@ def transforms(config: TransformsConfig, bank: ImageBank | None) -> EnvironmentR
         others = (one for one in ANSWERS[state.kind] if not same(applied(state.kind, one, source), made))
         return next(others, prompt.reference or "")
 
-    return EnvironmentRule(
-        config.called, "1", check, something_else, readable=readable, blind=bank is None, options=config
-    )
+    return EnvironmentRule(config.called, "1", check, something_else, readable=readable, blind=bank is None)
 
 
 def _shown(state: TransformState, prompt: Prompt) -> None:
