@@ -52,9 +52,7 @@ def agreed(shown: VerificationView) -> str:
         return ""
     known = [pair for pair in shown.pairs if pair.kappa is not None]
     if not known:
-        return (
-            "No two verifiers gave both answers to what both decided, so chance cannot be taken out of their agreement."
-        )
+        return "Of every two verifiers one gave one answer only, so chance cannot be taken out of their agreement."
     worst = min(known, key=lambda pair: (pair.kappa, -pair.disagree))
     said = f"Least agree {worst.left} and {worst.right}: {pair_words(worst)}."
     weak = sum((pair.kappa or 0) < WEAK_KAPPA for pair in known)
@@ -67,7 +65,7 @@ def agreed(shown: VerificationView) -> str:
 
 def pair_words(pair: PairView) -> str:
     """How two verifiers agree: "81.0% of 1,200, kappa 0.55; 40 passed by exact alone"."""
-    beyond = "no kappa" if pair.kappa is None else f"kappa {pair.kappa:.2f}"
+    beyond = "no kappa, for one of them gave one answer only" if pair.kappa is None else f"kappa {pair.kappa:.2f}"
     alone = [
         f"{n:,} passed by {name} alone" for name, n in ((pair.left, pair.only_left), (pair.right, pair.only_right)) if n
     ]

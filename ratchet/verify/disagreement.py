@@ -53,12 +53,13 @@ def disagreeing(verdicts: Sequence[Verdict]) -> bool:
 
 
 def kappa(counts: Sequence[int]) -> float | None:
-    """Cohen's kappa of a pair; None where chance alone would make both agree always, so that nothing is left to measure."""
+    """Cohen's kappa of a pair; None where one of both gave one answer only: it would be 0 whatever the other said."""
     both, left, right, neither = counts
     whole = sum(counts)
-    chance = (both + left) * (both + right) + (neither + left) * (neither + right)
-    if not whole or chance == whole * whole:
+    passed = (both + left, both + right)
+    if 0 in passed or whole in passed:
         return None
+    chance = passed[0] * passed[1] + (whole - passed[0]) * (whole - passed[1])
     return ((both + neither) * whole - chance) / (whole * whole - chance)
 
 
@@ -67,7 +68,7 @@ def in_words(found: Sequence[dict[str, Any]], most: int = 3) -> Iterator[str]:
     ranked = sorted(found, key=lambda one: (one["kappa"] is None, one["kappa"], -one["disagree"]))
     for one in ranked[:most]:
         share = 100 * one["agree"] / one["both"]
-        beyond = "no kappa, one answer only" if one["kappa"] is None else f"kappa {one['kappa']:.2f}"
+        beyond = "no kappa: one of them gave one answer only" if one["kappa"] is None else f"kappa {one['kappa']:.2f}"
         yield f"{one['left']} and {one['right']} agree on {share:.0f}% of {one['both']} that both decided ({beyond})"
     if len(ranked) > most:
         yield f"and {len(ranked) - most} more pairs that agree better"
