@@ -109,7 +109,7 @@ def _round(store: Store, loop: str, number: int, moves: Sequence[Move]) -> dict[
         "state": end.state if end else "RUNNING",
         "reason": reason,
         "stopped": stopped,
-        "audit": _audit(done.get("verify")),
+        "audit": _audit(store, opened, done.get("verify")),
         "alarms": [{"before": moment, **alarm.model_dump()} for moment, alarm in raised(store, loop, number)],
         "seed_version": opened.seed.version,
         "candidate_version": candidate,
@@ -123,12 +123,12 @@ def _round(store: Store, loop: str, number: int, moves: Sequence[Move]) -> dict[
     }
 
 
-def _audit(verified: Manifest | None) -> str | None:
+def _audit(store: Store, opened: Round, verified: Manifest | None) -> str | None:
     """What the round's audit found, in a line; None where there was none."""
     from ratchet.report.organising import audit_view
     from ratchet.report.organising_words import audit_line
 
-    found = audit_view(verified) if verified is not None else None
+    found = audit_view(store, opened.prefix, verified)
     return None if found is None else audit_line(found)
 
 

@@ -218,9 +218,12 @@ def _funnel(done: Mapping[str, Manifest]) -> dict[str, Any]:
 
 def _organised(store: Store, opened: Round, done: Mapping[str, Manifest], close: bool) -> dict[str, Any]:
     verified, filtered = done.get("verify"), done.get("filter")
-    fields: dict[str, Any] = {"alarms": alarms_view(store, opened.prefix)}
+    fields: dict[str, Any] = {
+        "alarms": alarms_view(store, opened.prefix),
+        "audit": audit_view(store, opened.prefix, verified),
+    }
     if verified is not None:
-        fields |= {"verification": verification_view(verified), "audit": audit_view(verified)}
+        fields["verification"] = verification_view(verified)
     if filtered is not None:
         fields["filtering"] = filtering_view(filtered, dropped(store, filtered) if close else ())
     return fields

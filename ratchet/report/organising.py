@@ -18,7 +18,7 @@ from ratchet.artifacts import Manifest
 from ratchet.errors import NotFound
 from ratchet.records import Record
 from ratchet.store import Store
-from ratchet.verify.audit.result import AuditResult
+from ratchet.verify.audit.result import AUDIT_FILE, AuditResult
 
 MOMENT_WORDS: Mapping[str, str] = {"filter": "before training", "promote": "before promotion"}
 
@@ -171,13 +171,23 @@ def verification_view(manifest: Manifest) -> VerificationView | None:
     )
 
 
-def audit_view(manifest: Manifest) -> AuditResult | None:
-    """What the round's audit found; None where there was none, or where another version wrote it."""
+def audit_view(store: Store, prefix: str, verified: Manifest | None) -> AuditResult | None:
+    """What the audit of the round at `prefix` found, also where it stopped the round before anything was verified.
+
+    None where there was none, or where another version wrote it.
+    """
+    found = verified.results.get("audit") if verified is not None else _audit_alone(store, prefix)
     try:
-        found = manifest.results.get("audit")
         return AuditResult.model_validate(found) if found else None
     except ValidationError:
         return None
+
+
+def _audit_alone(store: Store, prefix: str) -> dict[str, Any] | None:
+    """The newest audit of a verify stage that never finished."""
+    files = [stat for stat in store.list(f"{prefix}/verify-") if stat.uri.endswith(f"/{AUDIT_FILE}")]
+    newest = max(files, key=lambda stat: stat.modified, default=None)
+    return None if newest is None else _read(store, store.key(newest.uri))
 
 
 def alarms_view(store: Store, prefix: str) -> AlarmsView | None:

@@ -6,10 +6,12 @@ import io
 import json
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from ratchet import canonical, rounds
 from ratchet.alarms import Alarm
 from ratchet.artifacts import GROUPS, Artifact, Manifest
 from ratchet.filter.excluded import read_excluded
@@ -31,11 +33,11 @@ from ratchet.report.organising import (
 from ratchet.report.summary import summary
 from ratchet.report.terminal import print_loop
 from ratchet.report.view import LoopView, RoundView
-from ratchet.store import Store
-from ratchet.verify.audit.result import AuditResult
-from tests.unit.loops import LOOP
+from ratchet.store import Store, open_store
+from ratchet.verify.audit.result import AUDIT_FILE, AuditResult
+from tests.unit.loops import LOOP, new_loop, opened
 from tests.unit.report.conftest import HOSTILE
-from tests.unit.report.organised import audit, watched_loop
+from tests.unit.report.organised import WATCHED, audit, watched_loop
 from tests.unit.report.test_collection import section
 from tests.unit.report.test_report_html import Elements, embedded
 
@@ -130,6 +132,17 @@ def test_the_audit_says_which_verifier_is_no_better_than_a_constant(page: str) -
     assert part.count('class="base"') == 2 * len(audit().verifiers)
     for value in ("94.9%", "90.3 to 97.4%", "39.4%"):
         assert value in text
+
+
+def test_an_audit_that_stopped_its_round_is_shown_without_any_verdicts(tmp_path: Path) -> None:
+    settings = new_loop(tmp_path)
+    store = open_store(settings.root)
+    ticket = opened(settings, "job-1", recipe=WATCHED)
+    prefix = rounds.round_prefix(LOOP, ticket.number)
+    store.put(f"{prefix}/verify-{'0' * 12}/{AUDIT_FILE}", canonical.dumps(audit().model_dump(mode="json")))
+    (shown,) = collect(store, LOOP).rounds
+    assert (shown.audit, shown.verification) == (audit(), None)
+    assert "rubric_of_the_seed" in section(html.render(collect(store, LOOP)), "audit")
 
 
 def test_where_all_verifiers_are_good_that_is_said() -> None:
