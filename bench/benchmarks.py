@@ -23,6 +23,7 @@ BENCHMARKS: Mapping[str, str] = {
     "rules": "bench.rules",
     "maths": "bench.maths",
     "workers": "bench.workers",
+    "curate": "bench.curate",
     "store": "bench.store",
     "generate": "bench.generate",
     "shards": "bench.shards",

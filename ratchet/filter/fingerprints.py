@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
 from ratchet.artifacts import Artifact
+from ratchet.artifacts.columns import paused_gc
 from ratchet.errors import PromptSetError, RoundError
 from ratchet.filter import ngrams, reasons
 from ratchet.filter.inputs import evaluation_sets
@@ -16,6 +17,8 @@ from ratchet.records import Prompt
 from ratchet.rounds import Round
 from ratchet.store import Store
 from ratchet.verify.text import normalise
+
+_READ_AT_ONCE = 4096
 
 
 def question_sha256(prompt: Prompt) -> str:
@@ -94,4 +97,7 @@ def _read(store: Store, digest: str) -> Iterator[Fingerprint]:
         raise PromptSetError(
             f"prompt set {found.name} has no fingerprints to decontaminate against; import it again, or set filter.decontaminate: false."
         )
-    yield from Artifact.open(store, found.fingerprints, FINGERPRINTS).rows()
+    for table in Artifact.open(store, found.fingerprints, FINGERPRINTS).tables():
+        for start in range(0, table.num_rows, _READ_AT_ONCE):
+            with paused_gc():
+                yield from FINGERPRINTS.rows(table.slice(start, _READ_AT_ONCE))
