@@ -77,7 +77,7 @@ ROWS: tuple[Row, ...] = (
     Row({"name": "majority", "floor": 0.0, "label": "majority"}),
     Row({"name": "majority", "floor": 0.5, "label": "majority_half"}),
     Row({"name": "majority", "floor": 0.75, "label": "majority_three_quarters"}),
-    Row({"name": "views"}),
+    Row({"name": "views", "threshold": 0.8}),
     Row({"name": "own_caption", "ask": "list the objects .", "max_new_tokens": 24}, ("count", "exist")),
     Row({"name": "self_check", "expects": "answer", "template": "look carefully . {question}"}),
     Row({"name": "self_check", "expects": "answer", "template": "{question}", "label": "self_check_again"}),
@@ -108,10 +108,15 @@ def audit_tinyworld(
 
 
 def study(
-    prompts: int | None = None, k: int | None = None, scorer: Path | None = None, watch: Watch = silent
+    prompts: int | None = None,
+    k: int | None = None,
+    scorer: Path | None = None,
+    watch: Watch = silent,
+    only: Sequence[str] = (),
 ) -> tuple[AuditResult, list[tuple[Row, Audited]]]:
-    """All rows, each on the skills that it fits, with one set of answers. Without a scorer its row is left out."""
-    rows = [row for row in ROWS if scorer is not None or row.config.get("model") != SCORER]
+    """All rows (or `only` those of these names), each on the skills that it fits, with one set of answers. Without a scorer
+    its row is left out."""
+    rows = [row for row in ROWS if (scorer is not None or not _needs_scorer(row)) and _label(row) in (only or NAMES)]
     recipe = Recipe.model_validate({"name": NAME, "verify": {"judges": JUDGES}})
     config = AuditConfig(prompts=prompts or PROMPTS, k=k or K, words=NAME)
     with _world(config.prompts, recipe.verify, scorer) as (tools, part, by_id):
@@ -127,6 +132,10 @@ def study(
     return whole.model_copy(update={"verifiers": (*(one for _, one in found), *baselines)}), found
 
 
+def _needs_scorer(row: Row) -> bool:
+    return row.config.get("model") == SCORER
+
+
 def _measured(row: Row, slice_: Slice, tools: Tools) -> Audited:
     cases = tuple(case for case in slice_.cases if row.skills is None or case.prompt.skill in row.skills)
     config = VerifyConfig.model_validate({"verifiers": [dict(row.config)], "judges": JUDGES})
@@ -137,6 +146,9 @@ def _measured(row: Row, slice_: Slice, tools: Tools) -> Audited:
 
 def _label(row: Row) -> str:
     return str(row.config.get("label", row.config["name"]))
+
+
+NAMES: tuple[str, ...] = tuple(map(_label, ROWS))
 
 
 @contextmanager
@@ -203,15 +215,19 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--scorer", type=Path, default=None, help="folder of a trained scorer; default: train one")
     parser.add_argument("--prompts", type=int, default=PROMPTS)
     parser.add_argument("-k", type=int, default=K)
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="VERIFIER", help=", ".join(NAMES))
     given = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="ratchet-scorer-") as folder:
-        scorer = given.scorer or _trained(Path(folder) / SCORER)
-        whole, found = study(
-            given.prompts, given.k, scorer, lambda done, of, name: log.info("%d/%d %s", done + 1, of, name)
-        )
+        wants = any(_needs_scorer(row) for row in ROWS if _label(row) in given.only)
+        scorer = given.scorer or (_trained(Path(folder) / SCORER) if wants else None)
+        whole, found = study(given.prompts, given.k, scorer, _told, given.only)
     baselines: list[tuple[Row | None, Audited]] = [(None, one) for one in whole.verifiers if one.family == "baseline"]
     sys.stdout.write(f"{words.on_what(whole)}\n\n{table([*found, *baselines])}\n\n{words.no_better(whole)}\n")
+
+
+def _told(done: int, of: int, verifier: str) -> None:
+    log.info("%d of %d: %s", done + 1, of, verifier)
 
 
 def _trained(folder: Path) -> Path:
