@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ratchet.recipe import VerifyConfig
 from ratchet.records import Completion, Group, Prompt, Verdict
@@ -22,6 +23,7 @@ DEFAULT = Pace()
 OWN_MODEL, OTHER_MODEL = "own v1", "other v1"
 
 
+@lru_cache(maxsize=32)
 def slice_of(
     prompts: int = 100, k: int = 4, right: float = 0.5, seed: int = 0, models: Sequence[str] = ("m v1",)
 ) -> Slice:

@@ -53,15 +53,15 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 def test_a_loop_without_a_round_is_measured_by_a_recipe_and_nothing_of_it_changes(
     ratchet_: Ratchet, settings: Settings
 ) -> None:
-    code, out, err = ratchet_("--loop", "mine", "--recipe", VOTES, "--prompts", "18", "-k", "4", "--json")
+    code, out, err = ratchet_("--loop", "mine", "--recipe", VOTES, "--prompts", "9", "-k", "2", "--json")
     assert code == 0, err
     found = AuditResult.model_validate(json.loads(out))
-    assert (found.prompts, found.answers, found.k, found.truth) == (18, 72, 4, "prompt")
+    assert (found.prompts, found.answers, found.k, found.truth) == (9, 18, 2, "prompt")
     assert "majority ..." in err
     store = open_store(settings.root)
     assert not rounds.numbers(store, "mine")
     assert store.stat("loops/mine/lease.json") is None
-    again = audit_loop(settings, AuditOptions("mine", VOTES, 18, 4))
+    again = audit_loop(settings, AuditOptions("mine", VOTES, 9, 2))
     assert again.without_seconds() == found.without_seconds()
 
 

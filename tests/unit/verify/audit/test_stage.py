@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ratchet import canonical, models
+from ratchet.artifacts import Manifest
 from ratchet.errors import AuditFailed, RecipeError, VerifierError
 from ratchet.promptset import PromptSetWriter
 from ratchet.recipe import load
@@ -22,7 +23,7 @@ from tests import rows, tiny
 from tests.unit.generate.test_plan import Fenced
 from tests.unit.verify.staging import parent
 
-AUDIT = {"prompts": 18, "k": 4}
+AUDIT = {"prompts": 18, "k": 3}
 SKILLS = {"verifiers": ["prompt", {"name": "majority", "floor": 0.5}]}
 
 
@@ -43,17 +44,23 @@ def context(
     )
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[StageContext, Manifest]:
+    """An audited stage that nothing disturbed."""
+    one = context(tmp_path_factory.mktemp("whole"), AUDIT)
+    return one, run_step(one)
+
+
 def kept(one: StageContext) -> AuditResult:
     return AuditResult.model_validate(canonical.loads(one.store.get(f"{one.prefix}/{AUDIT_FILE}")))
 
 
 def test_the_round_keeps_what_the_audit_found_without_clocks_in_its_manifest_and_with_them_beside_it(
-    tmp_path: Path,
+    whole: tuple[StageContext, Manifest],
 ) -> None:
-    one = context(tmp_path, AUDIT)
-    manifest = run_step(one)
+    one, manifest = whole
     found = AuditResult.model_validate(manifest.results["audit"])
-    assert (found.prompts, found.answers, found.truth, found.split) == (18, 72, "prompt", "validation")
+    assert (found.prompts, found.answers, found.truth, found.split) == (18, 54, "prompt", "validation")
     names = [row.verifier for row in found.verifiers]
     assert names[-4:] == ["majority", "combined", "always_pass", "coin"]
     assert {"numeric", "exact"} <= set(names)
@@ -62,20 +69,22 @@ def test_the_round_keeps_what_the_audit_found_without_clocks_in_its_manifest_and
     assert kept(one).of("majority").seconds_per_verdict is not None  # type: ignore[union-attr]
 
 
-def test_rules_that_are_the_truth_are_told_apart_from_what_is_measured_against_them(tmp_path: Path) -> None:
-    one = context(tmp_path, AUDIT)
-    run_step(one)
+def test_rules_that_are_the_truth_are_told_apart_from_what_is_measured_against_them(
+    whole: tuple[StageContext, Manifest],
+) -> None:
+    one, _ = whole
     numeric, majority = kept(one).of("numeric"), kept(one).of("majority")
     assert numeric is not None
     assert majority is not None
     assert numeric.is_truth
     assert not majority.is_truth
     assert majority.family == "votes"
-    assert numeric.answers.n < 72 == majority.answers.n  # each prompt's own rules look at its answers alone
+    assert numeric.answers.n < 54 == majority.answers.n  # each prompt's own rules look at its answers alone
 
 
-def test_a_kill_after_the_audit_leaves_it_standing_and_the_round_is_the_same(tmp_path: Path, monkeypatch: Any) -> None:
-    whole = run_step(context(tmp_path / "whole", AUDIT))
+def test_a_kill_after_the_audit_leaves_it_standing_and_the_round_is_the_same(
+    tmp_path: Path, monkeypatch: Any, whole: tuple[StageContext, Manifest]
+) -> None:
     one = context(tmp_path / "killed", AUDIT)
     with monkeypatch.context() as patched:
         patched.setattr(verify, "_shard", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -85,12 +94,13 @@ def test_a_kill_after_the_audit_leaves_it_standing_and_the_round_is_the_same(tmp
     with monkeypatch.context() as patched:
         patched.setattr(auditing, "measured", lambda *_: pytest.fail("it was measured again"))
         again = run_step(context(tmp_path / "killed", AUDIT))
-    assert again.content_digest == whole.content_digest
+    assert again.content_digest == whole[1].content_digest
     assert one.store.get(f"{one.prefix}/{AUDIT_FILE}") == before
 
 
-def test_a_kill_in_the_audit_gives_the_same_when_it_is_made_again(tmp_path: Path, monkeypatch: Any) -> None:
-    whole = run_step(context(tmp_path / "whole", AUDIT))
+def test_a_kill_in_the_audit_gives_the_same_when_it_is_made_again(
+    tmp_path: Path, monkeypatch: Any, whole: tuple[StageContext, Manifest]
+) -> None:
     real = auditing.measured
 
     def killed(*given: Any) -> Any:
@@ -101,7 +111,7 @@ def test_a_kill_in_the_audit_gives_the_same_when_it_is_made_again(tmp_path: Path
         patched.setattr(auditing, "measured", killed)
         with pytest.raises(KeyboardInterrupt):
             run_step(context(tmp_path / "killed", AUDIT))
-    assert run_step(context(tmp_path / "killed", AUDIT)).content_digest == whole.content_digest
+    assert run_step(context(tmp_path / "killed", AUDIT)).content_digest == whole[1].content_digest
 
 
 def test_too_little_precision_stops_the_stage_with_the_numbers_and_keeps_the_audit(
