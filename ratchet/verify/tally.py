@@ -7,7 +7,7 @@ are counted beside them: completions = passed + failed + unscored + negatives + 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ratchet.recipe import VerifyConfig
@@ -48,34 +48,50 @@ class Tally:
         self.vitals = VitalsTally()
 
     def add(self, groups: Sequence[Group], added: Lists, config: VerifyConfig) -> None:
+        """Count groups with their new verdicts, which are mostly the same few objects: each set of them is judged once."""
+        decide, found = policy_of(config).decide, _Sets()
         for group, lists in zip(groups, added, strict=True):
-            self._group(group, lists, config)
+            self._group(group, lists, decide, found)
             self.vitals.add(group, lists, config)
+        for (sort, same), (decision, number) in found.items():
+            if sort == "honest":
+                self._decided(decision, number)
+            self._verdicts(same.verdicts, number)
 
-    def _group(self, group: Group, lists: Sequence[tuple[Verdict, ...]], config: VerifyConfig) -> None:
+    def _group(
+        self,
+        group: Group,
+        lists: Sequence[tuple[Verdict, ...]],
+        decide: Callable[[Sequence[Verdict]], Decision],
+        found: _Sets,
+    ) -> None:
         skill = self.skills.setdefault(group.prompt.skill, Counter())
         skill["groups"] += 1
         solved = False
-        decide = policy_of(config).decide
         alike = Counter(zip(map(_sort_of, group.completions), map(_Same, lists), strict=True))
-        for (sort, same), number in alike.items():
-            decision = decide(same.verdicts)
-            judged = decision.judged
+        for one, number in alike.items():
+            sort, same = one
+            known = found.get(one)
+            if known is None:
+                known = found[one] = (decide(same.verdicts), 0)
+            found[one] = (known[0], known[1] + number)
+            judged = known[0].judged
             skill["completions"] += number
             if sort == "honest":
                 solved = solved or judged.passed is True
                 _count_honest(skill, judged, number)
-                self._decided(decision, number)
             else:
                 _count_other(skill, sort, judged, number)
-            self.pairs.add(same.verdicts, number)
-            for verdict in same.verdicts:
-                self._said(verdict, number)
-                self.verifiers.setdefault(verdict.verifier, Counter())[verdict.reason] += number
-                if verdict.error is not None and verdict.reason != NOT_GENERATED:
-                    self.broken[verdict.verifier] += number
-                    self.last_error = verdict.error
         skill["solved"] += solved
+
+    def _verdicts(self, verdicts: Sequence[Verdict], number: int) -> None:
+        self.pairs.add(verdicts, number)
+        for verdict in verdicts:
+            self._said(verdict, number)
+            self.verifiers.setdefault(verdict.verifier, Counter())[verdict.reason] += number
+            if verdict.error is not None and verdict.reason != NOT_GENERATED:
+                self.broken[verdict.verifier] += number
+                self.last_error = verdict.error
 
     def _said(self, verdict: Verdict, number: int) -> None:
         said = self.said.setdefault(verdict.verifier, Counter())
@@ -212,6 +228,10 @@ class _Same:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Same) and other.key == self.key
+
+
+class _Sets(dict[tuple[str, _Same], tuple[Decision, int]]):
+    """Sets of verdicts by sort of completion: what the policy makes of each, and how many completions have it."""
 
 
 def _shares(counts: Counter[str]) -> dict[str, Any]:
