@@ -29,6 +29,10 @@ from ratchet.recipe import Recipe
             "{name: a, filter: {decontaminate: false, decontaminate_ngram: 13}}",
             ["decontaminate is false, so decontaminate_ngram would do nothing", "or leave them out"],
         ),
+        (
+            "{name: a, filter: {diversity: {keep: 5, model: hf://clip}}}",
+            ["diversity.model 'hf://clip' is not used by: text", "set by to embedding"],
+        ),
         ("{name: a, filter: {uses: [preference]}}", ["pairs is null", "set filter.pairs"]),
         (
             "{name: a, verify: {verifiers: exact}, filter: {pairs: {repair: {by: conditioning}}}}",
@@ -113,3 +117,30 @@ def test_a_misspelt_name_is_answered_with_what_was_meant_and_all_there_are(gener
     with pytest.raises(RecipeError) as caught:
         recipe.load(f"{{name: a, generate: {{{generate}}}}}\n")
     assert said in str(caught.value)
+
+
+def test_models_whose_vectors_the_filter_compares_are_pinned_with_the_round() -> None:
+    given = "{name: a, filter: {dedup_embedding: {model: hf://clip}, diversity: {keep: 9, by: embedding, model: s3://siglip}}}"
+    assert recipe.load(given).sources() == ("hf://clip", "s3://siglip")
+    assert recipe.load("{name: a, filter: {dedup_embedding: {}, diversity: {keep: 9}}}").sources() == ()
+
+
+def test_a_resolved_recipe_with_every_filter_is_the_same_recipe_again() -> None:
+    given = """
+name: a
+verify: {verifiers: [prompt, conditioning]}
+filter:
+  min_score_std: 0.1
+  uses: [sft, rl]
+  dedup_text: {of: both, scope: any, shingle: 4}
+  dedup_embedding: {cosine: 0.9, scope: any}
+  diversity: {keep: 9, by: embedding, method: k_center}
+  decontaminate_against: all
+  decontaminate_ngram: 13
+  per_difficulty: 5
+  per_pass_rate: 5
+  pairs: {choose: alike, max_per_prompt: null, mean_length_ratio: 1.2, repair: {by: conditioning, do: swap}}
+  replay: {share: 0.3, rounds: 2, only: any}
+"""
+    loaded = recipe.load(given)
+    assert recipe.load(recipe.dump(loaded)) == loaded

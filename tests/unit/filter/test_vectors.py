@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +131,7 @@ def encoded(picture: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def run(tmp_path: Path, config: dict[str, Any]) -> list[str]:
+def run(tmp_path: Path, config: dict[str, Any], pinned: Mapping[str, Path] | None = None) -> list[str]:
     """Reasons of four groups: a picture, almost the same one, the same with another question, and another picture."""
     store = staging.store_at(tmp_path)
     pictures = [encoded(p.resize((48, 48))) for p in (photo(1), faint(photo(1)), photo(2))]
@@ -140,7 +140,8 @@ def run(tmp_path: Path, config: dict[str, Any]) -> list[str]:
     asked = [(0, "how many ?"), (1, "how many ?"), (1, "what colour ?"), (2, "how many ?")]
     groups = [group("+-", images=[refs[i]], question=question) for i, question in asked]
     seed = models.upload(store, SEED_DIR, "seed")
-    opened = staging.round_at(store, {"filter": config}).model_copy(update={"seed": seed})
+    beside = {name: models.upload(store, folder, "beside") for name, folder in (pinned or {}).items()}
+    opened = staging.round_at(store, {"filter": config}).model_copy(update={"seed": seed, "models": beside})
     return reasons(
         store, staging.run(store, opened, "filter", verify=staging.parent(store, "verify", groups, packs=[pack]))
     )
@@ -156,6 +157,12 @@ def test_the_stage_drops_what_the_seed_sees_as_the_same(tmp_path: Path) -> None:
         == near_same * 2
     )
     assert run(tmp_path / "spread", {"diversity": {**diversity, "method": "k_center"}}) == ["not_diverse"] * 2
+
+
+def test_the_stage_works_with_another_model_that_was_pinned(tmp_path: Path) -> None:
+    config = {"dedup_embedding": {"model": "hf://clip", "cosine": 0.9999, "scope": "any"}}
+    same = run(tmp_path / "store", config, {"hf://clip": clip(tmp_path / "clip")})
+    assert set(same) == {"near_duplicate_embedding"}
 
 
 def test_a_model_that_was_not_pinned_is_named(tmp_path: Path) -> None:
