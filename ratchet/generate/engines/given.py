@@ -9,6 +9,9 @@ from typing import Any
 from ratchet.errors import SamplingError
 from ratchet.generate.chat import chat_parts, request_text
 from ratchet.generate.engine import Answer, Given, TextLikelihood, joined
+from ratchet.generate.engines.endpoint_reply import is_unicode
+
+NOT_UNICODE = "the text holds half of a surrogate pair, which is no character"
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ def read(processor: Any, given: Given, ends: Sequence[int]) -> Read | TextLikeli
     The template writes the whole conversation, and what it adds to the prompt is the answer: so a blank before the first
     word, or none, is there as in training. Sampled answers of a model that keeps to its template have the same tokens.
     """
+    if not is_unicode(given.text):
+        return TextLikelihood.failed("refused", NOT_UNICODE)
     special = next((mark for mark in _marks(processor.tokenizer) if mark in given.text), None)
     if special is not None:
         return TextLikelihood.failed(

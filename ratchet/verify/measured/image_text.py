@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ratchet.artifacts import ImageBank
 from ratchet.errors import DigestMismatch, ModelError, NotFound, PromptSetError
+from ratchet.generate.engines.endpoint_reply import is_unicode
+from ratchet.generate.engines.given import NOT_UNICODE
 from ratchet.records import ImageRef
 from ratchet.verify.measured.loading import opened, processed
 
@@ -36,7 +38,9 @@ class ImageText:
         """A unit vector for each text, or `too_long: ...`: a cut text would be another one. Each is read once."""
         tokenizer = self.processor.tokenizer
         found: dict[str, torch.Tensor | str] = {}
-        lengths = {text: len(tokenizer(text)["input_ids"]) for text in dict.fromkeys(texts)}
+        distinct = dict.fromkeys(texts)
+        lengths = {text: len(tokenizer(text)["input_ids"]) for text in distinct if is_unicode(text)}
+        found |= {text: f"refused: {NOT_UNICODE}" for text in distinct if text not in lengths}
         for text, n in lengths.items():
             if n > self.longest:
                 found[text] = f"too_long: {n} tokens exceed the image-text model's {self.longest}"

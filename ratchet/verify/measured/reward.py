@@ -11,6 +11,8 @@ from typing import Any
 from ratchet.artifacts import ImageBank
 from ratchet.errors import DigestMismatch, ModelError, NotFound, PromptSetError
 from ratchet.generate.chat import chat_parts
+from ratchet.generate.engines.endpoint_reply import is_unicode
+from ratchet.generate.engines.given import NOT_UNICODE
 from ratchet.recipe.strategies.templates import filled
 from ratchet.recipe.verifiers.measured import RewardModelConfig
 from ratchet.records import Group, ImageRef, Part, Prompt
@@ -80,6 +82,9 @@ class RewardModel:
         found: dict[_Asked, float | str] = {}
         rows = []
         for one in part:
+            if not is_unicode(one.text):
+                found[one] = f"refused: {NOT_UNICODE}"
+                continue
             n = len(self.tokenizer(one.text)["input_ids"])
             if n > self.longest:
                 found[one] = f"too_long: {n} tokens exceed the reward model's {self.longest}"

@@ -18,6 +18,8 @@ from ratchet.verify.measured.scoring import ranks
 from ratchet.verify.tools import Tools
 from tests.unit.verify.measuring import failed, group, tools_at, verified
 
+FILES = sorted((Path(__file__).resolve().parents[2] / "corpus").glob("*.txt"))
+
 
 @pytest.fixture(scope="module")
 def scorer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -68,7 +70,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, scorer_folder: Path) -> Itera
         "rm": reward_folder(tmp_path_factory.mktemp("rm"), steps=300),
         "two": reward_folder(tmp_path_factory.mktemp("two"), outputs=2),
     }
-    prompts, tools = tools_at(tmp_path_factory.mktemp("models"), 6, ("caption", "pair"), folders)
+    prompts, tools = tools_at(tmp_path_factory.mktemp("models"), 9, ("caption", "pair", "count"), folders)
     yield prompts, tools
     tools.close()
 
@@ -146,6 +148,40 @@ def test_what_is_too_long_for_a_model_is_unscored_and_not_cut(made, verifier):
     (verdicts,) = found(tools, [one], **verifier)
     assert [v.reason for v in verdicts[2:]] == ["too_long", "not_generated"]
     assert [v.score is None for v in verdicts] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    "verifier",
+    [
+        {"name": "majority"},
+        {"name": "likelihood"},
+        {"name": "conditioning", "against": "blur"},
+        {"name": "small_scorer", "model": "clip"},
+        {"name": "reward_model", "model": "rm"},
+        {"name": "views", "max_new_tokens": 8},
+        {"name": "own_caption", "ask": "list the objects .", "max_new_tokens": 16},
+    ],
+    ids=lambda one: one["name"],
+)
+def test_hostile_answers_leave_the_verdicts_of_the_others_as_they_are(made, verifier, tmp_path):
+    prompts, tools = made
+    prompt = next(p for p in prompts if p.skill == "count")
+    canary = tmp_path / "canary"
+    texts = [file.read_bytes().decode("utf-8", "surrogatepass") for file in FILES]
+    hostile = [text.replace("{canary}", str(canary)) for text in texts] + ["a" * 1_000_000, "[" * 100_000, "\ud800"]
+    (alone,) = found(tools, [group(prompt, *["2"] * 60, "3")], **verifier)
+    (among,) = found(tools, [group(prompt, *["2"] * 60, "3", *hostile)], **verifier)
+    assert not canary.exists()
+    assert len(among) == 61 + len(hostile)
+    assert all(v.model_dump_json() and v.reason != "crash" for v in among)
+    ranks_alone = verifier["name"] in ("likelihood", "small_scorer")
+    for before, after in zip(alone, among[:61], strict=True):
+        assert (before.score is None) == (after.score is None)
+        if not ranks_alone and before.score is not None:
+            assert (after.passed, after.score) == (before.passed, pytest.approx(before.score, abs=1e-4))
+    # What no model can read has no score, and says why.
+    if verifier["name"] in ("likelihood", "conditioning", "small_scorer", "reward_model"):
+        assert (among[-1].score, among[-1].reason) == (None, "refused")
 
 
 def test_a_lost_picture_has_no_similarity(made):
