@@ -35,8 +35,8 @@ SETS = {
 def small(name: str, **sizes: Any) -> Recipe:
     """The shipped recipe on few prompts."""
     given = yaml.safe_load((RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
-    given["prompts"] |= {"pool": 60, "validation": 9, "holdout": 40, "report": 9}
-    given["generate"] |= {"batch_size": 128, "rows_per_file": 30}
+    given["prompts"] |= {"pool": 40, "validation": 9, "holdout": 30, "report": 9}
+    given["generate"] |= {"batch_size": 128, "rows_per_file": 30, "max_new_tokens": 20}
     given["evaluate"] = {"max_new_tokens": 20, "pass_at_k": None}
     given["promote"] = {"min_items": 9}
     return recipe.parse({**given, **sizes})
@@ -88,7 +88,7 @@ def test_draw_it_again_verifies_a_drawers_real_completions_in_a_real_round(drawe
     chosen = small("draw-again", train={"max_steps": 4, "batch_size": 8})
     found = ran(settings_in(tmp_path), "draw-again", str(drawer), chosen, 400, tmp_path)
     verdicts = verdicts_of(found["verify"])
-    assert len(verdicts) == 60 * 8
+    assert len(verdicts) == 40 * 8
     assert {v.verifier for v in verdicts} == {"draw"}
     assert all(v.error is None and v.score is not None for v in verdicts)
     assert {"match", "partial"} <= {v.reason for v in verdicts} <= {"match", "partial", "wrong", "unparsed"}
@@ -112,7 +112,7 @@ def test_a_model_that_cannot_play_is_told_so_and_the_round_ends_in_order(name: s
     end = loop.run_in_process(settings, BeginOptions(loop=name, recipe=pretty(chosen.model_dump(mode="json")).decode()))
     made = rounds.manifests(store, name, 1)
     verdicts = verdicts_of(list(Artifact.open(store, made["verify"].uri, GROUPS).rows()))
-    assert len(verdicts) == 60 * 8
+    assert len(verdicts) == 40 * 8
     assert all(v.score is not None and v.error is None for v in verdicts)
     assert end.state in ("PROMOTED", "REFUSED", "FAILED"), end.reason
 
