@@ -99,15 +99,13 @@ class Survey:
             one.add(row, [image.sha256 for image in prompt.images])
 
     def finish(self) -> Decisions:
-        """All that can only be said at the end: near duplicates of text and by vectors; diversity, caps, balance and mean lengths of the round's own
-        groups; and which of the earlier ones come again."""
+        """All that can only be said at the end: near duplicates of text and by vectors; diversity, caps, balance and mean
+        lengths of the round's own groups; and which of the earlier ones come again."""
         own = slice(self._own)
         codes, keys = np.frombuffer(self._codes, dtype=np.uint8), np.frombuffer(self._keys, dtype=np.uint64)
         rates = np.frombuffer(self._rates, dtype=np.float64)[own]
-        skills, bands = (
-            np.frombuffer(self._skills, dtype=np.uint32)[own],
-            np.frombuffer(self._bands, dtype=np.uint8)[own],
-        )
+        skills = np.frombuffer(self._skills, dtype=np.uint32)[own]
+        bands = np.frombuffer(self._bands, dtype=np.uint8)[own]
         if self._texts is not None:
             codes = self._texts.drop(codes)
         if self._alike is not None:

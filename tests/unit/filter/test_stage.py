@@ -23,6 +23,17 @@ MARKS = ("+-", "--", "++", "??", "uu", "+-+-", "-+")
 SKILLS = ("count", "count", "exist", "count", "read", "count", "exist")
 
 
+EVERYTHING: dict[str, Any] = {
+    "pairs": {"mean_length_ratio": 1.2, "choose": "best_worst"},
+    "dedup_text": {"of": "both"},
+    "diversity": {"keep": 18, "clusters": 4},
+    "per_difficulty": 7,
+    "decontaminate_ngram": 8,
+    "replay": {},
+}
+"""Filters that look at many rows, all at once."""
+
+
 def mixed(n: int) -> list[Group]:
     return [
         group(MARKS[i % 7], i // 2 * 2 if i % 5 == 0 else i, skill=SKILLS[i % 7], difficulty=i % 10 / 10)
@@ -117,7 +128,7 @@ def test_the_content_does_not_depend_on_the_size_of_shards_and_slices(
         monkeypatch.setattr(verify_stage, "SLICE", slice_size)
         found.add(
             filtered(
-                staging.store_at(tmp_path / str(number)), mixed(40), shard_size, per_skill=6, pairs={}
+                staging.store_at(tmp_path / str(number)), mixed(40), shard_size, per_skill=6, **EVERYTHING
             ).content_digest
         )
     assert len(found) == 1
@@ -125,7 +136,7 @@ def test_the_content_does_not_depend_on_the_size_of_shards_and_slices(
 
 def test_a_killed_stage_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = staging.store_at(tmp_path / "a")
-    whole = filtered(staging.store_at(tmp_path / "b"), mixed(20), pairs={})
+    whole = filtered(staging.store_at(tmp_path / "b"), mixed(20), **EVERYTHING)
     keep = stage._keep
     calls: list[int] = []
 
@@ -137,8 +148,8 @@ def test_a_killed_stage_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(stage, "_keep", dies)
     with pytest.raises(KeyboardInterrupt):
-        filtered(store, mixed(20), pairs={})
-    resumed = filtered(store, mixed(20), pairs={})
+        filtered(store, mixed(20), **EVERYTHING)
+    resumed = filtered(store, mixed(20), **EVERYTHING)
     assert len(calls) == 6
     assert (resumed.content_digest, resumed.counts) == (whole.content_digest, whole.counts)
 
