@@ -27,10 +27,6 @@ def test_the_tables_name_every_strategy_every_kind_and_every_engine() -> None:
     assert engines == ["transformers", "vllm", "endpoint"]
 
 
-def test_every_shipped_recipe_that_collects_in_its_own_way_is_in_a_table() -> None:
-    assert {name for *_, name in METHODS + TECHNIQUES} == set(recipes.names()) - {"dpo"}
-
-
 @pytest.mark.parametrize(("method", "strategy", "how", "name"), METHODS)
 def test_a_methods_recipe_uses_its_strategy(method: str, strategy: str, how: str, name: str) -> None:
     generate = recipes.load(name).generate
