@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +25,7 @@ from ratchet.verify.tally import Tally
 from ratchet.verify.tools import opened
 from ratchet.verify.workers import in_processes, workers
 
+log = logging.getLogger(__name__)
 SLICE = 1024
 """Groups held as records at once, whatever the size of a shard."""
 
@@ -67,7 +69,10 @@ def _tallies(
     for themselves."""
     indexes = range(len(parent.manifest.shards))
     count = min(workers(), len(indexes))
-    if count < 2 or context.config.asks_models:
+    if count > 1 and context.config.asks_models:
+        log.warning("verify works in one process, whatever RATCHET_WORKERS says: its verifiers ask models")
+        count = 1
+    if count < 2:
         yield from ((index, _shard(context, parent, writer, index, panel, spending)) for index in indexes)
         return
     for index, tally in in_processes(context, _shards, indexes, count):

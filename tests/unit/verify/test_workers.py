@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import ValidationError
 
 from ratchet.errors import RatchetError
 from ratchet.recipe import VerifyConfig
+from ratchet.recipe.verifiers import FAMILIES
 from ratchet.verify import stage
 from ratchet.verify.workers import VARIABLE, workers
 from tests.unit.verify import staging
@@ -42,7 +45,9 @@ def test_two_workers_make_what_one_makes(tmp_path: Path, monkeypatch: pytest.Mon
     assert made[0] == made[1]
 
 
-def test_panels_that_ask_models_stay_in_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_panels_that_ask_models_stay_in_one_process_and_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv(VARIABLE, "2")
     asks = VerifyConfig.model_validate({"verifiers": ["rubric"]})
     assert asks.asks_models
@@ -55,3 +60,19 @@ def test_panels_that_ask_models_stay_in_one_process(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(type(context.config), "asks_models", True)
     monkeypatch.setattr(stage, "in_processes", None)
     assert stage.run(context).rows == 11
+    assert "verify works in one process" in caplog.text
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_whoever_asks_a_model_is_known_to(family: str) -> None:
+    """Exactly the verifiers whose configuration names a judge or a model, and all of those that say a model decides."""
+    for model in get_args(FAMILIES[family]):
+        (name, *_) = get_args(model.model_fields["name"].annotation)
+        with_model = {"judge", "model"} & model.model_fields.keys()
+        assert (model.evidence != "model") or with_model, name
+        needed = {"most": 12} if name == "length" else {"schema": {}} if name == "json_schema" else {}
+        try:
+            config = VerifyConfig.model_validate({"verifiers": [{"name": name, **needed}]})
+        except ValidationError:
+            continue  # needs options that say nothing about models
+        assert config.asks_models == bool(with_model), name
