@@ -28,7 +28,11 @@ SKILLS = {"verifiers": ["prompt", {"name": "majority", "floor": 0.5}]}
 
 
 def context(
-    folder: Path, audit: dict[str, Any] | None, verifiers: dict[str, Any] = SKILLS, validation: int = 36
+    folder: Path,
+    audit: dict[str, Any] | None,
+    verifiers: dict[str, Any] = SKILLS,
+    validation: int = 36,
+    groups: int = 5,
 ) -> StageContext:
     """The verify stage of a round with the shipped seed. Its store refuses to read holdout and report."""
     store = FolderStore(str(folder))
@@ -40,7 +44,7 @@ def context(
         "verify",
         Fenced(str(folder)),
         opened,
-        {"generate": parent(store, "generate", [rows.group(n) for n in range(5)])},
+        {"generate": parent(store, "generate", [rows.group(n) for n in range(groups)])},
     )
 
 
@@ -137,6 +141,28 @@ def test_too_little_precision_stops_the_stage_with_the_numbers_and_keeps_the_aud
 def test_enough_precision_lets_the_round_go_on(tmp_path: Path) -> None:
     one = context(tmp_path, {**AUDIT, "min_precision": {"majority": 0.01, "combined": 0.9}})
     assert run_step(one).rows == 5
+
+
+def test_judges_that_answer_too_show_whether_they_prefer_their_own_answers(tmp_path: Path) -> None:
+    again = {"name": "self_check", "judge": "other", "expects": "answer", "template": "{question}"}
+    verify_ = {"verifiers": [again, "majority"], "judges": {"other": {"model": "other", "max_new_tokens": 8}}}
+    one = context(tmp_path, {**AUDIT, "prompts": 9, "judges_answer": True}, verify_, groups=0)
+    model = models.upload(FolderStore(str(tmp_path)), SEED_DIR, "other")
+    opened = one.round.model_copy(update={"models": {"other": model}})
+    again_ = context_of("verify", one.store, opened, one.parents)
+    run_step(again_)
+    found = kept(again_)
+    assert set(found.models) == {opened.seed.label, model.label}
+    assert found.answers == 9 * 2 * 3
+    checked, majority = found.of("self_check"), found.of("majority")
+    assert checked is not None
+    assert majority is not None
+    # It is the seed under another name, so there is nothing to prefer.
+    assert checked.self_preference is not None
+    assert checked.self_preference.n > 9
+    assert not checked.self_preference.there
+    assert majority.self_preference is None
+    assert found.spent["other"]["calls"] > 0
 
 
 def test_validation_is_part_of_the_stages_key_only_where_it_is_audited(tmp_path: Path) -> None:
