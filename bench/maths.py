@@ -1,7 +1,7 @@
 """The maths verifier over math-verify in a loop: on math-verify's own test cases, and on answers as models give them.
 
 Its cases ship with its sources and not with its wheel: they are downloaded once from the package index, unless MATH_VERIFY_SOURCES
-names a folder that has them. Each turn asks a fresh worker, whose CPU time counts as ours.
+names a folder that has them. The worker's CPU time counts as ours; both sides are warm, and neither is started anew between turns.
 """
 
 from __future__ import annotations
@@ -80,13 +80,12 @@ def _right(said: Sequence[bool | None], known: Sequence[Case]) -> int:
 
 
 def asked(known: Sequence[Case], where: Where) -> Turn:
-    """One turn of the verifier, through `verify` and one group a reference, with a fresh worker."""
+    """One turn of the verifier, through `verify` and one group a reference."""
     config = MathsConfig(answer=where)
     verifier = RULE_BUILDERS["maths"](config, None)
     process = worker("maths", config.seconds, config.memory_mib)
-    process.close()
     groups = [_group(case) for case in known]
-    process.ask({"gold": "1", "given": "1", "take": where})  # it starts: once a stage, and once a turn here
+    process.ask({"gold": "1", "given": "1", "take": where})  # it starts, once
     before = _cpu(process)
     found = verifier.verify(groups)
     return Turn([verdict.passed for (verdict,) in found], _cpu(process) - before)

@@ -70,18 +70,20 @@ def _group(reference: str, number: int) -> Group:
         source="bench",
         reference=reference,
     )
-    return Group(prompt=prompt, completions=tuple(_completion(i, text) for i, text in enumerate(_texts(reference))))
+    return Group(
+        prompt=prompt, completions=tuple(_completion(i, text) for i, text in enumerate(_texts(reference, number)))
+    )
 
 
-def _texts(reference: str) -> Sequence[str]:
+def _texts(reference: str, number: int) -> Sequence[str]:
     return (
         reference,
         f"<answer>{reference}</answer>",
-        f"<think>{CHAIN}</think><answer>{reference}</answer>",
+        f"<think>{number}. {CHAIN}</think><answer>{reference}</answer>",
         f"\\boxed{{{reference}}}",
         f"The answer is {reference}.",
-        "I cannot see it",
-        f"{reference} and 7",
+        f"I cannot see it in {number}",
+        f"{reference} and {number}",
         "",
     )
 

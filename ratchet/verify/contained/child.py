@@ -8,6 +8,7 @@ one request is limited by a timer whose signal ends the process, since computing
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import os
@@ -36,6 +37,7 @@ def main() -> None:
     _reply(replies, {"ok": "ready"})
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     while (request := _request(sys.stdin.buffer)) is not None:
+        # It stands still while the process waits, and is set anew for the next request.
         signal.setitimer(signal.ITIMER_PROF, seconds)
         try:
             reply = {"ok": answer(request)}
@@ -43,7 +45,6 @@ def main() -> None:
             reply = {"error": "out of memory", "memory": True}
         except Exception as error:
             reply = {"error": f"{type(error).__name__}: {error}"[:_LONGEST]}
-        signal.setitimer(signal.ITIMER_PROF, 0)
         _reply(replies, reply)
 
 
@@ -139,16 +140,16 @@ def _maths() -> Callable[[Any], str]:
 
 def _python() -> Callable[[Any], str | None]:
     """Parses a program, which is never run. Replies what is wrong with it, or null."""
-    import ast
+    return parse_python
 
-    def parse(source: Any) -> str | None:
-        try:
-            tree = ast.parse(source)
-        except (SyntaxError, ValueError, RecursionError) as error:
-            return f"{type(error).__name__}: {error}"[:_LONGEST]
-        return None if tree.body else "there is no statement in it"
 
-    return parse
+def parse_python(source: str) -> str | None:
+    """What is wrong with a program, which is never run; None where it parses."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        return f"{type(error).__name__}: {error}"[:_LONGEST]
+    return None if tree.body else "there is no statement in it"
 
 
 def _schema() -> Callable[[Any], str | None]:

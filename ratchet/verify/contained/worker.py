@@ -122,25 +122,26 @@ class Worker:
             self._stopped()
 
     def _receive(self, seconds: float) -> dict[str, Any]:
+        """The one reply that is to come: nothing follows it, so what the pipe holds is read at once."""
         deadline = time.monotonic() + seconds
-        (size,) = struct.unpack(">I", self._read(4, deadline))
-        reply: dict[str, Any] = json.loads(self._read(size, deadline))
+        got = self._piece(deadline)
+        while len(got) < 4 or len(got) < 4 + struct.unpack(">I", got[:4])[0]:
+            got += self._piece(deadline)
+        reply: dict[str, Any] = json.loads(got[4:])
         return reply
 
-    def _read(self, size: int, deadline: float) -> bytes:
+    def _piece(self, deadline: float) -> bytes:
         assert self._process is not None
         assert self._process.stdout is not None
-        pipe, got = self._process.stdout.fileno(), b""
-        while len(got) < size:
-            ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                self.close()
-                raise Stopped(TIMEOUT, f"not done within {self.seconds:g} s of CPU time, nor long after by the clock")
-            piece = os.read(pipe, size - len(got))
-            if not piece:
-                self._stopped()
-            got += piece
-        return got
+        pipe = self._process.stdout.fileno()
+        ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            self.close()
+            raise Stopped(TIMEOUT, f"not done within {self.seconds:g} s of CPU time, nor long after by the clock")
+        piece = os.read(pipe, 1 << 16)
+        if not piece:
+            self._stopped()
+        return piece
 
     def _stopped(self) -> None:
         """Raise what ended the process."""

@@ -34,6 +34,7 @@ class Lexicon:
         for name, synonyms in table.items():
             for one in (*synonyms, name):
                 self._object[_singular(_words(one))] = name
+        self._first = frozenset(words[0] for words in self._object if words)
         self._longest = min(_LONGEST_NAME, max(map(len, self._object), default=1))
 
     def named(self, text: str) -> frozenset[str]:
@@ -49,10 +50,11 @@ class Lexicon:
         return frozenset(found)
 
     def _at(self, words: tuple[str, ...], place: int) -> tuple[int, str | None]:
-        for size in range(self._longest, 0, -1):
-            name = self._object.get(words[place : place + size])
-            if name is not None and place + size <= len(words):
-                return size, name
+        if words[place] in self._first:
+            for size in range(self._longest, 0, -1):
+                name = self._object.get(words[place : place + size])
+                if name is not None:
+                    return size, name
         return 1, None
 
 

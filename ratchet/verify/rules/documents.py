@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import orjson
 
 from ratchet.recipe.verifiers.base import Where
 from ratchet.recipe.verifiers.forms import PythonConfig, SchemaConfig, SvgConfig
 from ratchet.records import Prompt
 from ratchet.verify.contained import Contained, worker
+from ratchet.verify.contained.child import parse_python
 from ratchet.verify.extract import AMBIGUOUS, UNPARSED, answers, fenced
 from ratchet.verify.protocol import Finding, Rule
 from ratchet.verify.rules.reading import CUT, MATCH, TOO_LONG
@@ -16,6 +19,9 @@ from ratchet.verify.rules.svg import SvgRefused, parse_svg
 LONGEST = 200_000
 """Characters of a document that are parsed."""
 MEMORY_MIB = 512
+SHORT = 400
+_WARNED = re.compile(r"\\|[0-9.][A-Za-z_]")
+"""Odd escapes and numbers run into words: Python's parser warns of these, which are a process's own affair."""
 _CALLS = "draw(shapes=[1, 2])"
 _DRAWING = '<svg xmlns="http://www.w3.org/2000/svg"><circle r="1"/></svg>'
 
@@ -48,7 +54,7 @@ def python(config: PythonConfig) -> Contained:
         source = _document(answer, config.answer)
         if isinstance(source, Finding):
             return source
-        wrong = asked.ask(source)
+        wrong = parse_python(source) if _is_harmless(source) else asked.ask(source)
         return MATCH if wrong is None else Finding(0.0, False, "no_python", wrong)
 
     made = Rule(config.called, "1", check, lambda p: f"{p.reference or _CALLS}(", needs_reference=False)
@@ -69,6 +75,11 @@ def svg(config: SvgConfig) -> Rule:
         return MATCH
 
     return Rule(config.called, "1", check, lambda p: f"{p.reference or _DRAWING}</svg>", needs_reference=False)
+
+
+def _is_harmless(source: str) -> bool:
+    """Whether the parser can be trusted with it here: too short to nest deep, and nothing that it warns of."""
+    return len(source) <= SHORT and _WARNED.search(source) is None
 
 
 def _document(answer: str, where: Where) -> str | Finding:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,8 @@ from ratchet.errors import VerifierUnavailable
 from ratchet.verify.contained import Stopped, Worker
 from ratchet.verify.contained.child import MOST_DEPTH
 from ratchet.verify.limits import Overtime, within
+from ratchet.verify.rules.documents import SHORT
+from tests.unit.verify.rules_table import asked, built
 
 
 @pytest.fixture
@@ -46,6 +49,17 @@ def test_a_program_is_parsed_and_never_run(python: Worker, tmp_path: object) -> 
 @pytest.mark.parametrize("source", ["x = 1\x00", "\ud800", "(" * 100_000, "x = " + "[" * 300 + "]" * 300])
 def test_what_python_refuses_is_said(python: Worker, source: str) -> None:
     assert "Error" in python.ask(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["-" * SHORT, "(" * SHORT, "[" * 150 + "]" * 150, "a." * 199 + "a", "x=" * 199 + "1", "'\\d'", "1if x else 2", ""],
+)
+def test_short_programs_are_judged_alike_here_and_in_the_worker(python: Worker, source: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        finding = built("python").check(asked("?", None), source)
+    assert (finding.passed is True) == (python.ask(source) is None)
 
 
 def test_a_pattern_that_explodes_ends_its_process_and_nothing_else(schema: Worker) -> None:
