@@ -36,7 +36,13 @@ def configs() -> dict[str, Any]:
 
 def test_the_table_names_every_verifier_in_its_family() -> None:
     assert {name for _, _, name, _, _ in METHODS} == NAMES - {OWN}
-    words = {"rule": "rule", "form": "form", "model": ("judge", "measure"), "votes": "vote", "environment": "environment"}
+    words = {
+        "rule": "rule",
+        "form": "form",
+        "model": ("judge", "measure"),
+        "votes": "vote",
+        "environment": "environment",
+    }
     for family, _, name, _, _ in METHODS:
         assert family in words[configs()[name].evidence], name
 
@@ -76,7 +82,11 @@ def test_a_filters_recipe_sets_it(what: str, setting: str, reasons: str, recipe:
 
 def test_every_shipped_recipe_is_in_a_table_of_collection_or_organisation() -> None:
     collection = (ROOT / "docs" / "collection.md").read_text(encoding="utf-8")
-    shown = set(re.findall(r"^\|.*\| `([\w-]+)` \|$", collection, re.M)) | {r for *_, r in METHODS} | {r for *_, r in FILTERS}
+    shown = (
+        set(re.findall(r"^\|.*\| `([\w-]+)` \|$", collection, re.M))
+        | {r for *_, r in METHODS}
+        | {r for *_, r in FILTERS}
+    )
     assert set(recipes.names()) - {"dpo"} <= shown
 
 

@@ -20,6 +20,7 @@ from ratchet.tinyworld.seed import SEED_DIR
 from tests import tiny
 
 POOL, VALIDATION = 18, 27
+MOST_TOKENS = 128
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,10 @@ def _smaller(name: str) -> recipes.Recipe:
     raw = recipes.load(name).model_dump(mode="json")
     raw["prompts"].update(pool=POOL, validation=VALIDATION, skills=None)
     raw["generate"].update(prompts=12 if raw["generate"]["weakness"] else None, rows_per_file=POOL)
+    # Some are sized for models that have more positions than the tiny one.
+    for one in (raw["generate"], *raw["generate"]["strategy"]):
+        if one["max_new_tokens"] is not None:
+            one["max_new_tokens"] = min(one["max_new_tokens"], MOST_TOKENS)
     if raw["generate"]["tune"]:
         raw["generate"]["tune"].update(prompts=9, k=2)
     return recipes.parse(raw)
