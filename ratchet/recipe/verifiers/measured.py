@@ -17,7 +17,7 @@ Template = Annotated[str, AfterValidator(checker("answer", may=("question",)))]
 class MeasuredBase(VerifierBase):
     """A number for each answer, as a score in 0..1 by a function that keeps the order, or by its rank in the group.
 
-    Rank: the share of the group's other answers with a smaller number, equal ones counting half; .5 is the middle.
+    Rank: the place among the group's different numbers, 0 the smallest and 1 the largest; a group with one alone is unscored.
     """
 
     evidence: ClassVar[Literal["model"]] = "model"

@@ -70,18 +70,17 @@ class Measured:
 
 
 def ranks(values: Sequence[float | None]) -> list[float | None]:
-    """Each value's rank among the others, 0..1: the share that is smaller, equal ones counting half. None: it is alone.
+    """Each value's rank among the different ones, 0..1 from the smallest to the largest. None: there is no other.
 
-    Equal are values that agree to DIGITS digits.
+    Equal are values that agree to DIGITS digits, and they count once: how often an answer was given is a vote, which this
+    is not. Counted as often as they come, the middle of a group would be its majority, whatever is measured.
     """
     known = [None if value is None else round(value, DIGITS) for value in values]
-    there = [value for value in known if value is not None]
-    if len(there) < 2:
+    order = sorted({value for value in known if value is not None})
+    if len(order) < 2:
         return [None] * len(values)
-    return [
-        None if value is None else (sum(one < value for one in there) + (there.count(value) - 1) / 2) / (len(there) - 1)
-        for value in known
-    ]
+    place = {value: number / (len(order) - 1) for number, value in enumerate(order)}
+    return [None if value is None else place[value] for value in known]
 
 
 def logistic(value: float) -> float:
