@@ -109,12 +109,13 @@ def on_what(audit: AuditResult) -> str:
 def no_better(audit: AuditResult) -> str:
     """Which verifiers cannot be told from passing everything, and which could not be measured."""
     measured = [one for one in audit.verifiers if not is_baseline(one)]
+    compared = [one for one in measured if not one.is_truth and one.precision.share is not None]
     unknown = [audited_name(one) for one in measured if not one.is_truth and one.precision.share is None]
-    weak = [audited_name(one) for one in measured if one.precision.share is not None and not one.better_than_constant]
+    weak = [audited_name(one) for one in compared if not one.better_than_constant]
     said = []
     if weak:
         said.append(f"No better than passing everything, as far as these answers can tell: {listed(weak)}.")
-    elif len(unknown) < len(measured):
+    elif compared:
         said.append("Every verifier that was measured is better than passing everything.")
     if unknown:
         said.append(f"Passed nothing, so that its precision is not known: {listed(unknown)}.")

@@ -148,6 +148,8 @@ def test_an_audit_that_stopped_its_round_is_shown_without_any_verdicts(tmp_path:
 def test_where_all_verifiers_are_good_that_is_said() -> None:
     good = audit().model_copy(update={"verifiers": tuple(v for v in audit().verifiers if v.verifier == "exact")})
     assert organising_words.no_better(good) == "Every verifier that was measured is better than passing everything."
+    truth = audit().model_copy(update={"verifiers": audit().verifiers[:1]})
+    assert organising_words.no_better(truth) == "Right by definition, since it is part of the truth here: numeric."
     line = organising_words.audit_line(good)
     assert line.startswith("precision exact 94.9% (37.5% of the answers are right); every verifier")
 
