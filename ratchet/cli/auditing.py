@@ -68,12 +68,13 @@ def _print(found: AuditResult) -> None:
     from ratchet.report import organising_words as words
     from ratchet.verify.audit import showing
 
-    console.print(words.on_what(found), highlight=False, markup=False)
+    console.print(f"{words.on_what(found)}\n", highlight=False, markup=False)
     for head, cells in ((showing.RIGHTS, showing.rights), (showing.BIASES, showing.biases)):
-        table = Table(box=None, padding=(1, 1, 0, 0), collapse_padding=True, pad_edge=False)
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
         for number, name in enumerate(head):
             table.add_column(name, justify="left" if number < 1 else "right")
         for one in found.verifiers:
             table.add_row(*cells(one))
         console.print(table)
+        console.print()
     console.print(words.no_better(found), highlight=False, markup=False)
