@@ -24,7 +24,7 @@ PANEL = {"verifiers": ["prompt", "exact", "numeric", "yes_no"], "policy": "mean"
 
 def measure(quick: bool) -> list[Result]:
     """The ratio of wall seconds, turn by turn: one worker, then two."""
-    size, turns = Size(4_000 if quick else 60_000, shard_size=1000), 2 if quick else 5
+    size, turns = Size(4_000 if quick else 100_000, shard_size=1000), 2 if quick else 5
     one_core()
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(folder)
