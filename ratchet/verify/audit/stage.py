@@ -29,6 +29,8 @@ def audited(context: StageContext, tools: Tools) -> AuditResult | None:
         tools.spending.begin(f"{context.prefix}#audit")
         with context.clock("audit"):
             found = _measured(context, tools, config)
+        if not context.config.asks_models:
+            tools.close()  # nobody else needs the seed, and workers need its memory
         # Taken here, so that no file of the stage counts it for its own.
         spent = spent_in_words(tools.spending.take(), tools.judges)
         found = found.model_copy(update={"spent": spent})
