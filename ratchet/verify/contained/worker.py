@@ -97,6 +97,8 @@ class Worker:
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         # One order of sets in every process: the same answer has the same verdict.
         environment |= {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+        # Answers to one prompt are much alike: what sympy found out about one helps with the next.
+        environment["SYMPY_CACHE_SIZE"] = "20000"
         command = [sys.executable, "-P", str(_CHILD), self.task, str(self.seconds), str(self.memory_mib)]
         pipe = subprocess.PIPE
         self._parents = self._process  # after a fork it is the parent's, to end and to wait for
