@@ -34,10 +34,10 @@ def build(config: StepValuesConfig, tools: Tools) -> Asking:
         drawn = judge.params().model_copy(update={"k": config.continuations, "temperature": config.temperature})
         replies = judge.ask([_question(cases[i], start) for i, start in begun], drawn)
         values: list[list[_Value]] = [[] for _ in cases]
-        judged = _ends(begun, replies, cases, drawn)
+        judged = rights(_ends(begun, replies, cases, drawn), bank=tools.bank)
         for (i, _), answers, right in zip(begun, replies, judged, strict=True):
             values[i].append(_value(answers, right, judge.tokens(answers)))
-        final = rights([_group(case.prompt, [case.text], drawn) for case in cases])
+        final = rights([_group(case.prompt, [case.text], drawn) for case in cases], bank=tools.bank)
         return [
             too_many(len(ends[i]), config.most)
             if len(ends[i]) > config.most
@@ -66,13 +66,12 @@ def _ends(
     replies: Sequence[tuple[Answer, ...]],
     cases: Sequence[Case],
     drawn: SamplingParams,
-) -> list[list[bool | None]]:
-    """Which ends are right by the prompt's own verifiers."""
-    groups = [
+) -> list[Group]:
+    """The ends that the model came to, for the prompt's own verifiers."""
+    return [
         _group(cases[i].prompt, [joined(start, one.text) for one in answers], drawn)
         for (i, start), answers in zip(begun, replies, strict=True)
     ]
-    return rights(groups)
 
 
 def _group(prompt: Prompt, texts: Sequence[str], drawn: SamplingParams) -> Group:
