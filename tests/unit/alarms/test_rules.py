@@ -193,3 +193,28 @@ def test_a_recipe_takes_thresholds_actions_and_null() -> None:
     given_ = load("{name: a, alarms: {entropy: {fall: 0.3, action: stop}, tail: null}}").alarms
     assert given_.entropy is not None
     assert (given_.entropy.fall, given_.entropy.action, given_.tail) == (0.3, "stop", None)
+
+
+@given(at_8=st.floats(0, 1), share=st.floats(0, 1))
+def test_diversity_fires_at_every_lower_pass_at_k_and_never_without_a_higher_pass_rate(
+    at_8: float, share: float
+) -> None:
+    def with_rate(rate: float, chance: float) -> dict[str, Alarm]:
+        return fired(seen(pass_rate=rate, pass_at_k={"1": rate, "8": chance}))
+
+    if "diversity" in with_rate(0.55, at_8):
+        assert "diversity" in with_rate(0.55, at_8 * share)
+    assert "diversity" not in with_rate(0.5, at_8)
+
+
+@given(tokens=st.floats(0.1, 100), factor=st.floats(1, 10))
+def test_length_fires_at_every_longer_answer_than_one_that_is_too_long(tokens: float, factor: float) -> None:
+    if tokens > 10 and "length" in fired(seen(tokens=tokens)):
+        assert "length" in fired(seen(tokens=tokens * factor))
+
+
+@given(score=st.floats(0, 1), accuracy=st.floats(0, 1))
+def test_hacking_needs_a_higher_score_and_a_lower_accuracy(score: float, accuracy: float) -> None:
+    if "hacking" in fired(seen(score=score, champion={**SKILLS, "": Measured(accuracy, 900)})):
+        assert score > 0.5
+        assert accuracy < 0.6
