@@ -189,7 +189,7 @@ def _checker(config: VerifierBase, recipe: Recipe, answers: Supplier) -> Supplie
         return answers
     if config.evidence == "environment":
         return "environment"
-    if config.evidence != "model":
+    if config.evidence != "model" or config.labelled:
         return "rule"
     judge = recipe.verify.judges.get(str(getattr(config, "judge", SEED)), JudgeConfig())
     served = isinstance(judge.engine, EndpointConfig) and judge.engine.serves == "teacher"

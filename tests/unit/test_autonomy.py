@@ -204,6 +204,9 @@ def test_a_person_who_promotes_is_the_one_who_decides() -> None:
         ({"verifiers": {"name": "rubric", "judge": "j"}, "judges": {"j": {"model": "hf://a/b"}}}, "external", "A3"),
         ({"verifiers": {"name": "rubric", "judge": "j"}, "judges": {"j": {"engine": "endpoint"}}}, "external", "A3"),
         ({"verifiers": "navigate"}, "environment", "A4"),
+        ({"verifiers": "step_values"}, "rule", "A2"),
+        ({"verifiers": "pairwise"}, "self", "A4"),
+        ({"verifiers": {"name": "pairwise", "against": "reference"}}, "rule", "A2"),
         ({"verifiers": ["prompt", "majority"]}, "rule", "A2"),
     ],
 )

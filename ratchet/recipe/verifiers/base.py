@@ -28,6 +28,11 @@ class VerifierBase(Record):
     def called(self) -> str:
         return self.label or self.name
 
+    @property
+    def labelled(self) -> bool:
+        """Whether it also reads the prompt's reference, though it decides from something else."""
+        return False
+
 
 class OwnConfig(VerifierBase):
     """The verifiers that each prompt names."""

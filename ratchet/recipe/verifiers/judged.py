@@ -50,6 +50,10 @@ class RubricConfig(ScaleBase):
         Annotated[str, having("question", "answer", may=("criteria", "lowest", "highest", "reference"))] | None
     ) = Field(None, description="what the judge reads; {reference} shows it the prompt's reference")
 
+    @property
+    def labelled(self) -> bool:
+        return self.template is not None and "{reference}" in self.template
+
 
 class CritiqueConfig(ScaleBase):
     """A critique first, then scores with the critique in view (LLaVA-Critic, arXiv 2410.02712; SIMA's criteria, 2405.15973)."""
@@ -83,6 +87,10 @@ class PairwiseConfig(JudgedBase):
         if len({word.strip().casefold() for word in self.words} - {""}) != 3:
             raise ValueError(f"words {', '.join(self.words)} are not three different words")
         return self
+
+    @property
+    def labelled(self) -> bool:
+        return self.against == "reference"
 
 
 class ClaimsConfig(JudgedBase):
@@ -169,6 +177,10 @@ class StepValuesConfig(StepBase):
     name: Literal["step_values"] = "step_values"
     continuations: int = Field(8, ge=1, le=256, description="from each step")
     temperature: float = Field(1.0, gt=0)
+
+    @property
+    def labelled(self) -> bool:
+        return True
 
 
 JudgedFamily = (
