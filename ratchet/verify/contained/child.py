@@ -131,7 +131,9 @@ def _maths() -> Callable[[Any], str]:
 
     def compare(request: Any) -> str:
         gold, text, take = gold_of(request["gold"]), request["given"], request["take"]
-        given = read(text) if take != "first" else tuple(prominent(text, _LONGEST)[-1:])
+        given = gold if text == request["gold"] else read(text)
+        if take == "first":
+            given = tuple(prominent(text, _LONGEST)[-1:])
         if not gold or not given:
             return "unparsed" if gold else "bad_reference"
         if not equal(gold, given):
