@@ -209,6 +209,12 @@ def pass_at_k_unbiased(n: int, c: int, k: int) -> float:
     return 1.0 - math.comb(n - c, k) / math.comb(n, k)
 
 
+def entropy(counts: Sequence[int]) -> float:
+    """Of a distribution given by counts, in nats; 0 of nothing. Their order does not matter, to the last bit."""
+    total = sum(counts)
+    return -math.fsum(n / total * math.log(n / total) for n in counts) + 0.0 if total else 0.0
+
+
 def _floats(values: Values) -> Floats:
     return np.asarray(values, dtype=np.float64)
 

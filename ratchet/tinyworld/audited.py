@@ -36,10 +36,10 @@ from ratchet.tinyworld.world import SKILLS, Item, items, prompt_of
 from ratchet.verify.audit import showing
 from ratchet.verify.audit.auditing import Watch, audit, silent
 from ratchet.verify.audit.making import Wanted, measured, sampled_slice
-from ratchet.verify.audit.making import showing as looking_at
 from ratchet.verify.audit.result import Audited, AuditResult
 from ratchet.verify.audit.slices import Slice
 from ratchet.verify.panel import panel_of
+from ratchet.verify.scratch import showing as looking_at
 from ratchet.verify.tools import Tools
 
 log = logging.getLogger(__name__)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterable
+from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
 from ratchet.recipe.verifiers.base import Where
+from ratchet.verify.text import normalise
 
 T = TypeVar("T", bound=Hashable)
 
@@ -24,6 +26,7 @@ _BOXED = "\\boxed{"
 _BRACE = re.compile(r"[{}]")
 _FENCE = re.compile(r"^[ \t]*```[^\n`]*(?:\n|$)", re.MULTILINE)
 _UNMARKED = frozenset({"auto", "whole", "first", "last"})
+_SHORT = 64
 
 
 class Extracted(NamedTuple, Generic[T]):
@@ -46,6 +49,19 @@ def extract(text: str, read: Callable[[str], Iterable[T]], where: Where = "auto"
     if every and where in ("first", "last"):
         return Extracted(every[0 if where == "first" else -1], None, readings)
     return Extracted(None, AMBIGUOUS if readings else UNPARSED, readings)
+
+
+def reading(text: str) -> str | None:
+    """What an answer says, in normal form, from its marked part if there is one; None where it says nothing or several."""
+    return _known(text) if len(text) <= _SHORT else _read(text)
+
+
+def _read(text: str) -> str | None:
+    return extract(text, lambda part: [plain] if (plain := normalise(part)) else []).value
+
+
+# Short answers are few and come again and again.
+_known = lru_cache(maxsize=4096)(_read)
 
 
 def answers(text: str, where: Where = "auto") -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ratchet.artifacts import ImageBank
 from ratchet.recipe import VerifyConfig
@@ -11,6 +11,8 @@ from ratchet.verify.applying import verdicts_of
 from ratchet.verify.environments import for_prompts
 from ratchet.verify.policy import judge
 
+Rights = Callable[[Sequence[Group]], list[list[bool | None]]]
+"""Says for each completion whether it is right; None where it cannot tell."""
 EVERY = VerifyConfig(verifiers=None, policy="all")
 """What each prompt itself names, and all must pass: no recipe can make it easier."""
 

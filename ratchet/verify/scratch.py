@@ -1,19 +1,25 @@
-"""Let an engine look at pictures that are made for a verdict and forgotten after it."""
+"""Let an engine, or the tools of verifiers, look at other pictures for a while: those made for a verdict, or another split's."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from ratchet.artifacts import ImageBank
-from ratchet.generate.engine import Engine
+
+
+class Looking(Protocol):
+    """What looks its pictures up in a bank."""
+
+    bank: ImageBank
 
 
 @contextmanager
-def showing(engine: Engine, pictures: ImageBank) -> Iterator[None]:
-    """The engine looks its pictures up in `pictures` while the block runs."""
-    before, engine.bank = engine.bank, pictures
+def showing(looking: Looking, pictures: ImageBank) -> Iterator[None]:
+    """It looks its pictures up in `pictures` while the block runs."""
+    before, looking.bank = looking.bank, pictures
     try:
         yield
     finally:
-        engine.bank = before
+        looking.bank = before

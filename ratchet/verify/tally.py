@@ -15,9 +15,8 @@ from ratchet.records import Completion, Group, Verdict
 from ratchet.verify.applying import NOT_GENERATED
 from ratchet.verify.disagreement import Pairs
 from ratchet.verify.policy import UNCHECKED, Decision, Judgement, policy_of
-from ratchet.verify.vitals import VitalsTally
+from ratchet.verify.vitals import MICRO, VitalsTally, share
 
-MICRO = 1_000_000
 _COUNTED = (
     "groups", "completions", "passed", "failed", "unscored", "solved",
     "negatives", "negatives_scored", "negatives_failed", "without_picture",
@@ -247,11 +246,7 @@ def _shares(counts: Counter[str]) -> dict[str, Any]:
             "scored": counts["negatives_scored"],
             "failed": counts["negatives_failed"],
         },
-        "accuracy": _share(counts["passed"], decided),
-        "mean_score": _share(counts["micros"], counts["scored"] * MICRO),
-        "solved": _share(counts["solved"], counts["groups"]),
+        "accuracy": share(counts["passed"], decided),
+        "mean_score": share(counts["micros"], counts["scored"] * MICRO),
+        "solved": share(counts["solved"], counts["groups"]),
     }
-
-
-def _share(part: int, whole: int) -> float | None:
-    return round(part / whole, 6) if whole else None

@@ -9,15 +9,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from pydantic import ConfigDict
 
 from ratchet.recipe import VerifyConfig
 from ratchet.records import Completion, Group, Prompt, Record, Verdict
-from ratchet.statistics import pass_at_k_unbiased
-from ratchet.verify.extract import AMBIGUOUS, UNPARSED, extract
+from ratchet.statistics import entropy, pass_at_k_unbiased
+from ratchet.verify.extract import AMBIGUOUS, UNPARSED, reading
 from ratchet.verify.policy import UNCHECKED, Judgement, judge
 from ratchet.verify.text import normalise
 
@@ -27,7 +26,6 @@ AGREEMENT = "agreement"
 _UNREADABLE = frozenset({AMBIGUOUS, UNPARSED})
 _YES_NO = ("yes", "no")
 _TYPE_WORDS = 2
-_SHORT = 64
 _HALF = 2
 
 
@@ -93,7 +91,7 @@ class VitalsTally:
             (c, v) for c, v in zip(group.completions, lists, strict=True) if c.finish_reason != "error" and c.honest
         ]
         if answers:
-            readings = {text: reading_of(text) for text in {c.text for c, _ in answers}}
+            readings = {text: reading(text) for text in {c.text for c, _ in answers}}
             self._judged(answers, readings, config)
             self._said([c for c, _ in answers], readings)
 
@@ -103,12 +101,12 @@ class VitalsTally:
         sizes: Counter[str] = Counter()
         alone = 0
         for text, number in Counter(c.text for c in answers).items():
-            reading = readings[text]
-            if reading is None:
+            said = readings[text]
+            if said is None:
                 alone += number
                 continue
-            sizes[reading] += number
-            first = reading.split(" ", 1)[0].rstrip(".,;:!")
+            sizes[said] += number
+            first = said.split(" ", 1)[0].rstrip(".,;:!")
             if first in _YES_NO:
                 counts[first] += number
         counts["answers"] += n
@@ -118,7 +116,7 @@ class VitalsTally:
         if n > 1:
             counts["voted"] += 1
             counts["agreement"] += round(MICRO * max(sizes.values(), default=0) / n)
-            counts["entropy"] += round(MICRO * entropy_of([*sizes.values(), *[1] * alone]))
+            counts["entropy"] += round(MICRO * entropy([*sizes.values(), *[1] * alone]))
             counts["distinct"] += len(sizes) + alone
 
     def _judged(
@@ -192,26 +190,26 @@ class VitalsTally:
             voted=counts["voted"],
             agreement=_mean(counts["agreement"], counts["voted"]),
             entropy=_mean(counts["entropy"], counts["voted"]),
-            distinct=_share(counts["distinct"], counts["voted"]),
+            distinct=share(counts["distinct"], counts["voted"]),
             decided=decided,
-            pass_rate=_share(passed, decided),
+            pass_rate=share(passed, decided),
             score=_mean(counts["score"], counts["scored"]),
             pass_at_k=self._pass_at_k(),
-            tail=_share(tail, solved),
+            tail=share(tail, solved),
             yes_no=counts["yes"] + counts["no"],
-            yes_ratio=_share(counts["yes"], counts["yes"] + counts["no"]),
-            tokens=_share(counts["tokens"], counts["answers"]),
-            clipped=_share(counts["clipped"], counts["answers"]),
-            unreadable=_share(counts["empty"] + counts["unparsed"], counts["answers"]),
+            yes_ratio=share(counts["yes"], counts["yes"] + counts["no"]),
+            tokens=share(counts["tokens"], counts["answers"]),
+            clipped=share(counts["clipped"], counts["answers"]),
+            unreadable=share(counts["empty"] + counts["unparsed"], counts["answers"]),
             promised={
                 name: Promise(groups=n, precision=_mean(counts[f"promised {name}"], n) or 0.0)
                 for name, n in self._named("promises ")
             },
             scores={name: _mean(counts[f"score {name}"], n) or 0.0 for name, n in self._named("scored ")},
             asked=self.questions.total(),
-            question_types=round(math.exp(entropy_of(list(self.questions.values()))), 6) if types else None,
+            question_types=round(math.exp(entropy(list(self.questions.values()))), 6) if types else None,
             top_question=types[0][0] if types else None,
-            top_question_share=_share(types[0][1], self.questions.total()) if types else None,
+            top_question_share=share(types[0][1], self.questions.total()) if types else None,
         )
 
     def _named(self, prefix: str) -> list[tuple[str, int]]:
@@ -247,32 +245,14 @@ class VitalsTally:
         return found
 
 
-def reading_of(text: str) -> str | None:
-    """What an answer says, in normal form, from its marked part if there is one; None where it says nothing or several."""
-    return _known(text) if len(text) <= _SHORT else _read(text)
-
-
-def _read(text: str) -> str | None:
-    return extract(text, lambda part: [plain] if (plain := normalise(part)) else []).value
-
-
-# Short answers are few and come again and again.
-_known = lru_cache(maxsize=4096)(_read)
-
-
-def entropy_of(sizes: Sequence[int]) -> float:
-    """Of a distribution given by counts, in nats."""
-    total = sum(sizes)
-    return -math.fsum(n / total * math.log(n / total) for n in sorted(sizes)) + 0.0 if total else 0.0
-
-
 def _question_type(prompt: Prompt) -> str:
     return " ".join(normalise(prompt.question).split(" ")[:_TYPE_WORDS])
 
 
 def _mean(micros: int, number: int) -> float | None:
-    return _share(micros, number * MICRO)
+    return share(micros, number * MICRO)
 
 
-def _share(part: int, whole: int) -> float | None:
+def share(part: int, whole: int) -> float | None:
+    """A share as results hold it; None of nothing."""
     return round(part / whole, 6) if whole else None

@@ -9,6 +9,7 @@ from ratchet.recipe import VerifyConfig
 from ratchet.recipe.audit import COMBINED
 from ratchet.recipe.verifiers import FAMILIES, OWN
 from ratchet.records import Verdict
+from ratchet.verify.applying import known
 from ratchet.verify.audit.baselines import Coin, Constant
 from ratchet.verify.audit.figures import figures
 from ratchet.verify.audit.result import Audited, AuditResult, Family
@@ -98,8 +99,6 @@ _KINDS = _kinds()
 
 
 def _known(panel: Panel, label: str) -> Mapping[str, Verifier]:
-    from ratchet.verify.applying import known
-
     return {label: known(label, panel.verifiers)}
 
 

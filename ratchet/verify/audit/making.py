@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,10 +17,11 @@ from ratchet.verify.audit.auditing import Watch, audit, silent
 from ratchet.verify.audit.labels import Label, labelled
 from ratchet.verify.audit.probes import lexicon_for
 from ratchet.verify.audit.result import AuditResult, Truth
-from ratchet.verify.audit.slices import Judged, Slice, cases_of, chosen, sampled
+from ratchet.verify.audit.slices import Slice, cases_of, chosen, sampled
 from ratchet.verify.environments import for_prompts
-from ratchet.verify.judging import rights
+from ratchet.verify.judging import Rights, rights
 from ratchet.verify.panel import panel_of
+from ratchet.verify.scratch import showing
 from ratchet.verify.tools import Tools
 
 
@@ -33,7 +33,7 @@ class Wanted:
     recipe: Recipe
     audit: AuditConfig
     labels: Mapping[str, Sequence[Label]] | None = None
-    judged: Judged = rights
+    judged: Rights = rights
     truth: Truth = "prompt"
 
 
@@ -70,16 +70,6 @@ def sampled_slice(
     judged = partial(rights, bank=bank) if wanted.judged is rights else wanted.judged
     cases = cases_of(prompts, answers, judged, lexicon_for(config.words, prompts), draw, for_prompts(bank))
     return Slice(cases, wanted.truth, config.k, config.temperature, draw)
-
-
-@contextmanager
-def showing(tools: Tools, bank: ImageBank) -> Iterator[None]:
-    """The tools with the pictures of another split."""
-    before, tools.bank = tools.bank, bank
-    try:
-        yield
-    finally:
-        tools.bank = before
 
 
 def _engines(tools: Tools, wanted: Wanted) -> dict[str, Engine]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -15,10 +15,8 @@ from ratchet.generate.sampling import SamplingParams, derived_seed
 from ratchet.records import Completion, Group, Negative, Prompt
 from ratchet.verify.audit.probes import Probe, probes
 from ratchet.verify.audit.result import Truth
+from ratchet.verify.judging import Rights
 from ratchet.verify.protocol import Verifier
-
-Judged = Callable[[Sequence[Group]], list[list[bool | None]]]
-"""Which answers are right; None: it cannot tell."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def sampled(
 def cases_of(
     prompts: Sequence[Prompt],
     answers: Sequence[tuple[Completion, ...]],
-    judged: Judged,
+    judged: Rights,
     lexicon: Lexicon,
     draw: int,
     verifiers: Mapping[str, Verifier],

@@ -12,13 +12,12 @@ from functools import lru_cache
 import orjson
 
 from ratchet.generate.engine import Answer
+from ratchet.verify.extract import after_thinking
 from ratchet.verify.text import normalise, yes_no
 
 LONGEST = 32_000
 """Characters. A longer reply is no verdict."""
 
-_THOUGHT = re.compile(r"</think>", re.IGNORECASE)
-_THINK = re.compile(r"<think>", re.IGNORECASE)
 _BULLET = re.compile(r"(?:[-*•]|\d{1,3}[.)])[ \t]+(\S.*)")
 _NUMBER = r"(\d{1,3}(?:\.\d{1,3})?)(?:[ \t]*/[ \t]*(\d{1,3}))?"
 _ALONE = re.compile(_NUMBER)
@@ -30,9 +29,8 @@ def said(answer: Answer) -> str | None:
     """The reply without what was thought before it; None where it failed, was cut, is too long, or thinks without end."""
     if answer.error is not None or answer.finish_reason != "stop" or len(answer.text) > LONGEST:
         return None
-    ends = [found.end() for found in _THOUGHT.finditer(answer.text)]
-    rest = answer.text[ends[-1] :] if ends else answer.text
-    return None if _THINK.search(rest) else rest.strip()
+    rest = after_thinking(answer.text)
+    return None if rest is None else rest.strip()
 
 
 def read_yes_no(reply: str) -> bool | None:

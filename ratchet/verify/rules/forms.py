@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from string import ascii_lowercase
 
 from ratchet.recipe.verifiers.forms import FormatConfig, LengthConfig, RepetitionConfig
 from ratchet.records import Prompt
@@ -13,34 +14,6 @@ from ratchet.verify.rules.reading import MATCH
 
 _TAG = re.compile(r"</?(?:think|answer)>", re.IGNORECASE)
 _LONG_WORD = 40
-_SHORT_SENTENCE = [
-    "a",
-    "b",
-    "c",
-    "d",
-    "e",
-    "f",
-    "g",
-    "h",
-    "i",
-    "j",
-    "k",
-    "l",
-    "m",
-    "n",
-    "o",
-    "p",
-    "q",
-    "r",
-    "s",
-    "t",
-    "u",
-    "v",
-    "w",
-    "x",
-    "y",
-    "z",
-]
 
 
 def layout(config: FormatConfig) -> Rule:
@@ -114,7 +87,7 @@ def repetition(config: RepetitionConfig) -> Rule:
         passed = repeated <= config.most
         return Finding(1 - repeated, passed, "repeats_little" if passed else "repeats", f"{repeated:.3f}")
 
-    said = " ".join(_SHORT_SENTENCE)
+    said = " ".join(ascii_lowercase)
     return _form(config.called, check, lambda _: said, lambda _: "again " * (config.n * 40))
 
 

@@ -14,10 +14,11 @@ from typing import Any
 from ratchet.recipe.verifiers.votes import MajorityConfig
 from ratchet.records import Completion, Group, Part, Prompt, Verdict
 from ratchet.verify.protocol import Pace
+from ratchet.verify.vitals import AGREEMENT
 from ratchet.verify.voting.votes import Vote, votes
 
-AGREEMENT, ENTROPY = "agreement", "entropy"
-"""Parts of the verdicts: the majority's share of the voters, and how evenly the votes are spread (0..1)."""
+ENTROPY = "entropy"
+"""Part of the verdicts: how evenly the votes are spread (0..1). Another, AGREEMENT, is the majority's share of the voters."""
 _SHOWN = 80
 _ROUNDING = 1e-9
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ratchet.records import Group
 from ratchet.statistics import wilson
-from ratchet.verify.voting.majority import AGREEMENT
+from ratchet.verify.vitals import AGREEMENT
 
 
 class Estimate(NamedTuple):

@@ -18,11 +18,12 @@ from ratchet.generate.sampling import SamplingParams, derived_seed
 from ratchet.recipe.verifiers.votes import ViewsConfig
 from ratchet.records import Group, ImageRef, Part, Prompt, Verdict
 from ratchet.verify import self_check
+from ratchet.verify.extract import reading
 from ratchet.verify.judging import rights
 from ratchet.verify.protocol import Pace
 from ratchet.verify.scratch import showing
 from ratchet.verify.tools import Tools
-from ratchet.verify.voting.votes import labelled, reading
+from ratchet.verify.voting.votes import labelled
 
 _SHOWN = 40
 _ROUNDING = 1e-9

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ratchet.importing.answers import default_verifier
 from ratchet.records import Completion, Group, Prompt
+from ratchet.statistics import entropy
 from ratchet.verify import self_check
 from ratchet.verify.contained import Contained
-from ratchet.verify.extract import extract
+from ratchet.verify.extract import reading
+from ratchet.verify.judging import Rights
 from ratchet.verify.judging import rights as judged
 from ratchet.verify.protocol import Rule
 from ratchet.verify.rules import VERIFIERS, options, yes_no_answer
 from ratchet.verify.text import normalise
 
 YES_NO = ("yes", "no")
-
-Rights = Callable[[Sequence[Group]], list[list[bool | None]]]
-"""For each completion whether the verifiers that its prompt names pass it; None where they cannot tell."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +57,12 @@ class Vote:
     def entropy(self) -> float:
         """Of the distribution of answers, in nats; what cannot be read counts as an answer of its own."""
         alone = [1] * (self.voters - self.sizes.total())
-        return -sum(n / self.voters * math.log(n / self.voters) for n in (*self.sizes.values(), *alone)) + 0.0
+        return entropy([*self.sizes.values(), *alone])
 
     @property
     def evenness(self) -> float:
         """The entropy as a share of its largest value, that of voters who all say something else: 0..1."""
         return self.entropy / math.log(self.voters) if self.voters > 1 else 0.0
-
-
-def reading(text: str) -> str | None:
-    """What an answer says, in normal form, from its marked part if there is one; None where it says nothing or several."""
-    return extract(text, lambda part: [plain] if (plain := normalise(part)) else []).value
 
 
 def candidates(texts: Sequence[str]) -> list[str]:

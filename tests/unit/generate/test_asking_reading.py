@@ -12,7 +12,8 @@ from ratchet.generate.strategies.asking.novelty import Known, grams, most_of, op
 from ratchet.generate.strategies.asking.reading import question_of
 from ratchet.generate.strategies.asking.visplay import difficulty_reward, entropy_reward, soft_majority
 from ratchet.recipe.strategies.questions import NoveltyConfig
-from ratchet.verify.voting.votes import Vote, candidates, ranked, reading
+from ratchet.verify.extract import reading
+from ratchet.verify.voting.votes import Vote, candidates, ranked
 from tests.rows import prompt
 
 WORDS = st.lists(

@@ -12,8 +12,7 @@ from ratchet.recipe import VerifyConfig
 from ratchet.records import Completion, Group, Negative, Part, Shown, Verdict
 from ratchet.statistics import pass_at_k_unbiased
 from ratchet.verify.applying import verdicts_of
-from ratchet.verify.vitals import AGREEMENT, Vitals, VitalsTally
-from ratchet.verify.voting import majority
+from ratchet.verify.vitals import Vitals, VitalsTally
 from tests import rows
 
 CONFIG = VerifyConfig()
@@ -101,10 +100,6 @@ def test_votes_promise_the_mean_share_of_the_groups_that_they_judged() -> None:
     found = tally.vitals()
     assert found.promised["majority"].model_dump() == {"groups": 2, "precision": 0.75}
     assert found.scores == {"majority": 0.5}
-
-
-def test_the_promise_is_that_of_the_majority_verifiers_own_estimate() -> None:
-    assert AGREEMENT == majority.AGREEMENT
 
 
 def test_self_asked_questions_are_told_apart_by_their_first_words() -> None:
