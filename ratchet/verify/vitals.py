@@ -30,8 +30,14 @@ _HALF = 2
 
 
 class Promise(Record):
-    """What a vote promises by itself: the mean share of the winning answer over the groups that it judged. An upper bound
-    where errors are correlated."""
+    """The precision that a vote promises by itself: the mean share of the winning answer over the groups that it judged.
+
+    The assumption is that the model is calibrated as a sampler: an answer that it gives with probability p is right with
+    probability p, on average over the judged groups. Then the winner's share estimates the chance that it is right
+    (self-consistency as confidence: Wang et al. 2022). It is optimistic where errors are correlated, which votes cannot
+    see: a model that is always wrong in the same way promises 1. It is a little optimistic too because a winner of few
+    votes won by luck as well. So a low one is a reason not to train; a high one is none to trust: measure that on labels.
+    """
 
     groups: int
     precision: float

@@ -1,7 +1,7 @@
 """The majority of a group's own answers as its label (MM-UPT, arXiv 2505.22453).
 
 It amplifies errors where the model is right less than about half of the time: the agreement grows while the precision
-falls. So groups can be left out, unscored and with a reason, and `precision.estimated_precision` says without any label what
+falls. So groups can be left out, unscored and with a reason, and `vitals.Promise` says without any label what
 the votes promise at best.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ from ratchet.recipe import VerifyConfig
 from ratchet.recipe.verifiers.votes import MajorityConfig
 from ratchet.records import Group, Negative, Prompt, Shown, Verdict
 from ratchet.verify import apply
+from ratchet.verify.vitals import VitalsTally
 from ratchet.verify.voting.majority import Majority
-from ratchet.verify.voting.precision import estimated_precision
 from tests import rows
 from tests.unit.verify import staging
 
@@ -132,18 +133,23 @@ def voted(*groups: Group, **options: object) -> list[Group]:
     return apply(list(groups), [config.called], 10, {config.called: Majority(config)})
 
 
-def test_the_estimated_precision_is_the_mean_share_of_the_winners_of_judged_groups() -> None:
+def promised(groups: Sequence[Group], verifier: str = "majority") -> float | None:
+    tally = VitalsTally()
+    for one in groups:
+        tally.add(one, [completion.verdicts for completion in one.completions], VerifyConfig())
+    found = tally.vitals().promised.get(verifier)
+    return None if found is None else found.precision
+
+
+def test_the_promised_precision_is_the_mean_share_of_the_winners_of_judged_groups() -> None:
     made = voted(group("1", "1", "1", "2"), group("1", "1"), group("1", "2", "3", "4", "1"))
-    found = estimated_precision(made)
-    assert found is not None
-    assert found.value == pytest.approx((0.75 + 1) / 2)
-    assert 0 < found.low < found.value < found.high <= 1
-    assert estimated_precision(made, "another") is None
-    assert estimated_precision(voted(group("1", "2"))) is None
-    assert estimated_precision([]) is None
+    assert promised(made) == pytest.approx((0.75 + 1) / 2)
+    assert promised(made, "another") is None
+    assert promised(voted(group("1", "2"))) is None
+    assert promised([]) is None
 
 
-def test_the_estimate_is_right_for_a_calibrated_model_and_optimistic_where_errors_are_correlated() -> None:
+def test_the_promise_is_right_for_a_calibrated_model_and_optimistic_where_errors_are_correlated() -> None:
     import random
 
     chance = random.Random(1)
@@ -161,12 +167,8 @@ def test_the_estimate_is_right_for_a_calibrated_model_and_optimistic_where_error
         if g.completions[0].verdicts[0].score is not None
     ]
     precision = sum(said == truth for said, truth in judged) / len(judged)
-    found = estimated_precision(done)
-    assert found is not None
-    assert found.value == pytest.approx(precision, abs=0.06)
-    wrong_alike = estimated_precision(voted(*[group("2", "2", "2", reference="1")] * 30))
-    assert wrong_alike is not None
-    assert wrong_alike.value == 1
+    assert promised(done) == pytest.approx(precision, abs=0.06)
+    assert promised(voted(*[group("2", "2", "2", reference="1")] * 30)) == 1
 
 
 def test_a_recipe_names_it_and_the_stage_gives_the_same_verdicts_again(tmp_path: Path) -> None:
