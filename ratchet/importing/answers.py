@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 
 from ratchet.importing.options import RowRefused
+from ratchet.verify.extract import answers
+from ratchet.verify.rules.measures import is_measure
 
 LETTERS = "ABCDEFGH"
 """As many as the verifier `choice` reads."""
@@ -17,6 +19,11 @@ ASK_LETTER = "Answer with the letter of the right choice."
 LIST_WORDS = 3
 
 _NUMBER = re.compile(r"[-+]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?%?")
+_FORMULA = re.compile(
+    r"\\(?:[dt]?frac|sqrt|cdot|times|div|pm|pi|theta|alpha|beta|infty|circ|leq?|geq?|neq?|sin|cos|tan|log|ln|cup|cap|sum|int"
+    r"|begin\{[pbv]?matrix\})(?![A-Za-z])"
+)
+"""Commands of LaTeX that stand in formulas alone: `\\Users` of a path is none."""
 
 
 def reference_text(value: Any) -> str | None:
@@ -38,8 +45,15 @@ def reference_text(value: Any) -> str | None:
 
 
 def default_verifier(reference: str, has_choices: bool) -> str:
-    """By shape: a number, yes or no, the letter of a choice, a list of short parts with commas; anything else is exact."""
-    if _NUMBER.fullmatch(reference):
+    """By shape: a formula in LaTeX, a number (with a unit), yes or no, the letter of a choice, a list of short parts with commas.
+
+    Anything else is exact. Of a reference with one marked answer the marked part counts, as verifiers read it.
+    """
+    marked = answers(reference)
+    reference = marked[0].strip() if len(marked) == 1 else reference
+    if _FORMULA.search(reference):
+        return "maths"
+    if _NUMBER.fullmatch(reference) or is_measure(reference):
         return "numeric"
     if reference.lower().rstrip(".") in ("yes", "no"):
         return "yes_no"

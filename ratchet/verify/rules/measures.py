@@ -123,10 +123,7 @@ def measures(text: str) -> list[Measure]:
 
     Numbers are read as `texts.numbers` reads them. What follows and is no unit of the table is a word: "3 apples" is 3.
     """
-    plain = _SQUARE.sub(_raised, texts.compatible(text.translate(_RAISED)).replace("−", "-"))
-    plain = _SPELT_DEGREE.sub("", _DEGREE.sub("°", _PER.sub("/", plain)))
-    tokens = [token.rstrip(".,") for token in _TOKEN.findall(plain)]
-    spelt = not any(character.isdigit() for character in plain)
+    tokens, spelt = _tokens(text)
     found = []
     for index, token in enumerate(tokens):
         number, rest = _number(token, spelt)
@@ -141,6 +138,27 @@ def measures(text: str) -> list[Measure]:
             unit = (UNITS.get(before) if before and before in _CURRENCY else None) or NO_UNIT
         found.append(Measure(unit.dimension, unit.base(Fraction(number)), number, unit))
     return found
+
+
+def is_measure(text: str) -> bool:
+    """Whether the text is one number with its unit and nothing else: "150 cm", "$5", "3 square meters"; not "3 in the box".
+
+    A unit of one letter must stand apart: "10K" and "5m" may be thousands and millions.
+    """
+    tokens, spelt = _tokens(text)
+    found = measures(text) if len(tokens) in (1, 2) else []
+    if len(found) != 1 or found[0].dimension is None:
+        return False
+    rests = [rest for number, rest in (_number(token, spelt) for token in tokens) if number is not None]
+    apart = len(tokens) == 2
+    return rests == [""] if apart else not (len(rests[0]) == 1 and rests[0].isalpha())
+
+
+def _tokens(text: str) -> tuple[list[str], bool]:
+    """Words, numbers and currencies of the text, and whether its numbers are spelt as words."""
+    plain = _SQUARE.sub(_raised, texts.compatible(text.translate(_RAISED)).replace("−", "-"))
+    plain = _SPELT_DEGREE.sub("", _DEGREE.sub("°", _PER.sub("/", plain)))
+    return [token.rstrip(".,") for token in _TOKEN.findall(plain)], not any(c.isdigit() for c in plain)
 
 
 def _number(token: str, spelt: bool) -> tuple[Decimal | None, str]:

@@ -18,7 +18,10 @@ from ratchet.importing.pictures import Pictures, describe
 from ratchet.importing.row import RowReader
 from ratchet.importing.source import Source, open_source
 from ratchet.importing.survey import check
+from ratchet.records import Group
+from ratchet.verify import VERIFIERS
 from ratchet.verify.rules import options as listed_options
+from tests import rows
 from tests.unit.importing.samples import folder_of, png, rows_of
 
 values = st.recursive(
@@ -113,10 +116,50 @@ def test_references_become_text(value: Any, text: str | None) -> None:
         ("The dog, which is on the left side, sleeps", "exact"),
         ("A", "exact"),
         ("12 Main Street", "exact"),
+        ("150 cm", "numeric"),
+        ("150cm", "numeric"),
+        ("$1,250.50", "numeric"),
+        ("3 square meters", "numeric"),
+        ("60 km/h", "numeric"),
+        ("21 °C", "numeric"),
+        ("twelve inches", "numeric"),
+        ("3 in the box", "exact"),
+        ("5cm wide", "exact"),
+        ("3 dogs", "exact"),
+        ("10K", "exact"),
+        ("2 m , 3 m", "set_f1"),
+        ("\\frac{1}{2}", "maths"),
+        ("$\\dfrac{3}{4}$", "maths"),
+        ("2\\sqrt{3} , 5", "maths"),
+        ("\\boxed{2\\pi}", "maths"),
+        ("\\boxed{12}", "numeric"),
+        ("<answer>yes</answer>", "yes_no"),
+        ("\\boxed{cat}", "exact"),
+        ("C:\\Users\\pictures", "exact"),
+        ("\\fraction", "exact"),
     ],
 )
 def test_the_verifier_follows_the_shape(reference: str, verifier: str) -> None:
     assert default_verifier(reference, has_choices=False) == verifier
+
+
+@pytest.mark.parametrize(
+    ("reference", "right", "wrong"),
+    [
+        ("150 cm", "1.5 m", "150 m"),
+        ("\\boxed{12}", "it is 12.0", "13"),
+        ("$\\frac{1}{2}$", "0.5", "\\frac{1}{3}"),
+        ("<answer>60 km/h</answer>", "60 kilometers per hour", "60 mph"),
+    ],
+)
+def test_the_verifier_of_the_shape_reads_the_reference_and_another_way_to_say_it(
+    reference: str, right: str, wrong: str
+) -> None:
+    rule = VERIFIERS[default_verifier(reference, has_choices=False)]
+    asked = rows.prompt(reference=reference)
+    assert rule.self_check(asked) is None
+    said = Group(prompt=asked, completions=(rows.completion(0, right), rows.completion(1, wrong)))
+    assert [one.passed for one in rule.verify([said])[0]] == [True, False]
 
 
 @settings(max_examples=60)
