@@ -116,6 +116,8 @@ _TOKEN = re.compile(r"[$€£¥]|[^\s$€£¥()\[\]{};:!?\"'`*=]+")
 _NUMBER = re.compile(texts.NUMBER, re.IGNORECASE)
 _POWER = re.compile(r"([^\W\d_]+)\^?([23])")
 _CURRENCY = "$€£¥"
+LONGEST = 80
+"""Characters of a text that may be one measure."""
 
 
 def measures(text: str) -> list[Measure]:
@@ -145,6 +147,8 @@ def is_measure(text: str) -> bool:
 
     A unit of one letter must stand apart: "10K" and "5m" may be thousands and millions.
     """
+    if len(text) > LONGEST:
+        return False
     tokens, spelt = _tokens(text)
     found = measures(text) if len(tokens) in (1, 2) else []
     if len(found) != 1 or found[0].dimension is None:

@@ -61,6 +61,15 @@ def test_the_rules_that_a_prompt_names_say_which_answers_are_the_same() -> None:
     assert reasons(group("a b c d", "d c b a", verifiers=("exact",))) == ["tied"] * 2
 
 
+def test_equal_formulas_and_measures_are_one_answer_where_the_prompt_names_no_rule() -> None:
+    assert reasons(group("$\\frac{1}{2}$", "\\boxed{\\frac{2}{4}}", "\\frac{1}{3}")) == [
+        "majority",
+        "majority",
+        "minority",
+    ]
+    assert reasons(group("150 cm", "1.5 m", "150 m")) == ["majority", "majority", "minority"]
+
+
 @pytest.mark.parametrize(
     ("texts", "options", "reason"),
     [
