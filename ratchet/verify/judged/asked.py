@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ratchet.generate.engine import Answer
+from ratchet.generate.engines.endpoint_reply import is_unicode
+from ratchet.generate.engines.given import NOT_UNICODE
 from ratchet.recipe.verifiers.judged import JudgedBase
 from ratchet.records import Completion, Group, Part, Prompt, Verdict
 from ratchet.verify.judges import Judge, Question
@@ -18,7 +20,8 @@ from ratchet.verify.tools import Tools
 
 PACE = Pace(batch=1024, limited=False)
 """As many at once as the stage has, so that a server is never idle between two calls."""
-UNPARSED, CLIPPED, TOO_LONG, EMPTY, NO_LIKELIHOOD = "unparsed", "clipped", "too_long", "empty", "no_likelihood"
+UNPARSED, CLIPPED, NO_LIKELIHOOD = "unparsed", "clipped", "no_likelihood"
+TOO_LONG, EMPTY, REFUSED = "too_long", "empty", "refused"
 _ROUNDING = 1e-9
 _DIGITS = 4
 """Of a likelihood: the last bits depend on which questions were answered together."""
@@ -97,6 +100,8 @@ def unfit(text: str) -> Opinion | None:
         return Opinion(None, None, EMPTY, "an empty answer")
     if len(text) > texts.LONGEST:
         return Opinion(None, None, TOO_LONG, f"{len(text)} characters; a judge is shown {texts.LONGEST} at most")
+    if not is_unicode(text):
+        return Opinion(None, None, REFUSED, NOT_UNICODE)
     return None
 
 

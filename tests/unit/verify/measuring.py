@@ -17,6 +17,17 @@ from ratchet.verify.panel import panel_of
 from ratchet.verify.tools import Tools
 from tests import rows, tiny
 
+MEASURED: tuple[dict[str, Any], ...] = (
+    {"name": "majority"},
+    {"name": "likelihood"},
+    {"name": "conditioning", "against": "blur"},
+    {"name": "small_scorer", "model": "clip"},
+    {"name": "reward_model", "model": "rm"},
+    {"name": "views", "max_new_tokens": 8},
+    {"name": "own_caption", "ask": "list the objects .", "max_new_tokens": 16},
+)
+"""Every verifier that measures or lets vote, as a recipe has it."""
+
 
 def tools_at(
     folder: Path, n: int, skills: Sequence[str], pinned: Mapping[str, Path] | None = None

@@ -16,7 +16,7 @@ from ratchet.verify.measured.image_text import ImageText
 from ratchet.verify.measured.reward import RewardModel
 from ratchet.verify.measured.scoring import ranks
 from ratchet.verify.tools import Tools
-from tests.unit.verify.measuring import failed, group, tools_at, verified
+from tests.unit.verify.measuring import MEASURED, failed, group, tools_at, verified
 
 FILES = sorted((Path(__file__).resolve().parents[2] / "corpus").glob("*.txt"))
 
@@ -150,19 +150,7 @@ def test_what_is_too_long_for_a_model_is_unscored_and_not_cut(made, verifier):
     assert [v.score is None for v in verdicts] == [False, False, True, True]
 
 
-@pytest.mark.parametrize(
-    "verifier",
-    [
-        {"name": "majority"},
-        {"name": "likelihood"},
-        {"name": "conditioning", "against": "blur"},
-        {"name": "small_scorer", "model": "clip"},
-        {"name": "reward_model", "model": "rm"},
-        {"name": "views", "max_new_tokens": 8},
-        {"name": "own_caption", "ask": "list the objects .", "max_new_tokens": 16},
-    ],
-    ids=lambda one: one["name"],
-)
+@pytest.mark.parametrize("verifier", MEASURED, ids=lambda one: one["name"])
 def test_hostile_answers_leave_the_verdicts_of_the_others_as_they_are(made, verifier, tmp_path):
     prompts, tools = made
     prompt = next(p for p in prompts if p.skill == "count")

@@ -18,6 +18,19 @@ from tests import rows
 from tests.asking import Scripted
 
 SEED = ModelRef(name="seed", uri="file:///models/seed", digest="0" * 64)
+LIST = {"name": "claims", "splitter": "list", "template": "is there a {claim} ?"}
+ALL: list[Any] = [
+    "rubric",
+    "critique",
+    "pairwise",
+    "claims",
+    LIST | {"label": "listed"},
+    "self_check",
+    "caption_consistency",
+    "steps",
+    "step_values",
+]
+"""Every verifier that asks a judge, as a recipe has it."""
 Said = Callable[[str, Request], str | Answer]
 
 

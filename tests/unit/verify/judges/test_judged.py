@@ -12,7 +12,7 @@ from ratchet.records import Message, Verdict
 from ratchet.verify import judge as combined
 from ratchet.verify.judged.pairwise import Pairwise
 from ratchet.verify.judges.prompts import LONGEST
-from tests.unit.verify.judges.asked import Bench, group, reply
+from tests.unit.verify.judges.asked import ALL, LIST, Bench, group, reply
 
 SHORT_RUBRIC = {
     "name": "rubric",
@@ -20,7 +20,6 @@ SHORT_RUBRIC = {
     "template": "{question} | {answer} | {criteria}",
 }
 DUEL = {"name": "pairwise", "template": "{first} / {second} / {question}"}
-LIST = {"name": "claims", "splitter": "list", "template": "is there a {claim} ?"}
 
 
 def first_of(text: str) -> str:
@@ -333,19 +332,6 @@ def test_a_chain_of_one_step_is_worth_what_its_end_is(tmp_path: Path) -> None:
 
 
 # together
-
-
-ALL = [
-    "rubric",
-    "critique",
-    "pairwise",
-    "claims",
-    LIST | {"label": "listed"},
-    "self_check",
-    "caption_consistency",
-    "steps",
-    "step_values",
-]
 
 
 @pytest.mark.parametrize("verifier", ALL, ids=str)
