@@ -13,12 +13,8 @@ answers are right in 64.8%, the seed's in 64.3% (gain 0.4 +- 2.5 points, paired)
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
-import logging
 import random
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ratchet.tinyworld import measure
-from ratchet.tinyworld.lessons import train
+from ratchet.tinyworld.lessons import command, train
 from ratchet.tinyworld.oracle import answer as truth
 from ratchet.tinyworld.questions import MOST_LISTED, name
 from ratchet.tinyworld.scene import DIRECTIONS, KINDS, SHAPES, Scene
@@ -219,23 +215,16 @@ def report(out_dir: Path, config: AskerConfig, seed_dir: Path = SEED_DIR) -> dic
 
 def main(argv: list[str] | None = None) -> None:
     """Train and measure from the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m ratchet.tinyworld.asker",
-        description="Train the shipped seed, some minutes on one core, to ask questions that fit a picture as well as to "
-        "answer them; write the checkpoint to DIR, and report.json with what seed and asker ask and how they answer.",
+    command(
+        "asker",
+        "Train the shipped seed, some minutes on one core, to ask questions that fit a picture as well as to "
+        "answer them; write the checkpoint to DIR, and report.json with what seed and asker ask and how they "
+        "answer.",
+        AskerConfig,
+        train_asker,
+        report,
+        argv,
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--visits", type=int, default=AskerConfig.visits, help="rows trained on")
-    parser.add_argument("--seed", type=int, default=AskerConfig.seed, help="of rows and shuffling")
-    parser.add_argument("--asked", type=int, default=AskerConfig.asked, help="validation items to measure on")
-    given = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    config = AskerConfig(visits=given.visits, seed=given.seed, asked=given.asked)
-    seconds = train_asker(given.out, config)
-    told = {"cpu_seconds": round(seconds), **report(given.out, config)}
-    text = json.dumps(told, indent=1) + "\n"
-    (given.out / "report.json").write_text(text)
-    sys.stdout.write(text)
 
 
 if __name__ == "__main__":

@@ -14,18 +14,14 @@ pictures took the share of 440 holdout drawings that pass from 74.8% to 82.5% (g
 
 from __future__ import annotations
 
-import argparse
-import json
-import logging
 import random
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ratchet.tinyworld import draw, measure, sketch
-from ratchet.tinyworld.lessons import train
+from ratchet.tinyworld.lessons import command, train
 from ratchet.tinyworld.scene import scatter, shapes
 from ratchet.tinyworld.seed import SEED_DIR, load
 from ratchet.tinyworld.world import Item, items, random_seed
@@ -113,23 +109,15 @@ def report(out_dir: Path, config: DrawerConfig, seed_dir: Path = SEED_DIR) -> di
 
 def main(argv: list[str] | None = None) -> None:
     """Train and measure from the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m ratchet.tinyworld.drawer",
-        description="Train the shipped seed, some minutes on one core, to draw pictures again in words as well as to answer; write "
-        "the checkpoint to DIR, and report.json with what seed and drawer draw and how they answer.",
+    command(
+        "drawer",
+        "Train the shipped seed, some minutes on one core, to draw pictures again in words as well as to answer; "
+        "write the checkpoint to DIR, and report.json with what seed and drawer draw and how they answer.",
+        DrawerConfig,
+        train_drawer,
+        report,
+        argv,
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--visits", type=int, default=DrawerConfig.visits, help="rows trained on")
-    parser.add_argument("--seed", type=int, default=DrawerConfig.seed, help="of rows and shuffling")
-    parser.add_argument("--asked", type=int, default=DrawerConfig.asked, help="validation items to measure on")
-    given = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    config = DrawerConfig(visits=given.visits, seed=given.seed, asked=given.asked)
-    seconds = train_drawer(given.out, config)
-    told = {"cpu_seconds": round(seconds), **report(given.out, config)}
-    text = json.dumps(told, indent=1) + "\n"
-    (given.out / "report.json").write_text(text)
-    sys.stdout.write(text)
 
 
 if __name__ == "__main__":

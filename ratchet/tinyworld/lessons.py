@@ -1,13 +1,16 @@
-"""A short further training of the shipped seed on lessons of one's own: what asker and drawer are made with."""
+"""A short further training of the shipped seed on lessons of one's own: what asker and drawer are made and measured with."""
 
 from __future__ import annotations
 
+import argparse
+import json
 import logging
 import random
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ratchet.tinyworld import rows, seed_model
 from ratchet.tinyworld.seed import load, optimiser, seed_labels
@@ -17,7 +20,10 @@ log = logging.getLogger(__name__)
 
 
 class Course(Protocol):
-    """`visits` rows in all, in batches; the learning rate rises over `warm_up` steps and falls to nothing."""
+    """`visits` rows in all, in batches; the learning rate rises over `warm_up` steps and falls to nothing.
+
+    `asked` is how many validation items the model is measured on afterwards.
+    """
 
     @property
     def visits(self) -> int: ...
@@ -29,6 +35,11 @@ class Course(Protocol):
     def warm_up(self) -> int: ...
     @property
     def seed(self) -> int: ...
+    @property
+    def asked(self) -> int: ...
+
+
+C = TypeVar("C", bound=Course)
 
 
 def teach(model: Any, processor: Any, lessons: Sequence[Item], course: Course) -> None:
@@ -70,3 +81,30 @@ def train(out_dir: Path, lessons: Callable[[], Sequence[Item]], course: Course, 
     teach(model, processor, lessons(), course)
     seed_model.save(model, processor, out_dir)
     return time.process_time() - started
+
+
+def command(
+    name: str,
+    description: str,
+    config: Callable[..., C],
+    trained: Callable[[Path, C], float],
+    report: Callable[[Path, C], dict[str, Any]],
+    argv: list[str] | None = None,
+) -> None:
+    """Train and measure from the command line: the module `name` of the tiny world, the model and report.json in a folder."""
+    parser, defaults = (
+        argparse.ArgumentParser(prog=f"python -m ratchet.tinyworld.{name}", description=description),
+        config(),
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--visits", type=int, default=defaults.visits, help="rows trained on")
+    parser.add_argument("--seed", type=int, default=defaults.seed, help="of rows and shuffling")
+    parser.add_argument("--asked", type=int, default=defaults.asked, help="validation items to measure on")
+    given = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    course = config(visits=given.visits, seed=given.seed, asked=given.asked)
+    seconds = trained(given.out, course)
+    told = {"cpu_seconds": round(seconds), **report(given.out, course)}
+    text = json.dumps(told, indent=1) + "\n"
+    (given.out / "report.json").write_text(text)
+    sys.stdout.write(text)
