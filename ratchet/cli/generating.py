@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from ratchet.cli.output import EmbeddedOption, JobOption, JsonOption, LoopOption, console, errors, print_json, workplace
+from ratchet.cli.output import (
+    EmbeddedOption,
+    JobOption,
+    JsonOption,
+    LoopOption,
+    errors,
+    print_json,
+    print_lines,
+    workplace,
+)
 
 EPILOG = "Example: ratchet generate --loop mine --recipe stic --show 3"
 
@@ -38,5 +47,4 @@ def generate(
     if as_json:
         print_json(manifest.model_dump(mode="json"))
         return
-    for line in [*lines(manifest), *shown]:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    print_lines([*lines(manifest), *shown])

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from ratchet.cli.output import EmbeddedOption, JobOption, JsonOption, LoopOption, console, errors, print_json, workplace
+from ratchet.cli.output import (
+    EmbeddedOption,
+    JobOption,
+    JsonOption,
+    LoopOption,
+    errors,
+    print_json,
+    print_lines,
+    workplace,
+)
 
 VERIFY_EPILOG = "Example: ratchet verify --loop mine --disagreeing 5"
 FILTER_EPILOG = "Example: ratchet filter --loop mine --show 5"
@@ -43,7 +52,7 @@ def verify(
     if as_json:
         print_json(manifest.model_dump(mode="json"))
         return
-    _print([*showing.lines(manifest), *shown])
+    print_lines([*showing.lines(manifest), *shown])
 
 
 def filter_(
@@ -66,9 +75,4 @@ def filter_(
     if as_json:
         print_json(manifest.model_dump(mode="json"))
         return
-    _print([*showing.lines(manifest), *shown])
-
-
-def _print(lines: list[str]) -> None:
-    for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    print_lines([*showing.lines(manifest), *shown])

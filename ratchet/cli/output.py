@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,6 +33,12 @@ EmbeddedOption = Annotated[
 
 def print_json(value: Any) -> None:
     sys.stdout.write(canonical.pretty(value).decode())
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Text as it is: brackets of a model's answer are no markup, and a long line is not broken."""
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 
 from ratchet.artifacts import GROUPS, Artifact, Manifest
-from ratchet.generate.showing import short
+from ratchet.generate.showing import most_first, short
 from ratchet.records import Group
 from ratchet.store import Store
 
@@ -14,9 +14,9 @@ from ratchet.store import Store
 def lines(manifest: Manifest) -> list[str]:
     """Counts in all and by reason, what the rows are for, and what was kept by difficulty band."""
     counts, results = manifest.counts, manifest.results
-    told = [f"filter: {counts['kept']} of {counts['rows']} prompts kept, for {_listed(results['uses'])}"]
+    told = [f"filter: {counts['kept']} of {counts['rows']} prompts kept, for {most_first(results['uses'], 'nothing')}"]
     if results["reasons"]:
-        told.append(f"  dropped: {_listed(results['reasons'])}")
+        told.append(f"  dropped: {most_first(results['reasons'], 'nothing')}")
     if results["pairs"]:
         told.append(f"  pairs: {results['pairs']}")
     bands = {name: f"{one['kept']} of {one['rows']}" for name, one in results["bands"].items()}
@@ -40,7 +40,3 @@ def _group(group: Group) -> Iterator[str]:
     texts = {one.index: short(one.text) for one in group.completions}
     for pair in group.pairs:
         yield f"    {pair.kind} pair: {texts[pair.chosen]} over {texts[pair.rejected]}  ({pair.reason}, margin {pair.margin:.3g})"
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {n}" for name, n in sorted(counts.items(), key=lambda one: -one[1])) or "nothing"

@@ -90,6 +90,11 @@ def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {n}" for name, n in counts.items()) or "none"
 
 
+def most_first(counts: Mapping[str, int], none: str = "none") -> str:
+    """Names with their numbers, the largest first; `none` where there are none."""
+    return ", ".join(f"{name} {n}" for name, n in sorted(counts.items(), key=lambda one: -one[1])) or none
+
+
 def short(text: str) -> str:
     """One line of it, cut where it is long."""
     flat = " ".join(text.split())

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from ratchet.artifacts import GROUPS, Artifact, Manifest
-from ratchet.generate.showing import short
+from ratchet.generate.showing import most_first, short
 from ratchet.records import Completion, Group, Verdict
 from ratchet.store import Store
 from ratchet.verify.disagreement import disagreeing, in_words
@@ -20,7 +20,7 @@ def lines(manifest: Manifest) -> list[str]:
         f"verify: {manifest.rows} rows, {counts['completions']} completions: {counts['passed']} passed, {counts['failed']} failed, "
         f"{counts['unscored']} unscored, by policy {results['policy']}"
     ]
-    told += [f"  {name}: {_listed(reasons)}" for name, reasons in results["verifiers"].items()]
+    told += [f"  {name}: {most_first(reasons)}" for name, reasons in results["verifiers"].items()]
     decided = [_decided(one) for one in results["decided"]]
     if len(decided) > 1:
         told.append(f"  decided: {'; '.join(decided)}")
@@ -65,7 +65,7 @@ def _verdict(one: Verdict) -> str:
 
 def _decided(one: Mapping[str, Any]) -> str:
     counts = {name: one[name] for name in ("passed", "failed", "unscored") if one[name]}
-    return f"{one['verifier'] or 'several together'} {_listed(counts)}"
+    return f"{one['verifier'] or 'several together'} {most_first(counts)}"
 
 
 def _spent(judge: str, one: Mapping[str, Any]) -> str:
@@ -74,7 +74,3 @@ def _spent(judge: str, one: Mapping[str, Any]) -> str:
         f"judge {judge}: {one['calls']} calls ({one['failed']} failed), {one['cached']} replies recalled, "
         f"{one['tokens_in']} tokens read, {one['tokens_out']} written{cost}"
     )
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {n}" for name, n in sorted(counts.items(), key=lambda one: -one[1])) or "none"
