@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from ratchet import canonical
 from ratchet.artifacts.images import MEDIA_TYPES, decode
 from ratchet.errors import PromptSetError
+from ratchet.importing.listing import is_picture
 from ratchet.records import Record
 from ratchet.verify.environments import maze
 from ratchet.verify.environments.likeness import Pixels
@@ -185,7 +186,7 @@ class _Album:
     def __init__(self, folder: Path) -> None:
         self.skipped: dict[str, str] = {}
         self._folder = folder
-        self._files = sorted(p for p in folder.rglob("*") if p.is_file() and _is_picture(p))
+        self._files = sorted(p for p in folder.rglob("*") if p.is_file() and is_picture(p.name))
         if not self._files:
             raise PromptSetError(f"no picture in {folder}; files of {', '.join(MEDIA_TYPES)} are needed.")
 
@@ -202,7 +203,3 @@ class _Album:
             image.thumbnail((LARGEST, LARGEST))
             return np.asarray(image)
         raise PromptSetError(f"no picture in {self._folder} can be read: {next(iter(self.skipped.values()), '')}")
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from ratchet.recipe.verifiers.rules import DetectionConfig, IoUConfig, PlaceBase, PointConfig
 from ratchet.records import Prompt
-from ratchet.verify.protocol import Finding, Rule
+from ratchet.verify.protocol import Check, Finding, Rule
 from ratchet.verify.rules.boxes import MOST_BOXES, Box, Point, View, iou, read_boxes, read_points, views
 from ratchet.verify.rules.detecting import average_precision, detection_f1
 from ratchet.verify.rules.reading import MATCH, TOO_LONG, WRONG, bad_reference, one_value, rule, scored
@@ -35,12 +36,7 @@ def overlap(config: IoUConfig) -> Rule:
     def read(_: str, part: str) -> list[Box]:
         return [box._replace(label="", sure=None) for box in read_boxes(part)]
 
-    return rule(
-        config,
-        one_value(read, compare, config.answer),
-        partial(_boxes, _AWAY, config),
-        gold=partial(_boxes, 0.0, config),
-    )
+    return _rule(config, one_value(read, compare, config.answer), _boxes)
 
 
 def detection(config: DetectionConfig) -> Rule:
@@ -63,12 +59,7 @@ def detection(config: DetectionConfig) -> Rule:
         found = read_boxes(part)
         return [found] if found else []
 
-    return rule(
-        config,
-        one_value(read, compare, config.answer),
-        partial(_boxes, _AWAY, config),
-        gold=partial(_boxes, 0.0, config),
-    )
+    return _rule(config, one_value(read, compare, config.answer), _boxes)
 
 
 def point(config: PointConfig) -> Rule:
@@ -87,8 +78,12 @@ def point(config: PointConfig) -> Rule:
             return WRONG
         return _within(seen[0].point(given), wanted, seen[1], config)
 
-    check = one_value(read, compare, config.answer)
-    return rule(config, check, partial(_spot, _AWAY, config), gold=partial(_spot, 0.0, config))
+    return _rule(config, one_value(read, compare, config.answer), _spot)
+
+
+def _rule(config: PlaceBase, check: Check, told: Callable[[float, PlaceBase, Prompt], str]) -> Rule:
+    """`told` says the reference as an answer would, and for a corrupted one so many widths away."""
+    return rule(config, check, partial(told, _AWAY, config), gold=partial(told, 0.0, config))
 
 
 def _within(spot: Point, boxes: Boxes, seen: View, config: PointConfig) -> Finding:
