@@ -238,18 +238,18 @@ class _Handler(BaseHTTPRequestHandler):
         return
 
 
-class _Server(ThreadingHTTPServer):
+class LoopbackServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is part of the tests."""
+        """A client that goes away, or is killed, is part of the tests."""
 
 
 @contextmanager
 def serving(endpoint: FaultyEndpoint, context: ssl.SSLContext | None = None) -> Iterator[FaultyEndpoint]:
     """Run the server for the block; `context` makes it https."""
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"endpoint": endpoint}))
+    server = LoopbackServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"endpoint": endpoint}))
     if context is not None:
         server.socket = context.wrap_socket(server.socket, server_side=True)
     endpoint.url = f"http{'s' if context else ''}://127.0.0.1:{server.server_port}/v1"

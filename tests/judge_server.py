@@ -8,10 +8,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from tests.endpoint_replies import asked_of, pictures_of
+from tests.endpoints import LoopbackServer
 
 MODEL = "judge-1"
 PROMPT_TOKENS = 40
@@ -95,18 +96,10 @@ class _Handler(BaseHTTPRequestHandler):
         return
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that is killed is part of the tests."""
-
-
 @contextmanager
 def serving(judge: JudgeServer) -> Iterator[JudgeServer]:
     """Serve on loopback for the block."""
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"judge": judge}))
+    server = LoopbackServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"judge": judge}))
     judge.url = f"http://127.0.0.1:{server.server_port}/v1"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

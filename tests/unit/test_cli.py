@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,27 +20,17 @@ from ratchet.finish import finish
 from ratchet.settings import Settings
 from ratchet.stage import STAGES
 from ratchet.store import open_store
+from tests.program import Ratchet, program
 from tests.unit.importing.samples import picture_folder, png, tar_file
 from tests.unit.loops import LOOP, RECIPE, leave_all, new_loop, opened
 
 ERRORS = [e for e in vars(tree).values() if isinstance(e, type) and issubclass(e, RatchetError)]
-Ratchet = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def ratchet_(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ratchet:
     """The program as a shell starts it: exit code, output, errors."""
-    monkeypatch.setattr("signal.signal", lambda *_: None)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["ratchet", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        code = ended.value.code
-        return (code if isinstance(code, int) else 0), out, " ".join(err.split())
-
-    return run
+    return program(monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,26 +17,16 @@ from ratchet.promptset import open_part, open_set
 from ratchet.settings import Settings
 from ratchet.store import open_store
 from ratchet.verify.audit import AuditResult
+from tests.program import Ratchet, program
 
 VOTES = "{name: votes, prompts: {validation: 36}, verify: {verifiers: [prompt, {name: majority, floor: 0.5}]}}"
-Ratchet = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def ratchet_(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ratchet:
     """The program as a shell starts it: exit code, output, errors."""
-    monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.setattr("ratchet.cli.auditing.console.width", 200, raising=False)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["ratchet", "verify", "audit", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        code = ended.value.code
-        return (code if isinstance(code, int) else 0), out, " ".join(err.split())
-
-    return run
+    return program(monkeypatch, capsys, "verify", "audit")
 
 
 @pytest.fixture

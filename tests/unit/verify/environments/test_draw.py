@@ -26,7 +26,7 @@ from ratchet.verify.environments.verifiers import THRESHOLDS, draw
 from ratchet.verify.judging import rights
 from ratchet.verify.sandbox import Sandbox
 from tests.rows import completion
-from tests.unit.verify.environments.asked import Pixels, asked, empty_bank, noise, verdict
+from tests.unit.verify.environments.asked import Pixels, asked, noise, verdict
 
 SVG = "<svg xmlns='http://www.w3.org/2000/svg' width='24' height='24'><rect width='24' height='24' fill='rgb(20,20,20)'/>{}</svg>"
 RED = SVG.format("<rect x='2' y='2' width='10' height='10' fill='red'/>")
@@ -37,11 +37,6 @@ def red_square() -> Pixels:
     picture = np.full((24, 24, 3), 20, np.uint8)
     picture[2:12, 2:12] = (255, 0, 0)
     return picture
-
-
-@pytest.fixture(scope="module")
-def bank(tmp_path_factory: pytest.TempPathFactory) -> ImageBank:
-    return empty_bank(tmp_path_factory.mktemp("bank"))
 
 
 @pytest.fixture(scope="module")

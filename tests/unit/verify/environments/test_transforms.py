@@ -12,12 +12,7 @@ from ratchet.recipe.verifiers.environments import TransformsConfig
 from ratchet.verify.environments import EnvironmentRule, TransformState, environment_rules
 from ratchet.verify.environments.transforms import ANSWERS, SINGLE, applied, fitting, readings, same, undone
 from ratchet.verify.environments.verifiers import transforms
-from tests.unit.verify.environments.asked import Pixels, asked, empty_bank, noise, verdict
-
-
-@pytest.fixture(scope="module")
-def bank(tmp_path_factory: pytest.TempPathFactory) -> ImageBank:
-    return empty_bank(tmp_path_factory.mktemp("bank"))
+from tests.unit.verify.environments.asked import Pixels, asked, noise, verdict
 
 
 @pytest.fixture(scope="module")
