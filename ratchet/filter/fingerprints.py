@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 from ratchet.artifacts import Artifact
 from ratchet.artifacts.columns import paused_gc
@@ -45,8 +46,13 @@ class Fence:
     """Says why a prompt must not be learned from. Knows hashes only; it never opens a holdout or report row."""
 
     def __init__(
-        self, fingerprints: Iterable[Fingerprint], near_bits: int | None = None, ngram: int | None = None
+        self,
+        fingerprints: Iterable[Fingerprint],
+        near_bits: int | None = None,
+        ngram: int | None = None,
+        near_scope: Literal["question", "any"] = "question",
     ) -> None:
+        self._near_scope = near_scope
         self._prompts: set[str] = set()
         self._pictures: set[str] = set()
         self._ngrams = ngrams.Met(ngram) if ngram is not None else None
@@ -55,7 +61,7 @@ class Fence:
             self._prompts.add(one.prompt_id)
             self._pictures.add(one.image_sha256)
             if self._near is not None:
-                self._near.add(key_of(one.question_sha256), [int(one.image_phash, 16)])
+                self._near.add(self._near_key(one.question_sha256), [int(one.image_phash, 16)])
             if self._ngrams is not None:
                 self._ngrams.add(one.ngrams)
 
@@ -65,11 +71,15 @@ class Fence:
             return reasons.HELD_OUT_PROMPT
         if any(image.sha256 in self._pictures for image in prompt.images):
             return reasons.HELD_OUT_PICTURE
-        if self._near is not None and any(self._near.has(key_of(question), [one]) for one in hashes):
+        if self._near is not None and any(self._near.has(self._near_key(question), [one]) for one in hashes):
             return reasons.HELD_OUT_NEAR
         if self._ngrams is not None and self._ngrams.shares(ngrams.eights(prompt)):
             return reasons.HELD_OUT_NGRAM
         return None
+
+    def _near_key(self, question: str) -> int:
+        """Pictures under one key are compared."""
+        return key_of(question) if self._near_scope == "question" else 0
 
 
 def key_of(sha256: str, more: int = 0) -> int:
@@ -84,7 +94,7 @@ def fence_of(store: Store, opened: Round) -> Fence:
     others = (one.digest for one in evaluation_sets(store, config.decontaminate_against))
     digests = dict.fromkeys((opened.prompts, opened.report, *others))
     prints = (one for digest in digests for one in _read(store, digest))
-    return Fence(prints, config.decontaminate_near_bits, config.decontaminate_ngram)
+    return Fence(prints, config.decontaminate_near_bits, config.decontaminate_ngram, config.decontaminate_near_scope)
 
 
 def _read(store: Store, digest: str) -> Iterator[Fingerprint]:

@@ -40,7 +40,7 @@ REASONS: dict[str, str] = {
     NEAR_DUPLICATE: "same question, and pictures within dedup_near_bits of an earlier kept group",
     HELD_OUT_PROMPT: "the prompt is in a holdout or report split (the round's, or of a set in decontaminate_against)",
     HELD_OUT_PICTURE: "a picture is in a holdout or report split (the round's, or of a set in decontaminate_against)",
-    HELD_OUT_NEAR: "same question as a holdout or report prompt, and a picture within decontaminate_near_bits",
+    HELD_OUT_NEAR: "a picture within decontaminate_near_bits of a holdout or report prompt's, and its question or any (decontaminate_near_scope)",
     HELD_OUT_NGRAM: "shares decontaminate_ngram words in a row with a holdout or report prompt",
     NEAR_DUPLICATE_TEXT: "text as in an earlier kept group, by dedup_text",
     NEAR_DUPLICATE_EMBEDDING: "pictures as in an earlier kept group, by dedup_embedding",

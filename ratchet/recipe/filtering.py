@@ -60,6 +60,10 @@ class FilterConfig(Record):
     decontaminate_near_bits: int | None = Field(
         None, ge=0, le=16, description="also by perceptual hash, within this distance; null: exact only"
     )
+    decontaminate_near_scope: Literal["question", "any"] = Field(
+        "question",
+        description="question: only where the question is the same too, as pictures that a program drew look alike; any: whatever is asked",
+    )
     decontaminate_against: tuple[str, ...] | Literal["all"] = Field(
         (),
         description="imported prompt sets (name or digest) whose holdout and report splits are kept out too; all: every one",
@@ -91,6 +95,10 @@ class FilterConfig(Record):
         if not self.decontaminate and asked:
             raise ValueError(
                 f"decontaminate is false, so {', '.join(asked)} would do nothing; set filter.decontaminate to true, or leave them out"
+            )
+        if self.decontaminate_near_scope == "any" and self.decontaminate_near_bits is None:
+            raise ValueError(
+                "decontaminate_near_scope any does nothing without filter.decontaminate_near_bits; set it, or leave the scope out"
             )
         if self.diversity is not None and self.diversity.by != "embedding" and self.diversity.model != SEED:
             raise ValueError(

@@ -26,6 +26,10 @@ from ratchet.recipe import Recipe
         ("{name: a, train: {method: dpo}, filter: {pairs: {}}, generate: {k: 1}}", ["set generate.k to 2 or more"]),
         ("{name: a, filter: {uses: [rl]}}", ["learns from groups for sft", "keeps rl", "add sft"]),
         (
+            "{name: a, filter: {decontaminate_near_scope: any}}",
+            ["decontaminate_near_scope any does nothing without filter.decontaminate_near_bits", "leave the scope out"],
+        ),
+        (
             "{name: a, filter: {decontaminate: false, decontaminate_ngram: 13}}",
             ["decontaminate is false, so decontaminate_ngram would do nothing", "or leave them out"],
         ),

@@ -49,7 +49,7 @@ def test_the_fence_holds_back_prompts_and_pictures(bits: int | None) -> None:
     assert reason(fence, prompt(images=[ref("x")])) is None
 
 
-def test_near_pictures_are_held_back_only_with_the_same_question_and_when_asked() -> None:
+def test_near_pictures_are_held_back_when_asked_with_the_same_question_or_any() -> None:
     held = prompt(1)
     look = f"{int(held.images[0].sha256[:4], 16):04x}"
     twin = held.images[0].model_copy(update={"sha256": look + "0" * 60})
@@ -57,6 +57,9 @@ def test_near_pictures_are_held_back_only_with_the_same_question_and_when_asked(
     fence = Fence(fingerprints_of([held], Bank()), 0)
     assert (reason(fence, same), reason(fence, other)) == ("held_out_near", None)
     assert reason(Fence(fingerprints_of([held], Bank()), None), same) is None
+    fence = Fence(fingerprints_of([held], Bank()), 0, near_scope="any")
+    assert (reason(fence, same), reason(fence, other)) == ("held_out_near", "held_out_near")
+    assert reason(fence, prompt(2)) is None
 
 
 LONG = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"

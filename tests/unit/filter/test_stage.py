@@ -248,6 +248,8 @@ def test_what_is_held_out_is_dropped(tmp_path: Path) -> None:
     assert drops("exact") == ["held_out_prompt", "held_out_picture"]
     # Pictures of one colour all look alike: the blue one is near the red one, under the same question.
     assert drops("near", decontaminate_near_bits=4) == ["held_out_prompt", "held_out_picture", "held_out_near"]
+    near_any = drops("any", decontaminate_near_bits=4, decontaminate_near_scope="any")
+    assert near_any == ["held_out_prompt", "held_out_picture", "held_out_near", "held_out_near"]
     assert drops("off", decontaminate=False) == []
     assert drops("dedup", decontaminate=False, dedup_near_bits=4) == ["near_duplicate"]
 
