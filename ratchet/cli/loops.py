@@ -182,10 +182,25 @@ def _show_status(found: dict[str, Any]) -> None:
         f"[bold]{found['loop']}[/bold]  champion: {'version ' + champion['version'] if champion else 'none'}",
         highlight=False,
     )
+    console.print(_rounds_table(found["rounds"]))
+    _print_watched(found["rounds"])
+    last = found["rounds"][-1] if found["rounds"] else None
+    if last and last["autonomy"]:
+        console.print(
+            f"autonomy of round {last['round']}: {last['autonomy']['sentence']}", highlight=False, markup=False
+        )
+    if found["lease"] and found["lease"]["live"]:
+        console.print(
+            f"held by run {found['lease']['holder']} until {found['lease']['until']:%H:%M:%S} UTC unless renewed",
+            highlight=False,
+        )
+
+
+def _rounds_table(rounds: list[dict[str, Any]]) -> Table:
     table = Table(
         "round", "state", "seed", "candidate", "delta (95%)", "level", "kept", "time", "why", box=None, pad_edge=False
     )
-    for one in found["rounds"]:
+    for one in rounds:
         ci = one["delta_ci"]
         delta = f"{100 * one['delta']:+.1f} ({100 * ci[0]:+.1f} to {100 * ci[1]:+.1f})" if ci else ""
         time = f"{one['seconds']:.0f} s" if one["seconds"] is not None else "stopped" if one["stopped"] else "running"
@@ -201,8 +216,12 @@ def _show_status(found: dict[str, Any]) -> None:
             one["reason"],
         )
         table.add_row(*("" if c is None else str(c) for c in columns))
-    console.print(table)
-    for one in found["rounds"]:
+    return table
+
+
+def _print_watched(rounds: list[dict[str, Any]]) -> None:
+    """What audits and alarms said of the rounds."""
+    for one in rounds:
         if one["audit"]:
             console.print(f"round {one['round']}, audit: {one['audit']}", highlight=False, markup=False)
         for alarm in one["alarms"]:
@@ -210,16 +229,6 @@ def _show_status(found: dict[str, Any]) -> None:
                 f"round {one['round']}, alarm {alarm['name']} ({alarm['action']}): {alarm['words']}. {alarm['next']}"
             )
             console.print(words, style="yellow", highlight=False, markup=False)
-    last = found["rounds"][-1] if found["rounds"] else None
-    if last and last["autonomy"]:
-        console.print(
-            f"autonomy of round {last['round']}: {last['autonomy']['sentence']}", highlight=False, markup=False
-        )
-    if found["lease"] and found["lease"]["live"]:
-        console.print(
-            f"held by run {found['lease']['holder']} until {found['lease']['until']:%H:%M:%S} UTC unless renewed",
-            highlight=False,
-        )
 
 
 def report(

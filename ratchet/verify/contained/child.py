@@ -19,10 +19,11 @@ import struct
 import sys
 import warnings
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any, BinaryIO
 
 MOST_DEPTH = 64
-_OTHERS = 16
+_OTHERS, _EVERY = 16, 300
 _GARBAGE = 20_000
 _LONGEST = 300
 
@@ -77,32 +78,49 @@ def _reply(stream: BinaryIO, reply: dict[str, Any]) -> None:
     stream.flush()
 
 
-def _maths() -> Callable[[Any], str]:
+class _Maths:
     """Compares mathematics: {"gold", "given", "take"}. Replies match, wrong, unparsed, ambiguous or bad_reference.
 
     math-verify takes the last of the most prominent answers of a text ("last"). first: the first of these; only: they
     must all be equal to the gold.
     """
-    from functools import lru_cache
-    from itertools import groupby
 
-    from math_verify import parser
-    from math_verify.grader import verify
+    def __init__(self) -> None:
+        from functools import lru_cache
 
-    config = (parser.LatexExtractionConfig(boxed_match_priority=0), parser.ExprExtractionConfig())
-    found: Any = parser.get_extraction_regexes(config)
+        from math_verify import parser
+        from math_verify.grader import verify
 
-    def read(text: str) -> tuple[Any, ...]:
-        return tuple(parser.parse(text, config, parsing_timeout=None))
+        self.parser: Any = parser
+        self.verify = verify
+        self.config = (parser.LatexExtractionConfig(boxed_match_priority=0), parser.ExprExtractionConfig())
+        self.patterns: Any = parser.get_extraction_regexes(self.config)
+        # Answers to one prompt come one after the other.
+        self.gold_of = lru_cache(maxsize=16)(self.read)
+        # Grammars are built on first use.
+        self({"gold": "$\\frac{1}{2}$", "given": "$\\sqrt{x^2}+0.5$", "take": "only"})
 
-    # Answers to one prompt come one after the other.
-    gold_of = lru_cache(maxsize=16)(read)
+    def __call__(self, request: Any) -> str:
+        gold, text, take = self.gold_of(request["gold"]), request["given"], request["take"]
+        given = gold if text == request["gold"] else self.read(text)
+        if take == "first":
+            given = tuple(self.prominent(text, _EVERY)[-1:])
+        if not gold or not given:
+            return "unparsed" if gold else "bad_reference"
+        if not self.equal(gold, given):
+            return "wrong"
+        if take == "only" and not all(self.equal(gold, [one]) for one in self.prominent(text, _OTHERS)[1:]):
+            return "ambiguous"
+        return "match"
 
-    def equal(gold: Any, given: Any) -> bool:
+    def read(self, text: str) -> tuple[Any, ...]:
+        return tuple(self.parser.parse(text, self.config, parsing_timeout=None))
+
+    def equal(self, gold: Any, given: Any) -> bool:
         for one in gold:
             for other in given:
                 try:
-                    if verify([one], [other], timeout_seconds=None, raise_on_error=True):
+                    if self.verify([one], [other], timeout_seconds=None, raise_on_error=True):
                         return True
                 except MemoryError:
                     raise
@@ -110,40 +128,28 @@ def _maths() -> Callable[[Any], str]:
                     continue  # what cannot be compared is not equal, as in math-verify itself
         return False
 
-    def prominent(text: str, most: int) -> list[Any]:
+    def prominent(self, text: str, most: int) -> list[Any]:
         """What the most prominent places of the text say that math-verify finds, apart from each other, the last first."""
-        patterns = sorted(((p, at, kind) for ps, kind in found for p, at in ps), key=lambda one: one[1])
+        patterns = sorted(((p, at, kind) for ps, kind in self.patterns for p, at in ps), key=lambda one: one[1])
         for _, group in groupby(patterns, key=lambda one: one[1]):
             matches = [(m, kind) for p, _, kind in group for m in p.finditer(text)]
             matches.sort(key=lambda one: (one[0].end(), -one[0].start()), reverse=True)
-            taken: list[tuple[int, int]] = []
-            said: list[Any] = []
-            for match, kind in matches:
-                start, end = match.span()
-                if len(said) < most and not any(start < b and a < end for a, b in taken):
-                    value, _ = parser.extract_match(match, kind)
-                    if value is not None:
-                        taken.append((start, end))
-                        said.append(value)
-            if said:
+            if said := self._apart(matches, most):
                 return said
         return []
 
-    def compare(request: Any) -> str:
-        gold, text, take = gold_of(request["gold"]), request["given"], request["take"]
-        given = gold if text == request["gold"] else read(text)
-        if take == "first":
-            given = tuple(prominent(text, _LONGEST)[-1:])
-        if not gold or not given:
-            return "unparsed" if gold else "bad_reference"
-        if not equal(gold, given):
-            return "wrong"
-        if take == "only" and not all(equal(gold, [one]) for one in prominent(text, _OTHERS)[1:]):
-            return "ambiguous"
-        return "match"
-
-    compare({"gold": "$\\frac{1}{2}$", "given": "$\\sqrt{x^2}+0.5$", "take": "only"})  # grammars are built on first use
-    return compare
+    def _apart(self, matches: list[tuple[Any, Any]], most: int) -> list[Any]:
+        """What the matches say, at most so many, each where none before it was read."""
+        taken: list[tuple[int, int]] = []
+        said: list[Any] = []
+        for match, kind in matches:
+            start, end = match.span()
+            if len(said) < most and not any(start < b and a < end for a, b in taken):
+                value, _ = self.parser.extract_match(match, kind)
+                if value is not None:
+                    taken.append((start, end))
+                    said.append(value)
+        return said
 
 
 def _python() -> Callable[[Any], str | None]:
@@ -196,7 +202,7 @@ def _depth(document: Any) -> int:
     return depth
 
 
-TASKS: dict[str, Callable[[], Callable[[Any], Any]]] = {"maths": _maths, "python": _python, "schema": _schema}
+TASKS: dict[str, Callable[[], Callable[[Any], Any]]] = {"maths": _Maths, "python": _python, "schema": _schema}
 
 if __name__ == "__main__":
     main()
