@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ratchet.recipe.verifiers.base import Where
 from ratchet.verify.extract import answers, extract
 from ratchet.verify.text import normalise, numbers
 
@@ -37,6 +38,32 @@ def test_a_mark_that_is_not_closed_leaves_nothing(text: str) -> None:
 def test_two_different_answers_are_ambiguous_and_the_same_twice_is_one() -> None:
     assert extract("<answer>3</answer><answer>4</answer>", numbers).reason == "ambiguous"
     assert extract(r"<answer>3</answer> \boxed{3.0}", numbers).value == 3
+
+
+BOTH = "3 \\boxed{4} <answer>5</answer> 6 \\boxed{7}"
+
+
+@pytest.mark.parametrize(
+    ("where", "found", "value"),
+    [
+        ("auto", ["5", "4", "7"], None),
+        ("boxed", ["4", "7"], None),
+        ("tagged", ["5"], 5),
+        ("first", ["4", "5", "7"], 4),
+        ("last", ["4", "5", "7"], 7),
+        ("whole", [BOTH], None),
+    ],
+)
+def test_a_recipe_says_which_of_several_answers_is_read(where: Where, found: list[str], value: int | None) -> None:
+    assert answers(BOTH, where) == found
+    one = extract(BOTH, numbers, where)
+    assert (one.value, one.reason) == (value, None if value is not None else "ambiguous")
+    assert extract(f"<think>9</think>{BOTH}", numbers, where) == one
+
+
+@pytest.mark.parametrize("where", ["boxed", "tagged"])
+def test_where_one_mark_alone_counts_its_absence_is_no_answer(where: Where) -> None:
+    assert extract("3", numbers, where).reason == "unparsed"
 
 
 @settings(deadline=None)
