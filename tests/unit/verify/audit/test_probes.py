@@ -13,6 +13,8 @@ from ratchet.verify.audit.probes import Probe, forms, lexicon_for, probes
 from ratchet.verify.environments import MazeState, for_prompts, maze
 from tests import rows
 from tests.unit.verify.environments.asked import asked
+from tests.unit.verify.rules_table import CASES, Case
+from tests.unit.verify.rules_table import asked as about
 
 
 def of_world(number: int = 90) -> list[tuple[Prompt, tuple[Probe, ...], object]]:
@@ -83,3 +85,26 @@ def test_anothers_reference_that_says_the_same_is_no_corruption() -> None:
     other = rows.prompt(2, "blue square , red circle", ("objects",))
     made = probes(prompt, [prompt, other], VERIFIERS, lexicon_for("english", [prompt]), 0)
     assert "other_answer" not in {probe.kind for probe in made}
+
+
+COMPARING = [
+    case for case in CASES if case.name in VERIFIERS and getattr(VERIFIERS[case.name], "needs_reference", True)
+]
+
+
+@pytest.mark.parametrize("case", COMPARING, ids=str)
+def test_every_rule_accepts_its_reference_and_rejects_all_that_is_made_wrong_of_it(case: Case) -> None:
+    prompt = about(case.question, case.reference, case.name)
+    made = [p for p in probes(prompt, [prompt], VERIFIERS, lexicon_for("english", [prompt]), 1) if p.sort != "form"]
+    texts = tuple(rows.completion(index, probe.text) for index, probe in enumerate(made))
+    (verdicts,) = VERIFIERS[case.name].verify([Group(prompt=prompt, completions=texts)])
+    assert f"rule_{case.name}" in {probe.kind for probe in made}
+    assert [(p.text, v.passed) for p, v in zip(made, verdicts, strict=True)] == [
+        (p.text, p.sort == "gold") for p in made
+    ]
+
+
+def test_an_ordering_is_made_wrong_by_its_order() -> None:
+    prompt = rows.prompt(1, "cat , dog , cow", ("ordering",))
+    made = {p.kind: p.text for p in probes(prompt, [], VERIFIERS, lexicon_for("english", [prompt]), 0)}
+    assert sorted(made["rule_ordering"].replace(",", " ").split()) == ["cat", "cow", "dog"]
