@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ratchet.errors import ModelError, SamplingError, VerifierError, VerifierUnavailable
 from ratchet.recipe.verifiers import OWN
-from ratchet.records import Completion, Group, Verdict
+from ratchet.records import Completion, Group, Prompt, Verdict
 from ratchet.verify.limits import Overtime, within
 from ratchet.verify.protocol import Rule, Verifier, pace_of
 from ratchet.verify.rules import VERIFIERS
@@ -44,26 +44,22 @@ def verdicts_of(
     verifiers: Mapping[str, Verifier] = VERIFIERS,
 ) -> list[list[tuple[Verdict, ...]]]:
     """New verdicts for each completion of each group, in the order of the names."""
-    wanted = [_wanted(group, names) for group in groups]
+    asked = [wanted(group.prompt, names) for group in groups]
     found: dict[str, dict[int, list[Verdict]]] = {}
-    for name in dict.fromkeys(name for one in wanted for name in one):
-        places = [i for i, one in enumerate(wanted) if name in one]
+    for name in dict.fromkeys(name for one in asked for name in one):
+        places = [i for i, one in enumerate(asked) if name in one]
         runner = _Runner(known(name, verifiers), timeout_seconds)
         found[name] = dict(zip(places, runner.run([groups[i] for i in places]), strict=True))
     return [
-        list(zip(*(found[name][i] for name in dict.fromkeys(one)), strict=True))
-        if one
-        else [() for _ in groups[i].completions]
-        for i, one in enumerate(wanted)
+        list(zip(*(found[name][i] for name in one), strict=True)) if one else [() for _ in groups[i].completions]
+        for i, one in enumerate(asked)
     ]
 
 
-def _wanted(group: Group, names: Sequence[str] | None) -> tuple[str, ...]:
-    own = group.prompt.verifiers
-    if names is None:
-        return own
-    if OWN not in names:
-        return tuple(names)
+def wanted(prompt: Prompt, names: Sequence[str] | None) -> tuple[str, ...]:
+    """The names of the verifiers that look at answers to the prompt, each once; `names` as in `apply`."""
+    own = prompt.verifiers
+    names = (OWN,) if names is None else names
     return tuple(dict.fromkeys(one for name in names for one in (own if name == OWN else (name,))))
 
 

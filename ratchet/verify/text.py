@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from decimal import Decimal
+from functools import lru_cache
 
 # Zero-width and direction marks, which nobody sees, and the soft hyphen.
 _INVISIBLE = dict.fromkeys([0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF])
@@ -47,6 +48,8 @@ _ARTICLES = frozenset({"a", "an", "the"})
 _DIGITS = {word: str(value) for word, value in NUMBER_WORDS.items()}
 _WORDS_AND_NUMBERS = re.compile(r"-?\.?[0-9][0-9.]*%?|[^\W_]+")
 _FILLERS = _YES_NO | {"and", "or"}
+_IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse", "geese": "goose",
+              "knives": "knife", "feet": "foot", "teeth": "tooth", "leaves": "leaf", "shelves": "shelf"}  # fmt: skip
 
 
 def normalise(text: str) -> str:
@@ -128,3 +131,17 @@ def yes_no(text: str) -> list[bool]:
     if not said or _FILLERS.issuperset(words):
         said += [word for word in words if word in _YES_NO]
     return [one == "yes" for one in dict.fromkeys(said)]
+
+
+@lru_cache(maxsize=16_384)
+def singular(word: str) -> str:
+    """An English word without its plural ending; wrong for few words, and the same for a name and its mention."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    if len(word) > 40 or len(word) < 4 or word.endswith(("ss", "us", "is")):
+        return word
+    if word.endswith("ies"):
+        return word[:-3] + "y"
+    if word.endswith(("ches", "shes", "sses", "xes", "zes")):
+        return word[:-2]
+    return word[:-1] if word.endswith("s") else word

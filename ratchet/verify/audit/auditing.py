@@ -9,7 +9,7 @@ from ratchet.recipe import VerifyConfig
 from ratchet.recipe.audit import COMBINED
 from ratchet.recipe.verifiers import FAMILIES, OWN
 from ratchet.records import Verdict
-from ratchet.verify.applying import known
+from ratchet.verify.applying import known, wanted
 from ratchet.verify.audit.baselines import Coin, Constant
 from ratchet.verify.audit.figures import figures
 from ratchet.verify.audit.result import Audited, AuditResult, Family
@@ -38,7 +38,7 @@ def audit(
 
     Raises VerifierError for a verifier that is not known, VerifierUnavailable where one cannot work at all.
     """
-    names = wanted(panel, slice_)
+    names = [wanted(case.prompt, panel.names) for case in slice_.cases]
     labels = _labels(panel, slice_)
     seen: dict[str, Seeing] = {}
     rows: list[Audited] = []
@@ -63,16 +63,6 @@ def audit(
         models=slice_.models,
         verifiers=tuple(rows),
     )
-
-
-def wanted(panel: Panel, slice_: Slice) -> list[tuple[str, ...]]:
-    """For each case the verifiers that look at it, as in a round."""
-    found = []
-    for case in slice_.cases:
-        names = (OWN,) if panel.names is None else panel.names
-        own = case.prompt.verifiers
-        found.append(tuple(dict.fromkeys(one for name in names for one in (own if name == OWN else (name,)))))
-    return found
 
 
 def _labels(panel: Panel, slice_: Slice) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from ratchet.recipe.verifiers.rules import CaptionConfig
 from ratchet.records import Part, Prompt
@@ -13,7 +13,7 @@ from ratchet.verify import text as texts
 from ratchet.verify.extract import extract
 from ratchet.verify.protocol import Finding, Rule
 from ratchet.verify.rules.lists import MAX_PARTS
-from ratchet.verify.rules.reading import REMEMBERED, bad_reference, rule
+from ratchet.verify.rules.reading import REMEMBERED, bad_reference, normalised, rule
 from ratchet.verify.rules.synonyms import COCO
 
 NOTHING_NAMED = "nothing_named"
@@ -22,8 +22,6 @@ _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[.,;:!?()]")
 _NOT = frozenset({"no", "without", "not", "neither", "nor"})
 _BETWEEN = frozenset({"a", "an", "any", "the", "single"})
 _LONGEST_NAME = 4
-_IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse", "geese": "goose",
-              "knives": "knife", "feet": "foot", "teeth": "tooth", "leaves": "leaf", "shelves": "shelf"}  # fmt: skip
 
 
 class Lexicon:
@@ -40,7 +38,7 @@ class Lexicon:
     def named(self, text: str) -> frozenset[str]:
         """Objects that the text says are there. "no dog" and "without a dog" name none."""
         words = _words(text)
-        single = tuple(map(_one, words))
+        single = tuple(map(texts.singular, words))
         found, place = set(), 0
         while place < len(words):
             size, name = self._at(single, place)
@@ -71,7 +69,7 @@ def caption(config: CaptionConfig) -> Rule:
         truth = truth_of(prompt.reference or "")
         if not truth:
             return bad_reference("the reference names no object of the table")
-        said = extract(answer, _read, config.answer)
+        said = extract(answer, partial(normalised, ""), config.answer)
         if said.value is None:
             return Finding(0.0, False, said.reason or "")
         return _compared(lexicon.named(said.value), truth, config)
@@ -90,13 +88,8 @@ def _coco() -> Lexicon:
 
 def caption_objects(text: str) -> Counter[str]:
     """Objects of the COCO table that a caption names, each once, from its marked answer if there is one."""
-    said = extract(text, _read).value
+    said = extract(text, partial(normalised, "")).value
     return Counter(_coco().named(said)) if said is not None else Counter()
-
-
-def _read(answer: str) -> list[str]:
-    plain = texts.normalise(answer)
-    return [plain] if plain else []
 
 
 def _compared(named: frozenset[str], truth: frozenset[str], config: CaptionConfig) -> Finding:
@@ -125,18 +118,4 @@ def _denied(words: tuple[str, ...], place: int) -> bool:
 
 
 def _singular(words: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(map(_one, words))
-
-
-@lru_cache(maxsize=16_384)
-def _one(word: str) -> str:
-    """An English word without its plural ending; wrong for few words, and the same for a name and its mention."""
-    if word in _IRREGULAR:
-        return _IRREGULAR[word]
-    if len(word) > 40 or len(word) < 4 or word.endswith(("ss", "us", "is")):
-        return word
-    if word.endswith("ies"):
-        return word[:-3] + "y"
-    if word.endswith(("ches", "shes", "sses", "xes", "zes")):
-        return word[:-2]
-    return word[:-1] if word.endswith("s") else word
+    return tuple(map(texts.singular, words))

@@ -13,7 +13,7 @@ from ratchet.verify import text as texts
 from ratchet.verify.extract import answers
 from ratchet.verify.protocol import Finding, Rule
 from ratchet.verify.rules.measures import Measure, measures
-from ratchet.verify.rules.reading import MATCH, REMEMBERED, WRONG, one_value, rule, same
+from ratchet.verify.rules.reading import MATCH, REMEMBERED, WRONG, normalised, one_value, rule, same
 
 NO_UNIT, OTHER_UNIT = "no_unit", "other_unit"
 
@@ -21,11 +21,8 @@ NO_UNIT, OTHER_UNIT = "no_unit", "other_unit"
 def numeric(config: NumericConfig) -> Rule:
     """The one number, in the reference's unit where it has one."""
     relative, absolute = Decimal(str(config.tolerance)), Decimal(str(config.absolute))
-
-    def close(_: Prompt, given: Decimal, wanted: Decimal) -> Finding:
-        return MATCH if given == wanted or abs(given - wanted) <= max(relative * abs(wanted), absolute) else WRONG
-
-    plain, corrupt = one_value(_read_number, close, config.answer), _another(relative, absolute)
+    plain = one_value(_read_number, _close(relative, absolute), config.answer)
+    corrupt = _another(relative, absolute)
     if config.units == "ignore":
         return rule(config, plain, corrupt, "2")
     measured = one_value(_read_measure, _same_measure(config), config.answer)
@@ -34,6 +31,15 @@ def numeric(config: NumericConfig) -> Rule:
         return (measured if _has_unit(prompt.reference or "") else plain)(prompt, answer)
 
     return rule(config, check, corrupt, "2")
+
+
+def _close(relative: Decimal, absolute: Decimal) -> Callable[[Prompt, Decimal, Decimal], Finding]:
+    """Equal, or no farther apart than either tolerance allows."""
+
+    def close(_: Prompt, given: Decimal, wanted: Decimal) -> Finding:
+        return MATCH if given == wanted or abs(given - wanted) <= max(relative * abs(wanted), absolute) else WRONG
+
+    return close
 
 
 def _same_measure(config: NumericConfig) -> Callable[[Prompt, Measure, Measure], Finding]:
@@ -66,12 +72,8 @@ def count(config: PlainRuleConfig) -> Rule:
 def chart(config: ChartConfig) -> Rule:
     """A number within the tolerance where the reference is one, per cent signs aside; else the same text."""
     limit = Decimal(str(config.tolerance))
-
-    def close(_: Prompt, given: Decimal, wanted: Decimal) -> Finding:
-        return MATCH if given == wanted or abs(given - wanted) <= limit * abs(wanted) else WRONG
-
-    valued = one_value(_read_number, close, config.answer)
-    worded = one_value(_read_words, same, config.answer)
+    valued = one_value(_read_number, _close(limit, Decimal(0)), config.answer)
+    worded = one_value(normalised, same, config.answer)
 
     def check(prompt: Prompt, answer: str) -> Finding:
         return (valued if _is_number(prompt.reference or "") else worded)(prompt, answer)
@@ -92,11 +94,6 @@ def _read_measure(_: str, answer: str) -> list[Measure]:
 
 def _read_count(_: str, answer: str) -> list[int]:
     return [int(n) for n in texts.numbers(answer) if 0 <= n < 10**9 and n == n.to_integral_value()]
-
-
-def _read_words(_: str, answer: str) -> list[str]:
-    plain = texts.normalise(answer)
-    return [plain] if plain else []
 
 
 @lru_cache(maxsize=REMEMBERED)

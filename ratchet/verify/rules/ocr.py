@@ -8,7 +8,7 @@ from ratchet.recipe.verifiers.rules import ReadingConfig
 from ratchet.records import Prompt
 from ratchet.verify import text as texts
 from ratchet.verify.protocol import Finding, Rule
-from ratchet.verify.rules.reading import TOO_LONG, bad_reference, one_value, rule, scored
+from ratchet.verify.rules.reading import TOO_LONG, bad_reference, normalised, one_value, rule, scored
 
 LONGEST = 20_000
 """Characters that are compared: time grows with the product of two lengths."""
@@ -28,7 +28,7 @@ def edits(config: ReadingConfig) -> Rule:
 
 def _near(config: ReadingConfig, floor: float) -> Rule:
     compare = partial(_similar, config.passes, config.alternatives, floor)
-    return rule(config, one_value(_read, compare, config.answer), partial(_corrupted, config.alternatives))
+    return rule(config, one_value(normalised, compare, config.answer), partial(_corrupted, config.alternatives))
 
 
 def _similar(passes: float, alternatives: str | None, floor: float, _: Prompt, given: str, wanted: str) -> Finding:
@@ -47,11 +47,6 @@ def _split(wanted: str, alternatives: str | None) -> list[str]:
     if alternatives is None:
         return [wanted]
     return [texts.normalise(one) for one in wanted.split(alternatives.casefold())]
-
-
-def _read(_: str, answer: str) -> list[str]:
-    plain = texts.normalise(answer)
-    return [plain] if plain else []
 
 
 def _corrupted(alternatives: str | None, prompt: Prompt) -> str:

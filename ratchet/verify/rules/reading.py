@@ -11,6 +11,7 @@ from ratchet.recipe.verifiers.rules import RuleBase
 from ratchet.records import Prompt
 from ratchet.verify.extract import Extracted, extract
 from ratchet.verify.protocol import Check, Finding, Rule
+from ratchet.verify.text import normalise
 
 T = TypeVar("T")
 
@@ -47,6 +48,12 @@ def one_value(
         return compare(prompt, given.value, wanted.value)
 
     return check
+
+
+def normalised(_: str, answer: str) -> list[str]:
+    """The whole text in normal form as one reading; none where nothing is left of it."""
+    plain = normalise(answer)
+    return [plain] if plain else []
 
 
 def bad_reference(why: str) -> Finding:

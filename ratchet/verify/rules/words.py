@@ -10,7 +10,7 @@ from ratchet.records import Prompt
 from ratchet.verify import text as texts
 from ratchet.verify.extract import extract
 from ratchet.verify.protocol import Rule
-from ratchet.verify.rules.reading import REMEMBERED, one_value, rule, same
+from ratchet.verify.rules.reading import REMEMBERED, normalised, one_value, rule, same
 
 _LETTER = re.compile(r"\(?([a-h])\)?")
 _LETTERED = re.compile(r"\(?([a-h])[.):]\s*(\S.*)", re.DOTALL)
@@ -20,7 +20,7 @@ _OPTION = re.compile(r"(?:(?<=\s)|^)\(?([A-H])[.):][ \t]+")
 
 def exact(config: PlainRuleConfig) -> Rule:
     """Equal in normal form: case, blanks, compatible characters and the punctuation around do not count."""
-    return rule(config, one_value(_read_exact, same, config.answer), lambda p: f"not {p.reference}")
+    return rule(config, one_value(normalised, same, config.answer), lambda p: f"not {p.reference}")
 
 
 def text(config: PlainRuleConfig) -> Rule:
@@ -50,11 +50,6 @@ def options(question: str) -> dict[str, str]:
     bodies = [question[mark.end() : end].partition("\n")[0] for mark, end in zip(marks, ends, strict=False)]
     found = {mark[1].lower(): texts.normalise(body) for mark, body in zip(marks, bodies, strict=True)}
     return found if len(found) > 1 else {}
-
-
-def _read_exact(_: str, answer: str) -> list[str]:
-    plain = texts.normalise(answer)
-    return [plain] if plain else []
 
 
 def _read_text(_: str, answer: str) -> list[str]:

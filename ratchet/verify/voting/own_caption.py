@@ -19,7 +19,7 @@ from ratchet.records import Group, Message, Prompt, Verdict
 from ratchet.verify.judging import rights
 from ratchet.verify.protocol import Pace
 from ratchet.verify.rules import parse_objects
-from ratchet.verify.text import normalise
+from ratchet.verify.text import normalise, singular
 from ratchet.verify.tools import Tools
 from ratchet.verify.voting.views import by_length
 
@@ -144,8 +144,4 @@ def _labelled(prompt: Prompt, text: str) -> Prompt:
 
 def _words(text: str) -> frozenset[str]:
     """The words of an object's name, without the ending of a plural."""
-    return frozenset(_one(word) for word in re.findall(r"\w+", normalise(text)))
-
-
-def _one(word: str) -> str:
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+    return frozenset(singular(word) for word in re.findall(r"\w+", normalise(text)))

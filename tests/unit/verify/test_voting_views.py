@@ -117,6 +117,8 @@ def asked(question: str, **config: object) -> tuple[frozenset[str], bool] | None
         ("how many red circles ?", {"red", "circle"}, True),
         ("How many dogs are there in the picture?", {"dog"}, True),
         ("How many glass bottles do you see?", {"glass", "bottle"}, True),
+        ("How many boxes are there?", {"box"}, True),
+        ("How many people can you see?", {"person"}, True),
         ("is there a blue square ?", {"blue", "square"}, False),
         ("Are there any cats in the picture?", {"cat"}, False),
     ],
