@@ -19,6 +19,13 @@ _N = r"[+-]?(?:[0-9]{1,9}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})"
 _COMMA = r"(?:[ \t\n]{0,8},[ \t\n]{0,8}|[ \t\n]{1,8})"
 _BOX = re.compile(rf"[\[(<|>][ \t\n]{{0,8}}({_N}){_COMMA}({_N}){_COMMA}({_N}){_COMMA}({_N})[ \t\n]{{0,8}}[\])<|>]")
 _POINT = re.compile(rf"[\[(][ \t\n]{{0,8}}({_N}){_COMMA}({_N})[ \t\n]{{0,8}}[\])]")
+_PAIR = rf"\([ \t\n]{{0,8}}({_N}){_COMMA}({_N})[ \t\n]{{0,8}}\)"
+_CORNERS = re.compile(rf"{_PAIR}[ \t\n]{{0,8}},?[ \t\n]{{0,8}}{_PAIR}")
+_TAGS = re.compile(
+    r"</?ref>|<\|object_ref_(?:start|end)\|>"
+    r"|(?:<box>|<\|box_start\|>)(?:[ \t\n]{0,8}\[(?=[ \t\n]{0,8}\[)|(?=[ \t\n]{0,8}[\[(]))"
+)
+"""Marks of models that ground what they name (Qwen-VL, InternVL), as far as they stand before a label or a bracket."""
 _BARE = re.compile(_N)
 _PLAIN = re.compile(r"[-+0-9.,\s]*")
 _LABEL = re.compile(r"(?<![<|/\w])([^\W\d_][\w \t-]{0,60}?)[ \t]{0,8}[:=]?[ \t]{0,8}$")
@@ -67,13 +74,16 @@ def iou(one: Box, other: Box) -> float:
 
 
 def read_boxes(text: str) -> tuple[Box, ...]:
-    """Boxes in the text's own scale, in its order: JSON with a key for the box, four numbers in brackets, or just four.
+    """Boxes in the text's own scale, in its order: JSON with a key for the box, four numbers in brackets, two corners in
+    brackets of their own, or just four numbers.
 
-    A label is JSON's "label", or the words in front of the bracket.
+    A label is JSON's "label", the words in front of the bracket, or what a grounding model's tags name (`<ref>`).
     """
     said = _json(text)
     if said is not None:
         return tuple(box for one in said if (box := _box_of(one)) is not None)
+    if "(" in text or "<" in text:
+        text = _TAGS.sub(" ", _CORNERS.sub(r"[\1,\2,\3,\4]", text))
     found, end = [], 0
     for match in _BOX.finditer(text):
         before = text[max(end, match.start() - _TAIL) : match.start()]

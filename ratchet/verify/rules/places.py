@@ -83,7 +83,7 @@ def point(config: PointConfig) -> Rule:
 
 def _rule(config: PlaceBase, check: Check, told: Callable[[float, PlaceBase, Prompt], str]) -> Rule:
     """`told` says the reference as an answer would, and for a corrupted one so many widths away."""
-    return rule(config, check, partial(told, _AWAY, config), gold=partial(told, 0.0, config))
+    return rule(config, check, partial(told, _AWAY, config), "2", gold=partial(told, 0.0, config))
 
 
 def _within(spot: Point, boxes: Boxes, seen: View, config: PointConfig) -> Finding:
