@@ -163,11 +163,6 @@ def alarmed(shown: AlarmsView) -> str:
     return f"{said}. {with_what}"
 
 
-def compared(value: float, reference: float | None, since: int | None) -> str:
-    """An alarm's value, and what it was."""
-    return f"{value:.3g}" if reference is None else f"{value:.3g}, was {reference:.3g} in round {since}"
-
-
 def filtered(shown: FilteringView) -> str:
     """What the kept rows are for."""
     uses = [f"{number:,} for {use.replace('rl', 'RL').replace('sft', 'SFT')}" for use, number in shown.uses.items()]

@@ -29,6 +29,7 @@ from ratchet.recipe import AlarmsConfig, Recipe
 from ratchet.report.final import CHAMPION, SEED, read_report_split
 from ratchet.settings import Settings
 from ratchet.store import Store, open_store
+from ratchet.verify.audit.showing import markdown
 from ratchet.verify.judging import rights
 
 log = logging.getLogger(__name__)
@@ -164,7 +165,7 @@ def table(lines: Sequence[Line]) -> str:
     """Rounds without guard, as markdown."""
     head = ["seed", "round", "agreement", "entropy", "votes promise", "audited", "majority right", "kept", "kept right"]
     head += ["accuracy", "gain on the holdout", "gain to the seed", "gate", "alarms"]
-    return _markdown([head, *map(_cells, lines)])
+    return markdown(head, map(_cells, lines))
 
 
 def _cells(one: Line) -> list[str]:
@@ -195,14 +196,8 @@ def _interval(points: tuple[float, float, float]) -> str:
 
 def guard_table(found: Iterable[Guarded]) -> str:
     """Where the guard stopped each seed's loop, as markdown."""
-    lines = [["seed", "stopped in round", "why"]]
-    lines += [[str(g.seed), str(g.stopped or f"not in {g.rounds}"), g.words] for g in found]
-    return _markdown(lines)
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    lines = ([str(g.seed), str(g.stopped or f"not in {g.rounds}"), g.words] for g in found)
+    return markdown(("seed", "stopped in round", "why"), lines)
 
 
 def main(argv: list[str] | None = None) -> None:
