@@ -39,7 +39,7 @@ class FallAlarm(AlarmBase):
 class DiversityAlarm(AlarmBase):
     """More answers right and fewer prompts solved at all (pass@10 80.0 -> 72.5 while pass@1 rose)."""
 
-    fall: float = Field(0.03, gt=0, lt=1, description="fall of pass@k, at the recipe's k")
+    fall: float = Field(0.03, gt=0, lt=1, description="fall of pass@k, at the largest k that both rounds have")
     rise: float = Field(0.0, ge=0, lt=1, description="rise of the pass rate; must be exceeded")
 
 
