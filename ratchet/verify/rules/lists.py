@@ -7,16 +7,20 @@ from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache, partial
 
+import orjson
+
 from ratchet.recipe.verifiers.rules import ListConfig
 from ratchet.records import Part, Prompt
 from ratchet.verify import text as texts
-from ratchet.verify.extract import extract
+from ratchet.verify.extract import extract, fenced
 from ratchet.verify.protocol import Finding, Rule
 from ratchet.verify.rules.reading import CUT, MATCH, WRONG, bad_reference, one_value, rule
 
 MAX_PARTS = 32
+LONGEST_JSON = 100_000
 MOST_ORDERED = 500
 """Items of an ordering's reference: every pair of them is compared."""
+_BULLET = re.compile(r"^[ \t]{0,8}(?:[-*•]|[0-9]{1,3}[.)])[ \t]{1,8}(.+)")
 _ARROWS = re.compile(r"->|=>|→|⇒|[,;>\n]")
 
 Listed = frozenset[tuple[str, int]]
@@ -24,12 +28,12 @@ Listed = frozenset[tuple[str, int]]
 
 def set_f1(config: ListConfig) -> Rule:
     """F1 of two sets; only the same set is a match."""
-    return rule(config, one_value(_listed(_read_set), _overlap(config, False), config.answer), _one_more)
+    return rule(config, one_value(_listed(_read_set), _overlap(config, False), config.answer), _one_more, "2")
 
 
 def objects(config: ListConfig) -> Rule:
     """F1 of two multisets, and for each object how much of its number is right."""
-    return rule(config, one_value(_listed(_read_objects), _overlap(config, True), config.answer), _twice)
+    return rule(config, one_value(_listed(_read_objects), _overlap(config, True), config.answer), _twice, "2")
 
 
 def ordering(config: ListConfig) -> Rule:
@@ -97,11 +101,36 @@ def _ordered(passes: float, _: Prompt, given: tuple[str, ...], wanted: tuple[str
 
 
 def _read_set(answer: str) -> Counter[str]:
-    return Counter(dict.fromkeys(texts.items(answer), 1))
+    return Counter(dict.fromkeys(_items(answer), 1))
 
 
 def _read_objects(answer: str) -> Counter[str]:
-    return Counter(texts.items(answer))
+    return Counter(_items(answer))
+
+
+def _items(answer: str) -> list[str]:
+    """The items of a list with commas, of JSON's, or of Markdown's: one a line, and before them at most a line with a colon."""
+    listed = _json_items(answer) if "[" in answer else _marked_items(answer) if "\n" in answer else None
+    return texts.items(answer) if listed is None else listed
+
+
+def _marked_items(answer: str) -> list[str] | None:
+    lines = [line for line in answer.splitlines() if line.strip()]
+    marked = [_BULLET.fullmatch(line) for line in lines[1 if lines and lines[0].rstrip().endswith(":") else 0 :]]
+    if not marked or not all(marked):
+        return None
+    return [item for one in marked if one for item in texts.items(one[1])]
+
+
+def _json_items(answer: str) -> list[str] | None:
+    (body, *more) = fenced(answer)
+    try:
+        found = orjson.loads(body) if not more and len(body) <= LONGEST_JSON else None
+    except (orjson.JSONDecodeError, UnicodeEncodeError):
+        return None
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        return None
+    return [item for item in map(texts.normalise, found) if item]
 
 
 def _read_order(_: str, answer: str) -> list[tuple[str, ...]]:

@@ -137,6 +137,26 @@ def test_sets_ignore_how_often_and_objects_do_not() -> None:
     assert found("set_f1", "a , b", "a , b , c", passes=0.8).passed is True
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "cat, dog", "- cat\n- dog", "* Dog\n* cat\n", "1. cat\n2. dog", "I see:\n\n- cat\n- dog\n", '["cat", "dog"]',
+        '```json\n["dog", "cat"]\n```', "<answer>- dog\n- cat</answer>",
+    ],
+)  # fmt: skip
+def test_lists_of_json_and_markdown_are_lists(answer: str) -> None:
+    assert found("set_f1", "cat, dog", answer).passed is True
+    assert found("objects", "cat, dog", answer).passed is True
+    assert found("set_f1", "cat, bird", answer).passed is False
+
+
+def test_what_only_looks_like_such_a_list_is_read_with_commas() -> None:
+    assert found("set_f1", "[cat], -dog", "-dog, [cat]").passed is True
+    assert found("set_f1", "cat, dog", "a bird\n- cat\n- dog").passed is False
+    assert found("set_f1", "cat, dog", '["cat", 1]').passed is False
+    assert found("set_f1", "cat, dog", '["cat", "dog"').passed is False
+
+
 def test_objects_and_yes_no_are_read_for_evaluation() -> None:
     assert parse_objects("<answer>dog , Dog, cat.</answer>") == Counter({"dog": 2, "cat": 1})
     assert parse_objects("<answer>dog") == Counter()
