@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ratchet.alarms.saying import alarm, enough, minus, reaches, shown
+from ratchet.alarms.saying import alarm, enough, minus, shown
 from ratchet.alarms.seen import Alarm, Seen
 from ratchet.recipe import AlarmsConfig
+from ratchet.verify.protocol import reaches
 from ratchet.verify.vitals import Vitals
 
 Rule = Callable[[Seen, Seen, AlarmsConfig], Alarm | None]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from ratchet.alarms.saying import alarm, enough, minus, reaches, shown
+from ratchet.alarms.saying import alarm, enough, minus, shown
 from ratchet.alarms.seen import Alarm, Measured, Seen
 from ratchet.recipe import AlarmsConfig
+from ratchet.verify.protocol import reaches
 
 Z = 1.645
 """One-sided 95%."""

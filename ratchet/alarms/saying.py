@@ -8,8 +8,6 @@ from ratchet.alarms.seen import Alarm, Seen
 from ratchet.recipe import AlarmsConfig
 from ratchet.verify.vitals import Vitals
 
-_ROUNDING = 1e-9
-
 
 def alarm(
     name: str,
@@ -46,10 +44,6 @@ def enough(config: AlarmsConfig, now: Seen, then: Seen) -> tuple[Vitals, Vitals]
 
 def minus(one: float | None, other: float | None) -> float | None:
     return None if one is None or other is None else one - other
-
-
-def reaches(value: float, threshold: float) -> bool:
-    return value >= threshold - _ROUNDING
 
 
 def shown(value: float | None) -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ratchet.recipe import PairsConfig
 from ratchet.records import Completion, Pair
+from ratchet.verify.protocol import reaches
 
 MOST_CANDIDATES = 64
 """Of so many completions a side pairs are made; with more, the first of the best and of the worst."""
@@ -91,7 +92,7 @@ def _lengths(w: Candidate, r: Candidate) -> tuple[int, int]:
 def _fits(w: Candidate, r: Candidate, config: PairsConfig) -> bool:
     short, long = _lengths(w, r)
     balanced = config.max_length_ratio is None or long <= config.max_length_ratio * short
-    return balanced and w.score - r.score >= config.min_margin - 1e-9
+    return balanced and reaches(w.score - r.score, config.min_margin)
 
 
 def _widest(w: Candidate, r: Candidate) -> tuple[float, ...]:

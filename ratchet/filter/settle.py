@@ -14,12 +14,12 @@ from ratchet.recipe import FilterConfig, VerifyConfig
 from ratchet.records import Completion, Group, Pair, Use
 from ratchet.verify.extract import AMBIGUOUS, UNPARSED
 from ratchet.verify.policy import Judgement, judge
+from ratchet.verify.protocol import reaches
 
 WITHOUT_PICTURE = "without_picture"
 NEGATIVE, NOT_GENERATED, CLIPPED, UNSCORED = "negative", "not_generated", "clipped", "unscored"
 DUPLICATE_TEXT, SURPLUS, TOO_LONG = "duplicate_text", "surplus", "too_long"
 _UNREADABLE = frozenset({AMBIGUOUS, UNPARSED})
-_ROUNDING = 1e-9
 
 Judged = Sequence[tuple[Completion, Judgement]]
 
@@ -80,7 +80,7 @@ def _spreads(decided: Sequence[Judgement], rate: float, config: FilterConfig) ->
         return 0 < rate < 1
     scores = [_score(one) for one in decided]
     mean = sum(scores) / len(scores)
-    return math.sqrt(sum((one - mean) ** 2 for one in scores) / len(scores)) >= config.min_score_std - _ROUNDING
+    return reaches(math.sqrt(sum((one - mean) ** 2 for one in scores) / len(scores)), config.min_score_std)
 
 
 def _without_use(mended: Counter[str], rate: float | None, spread: bool, config: FilterConfig) -> str:

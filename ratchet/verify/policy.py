@@ -9,9 +9,9 @@ from typing import NamedTuple
 from ratchet.recipe import VerifyConfig
 from ratchet.recipe.verifiers import OWN
 from ratchet.records import Verdict
+from ratchet.verify.protocol import reaches
 
 UNSCORED, UNCHECKED = "unscored", "unchecked"
-_ROUNDING = 1e-9
 _KEPT = 8
 
 
@@ -145,7 +145,7 @@ class Policy:
         if undecided or lowest is None:
             return Decision(Judgement(None, None, undecided[0].reason if undecided else UNSCORED), undecided)
         mean = min(1.0, total / whole)
-        return Decision(Judgement(mean >= self.config.threshold - _ROUNDING, mean, lowest[1]), counted)
+        return Decision(Judgement(reaches(mean, self.config.threshold), mean, lowest[1]), counted)
 
 
 _POLICIES: dict[int, Policy] = {}

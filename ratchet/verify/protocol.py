@@ -10,6 +10,7 @@ from ratchet.records import Group, Part, Prompt, Verdict
 
 NO_REFERENCE = "no_reference"
 _SHOWN = 80
+_ROUNDING = 1e-9
 
 
 class Finding(NamedTuple):
@@ -61,6 +62,11 @@ class Paced(Protocol):
 
     @property
     def pace(self) -> Pace: ...
+
+
+def reaches(value: float, threshold: float) -> bool:
+    """Whether a value is at least the threshold, but for what adding up floats may have cost it."""
+    return value >= threshold - _ROUNDING
 
 
 def pace_of(verifier: Verifier) -> Pace:

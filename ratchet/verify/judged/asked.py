@@ -15,14 +15,13 @@ from ratchet.records import Completion, Group, Part, Prompt, Verdict
 from ratchet.verify.judges import Judge, Question
 from ratchet.verify.judges import prompts as texts
 from ratchet.verify.judges.reading import is_one_word, read_yes_no, said
-from ratchet.verify.protocol import NO_REFERENCE, Pace
+from ratchet.verify.protocol import NO_REFERENCE, Pace, reaches
 from ratchet.verify.tools import Tools
 
 PACE = Pace(batch=1024, limited=False)
 """As many at once as the stage has, so that a server is never idle between two calls."""
 UNPARSED, CLIPPED, NO_LIKELIHOOD = "unparsed", "clipped", "no_likelihood"
 TOO_LONG, EMPTY, REFUSED = "too_long", "empty", "refused"
-_ROUNDING = 1e-9
 _DIGITS = 4
 """Of a likelihood: the last bits depend on which questions were answered together."""
 _SHOWN = 200
@@ -164,7 +163,7 @@ def opinion(
     score: float, passes: float, tokens: int, parts: tuple[Part, ...] = (), detail: str | None = None
 ) -> Opinion:
     """A score as an opinion."""
-    passed = score >= passes - _ROUNDING
+    passed = reaches(score, passes)
     return Opinion(score, passed, "accepted" if passed else "rejected", detail, parts, tokens)
 
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ratchet.records import Completion, Group, Part, Prompt, Verdict
-from ratchet.verify.protocol import Pace
+from ratchet.verify.protocol import Pace, reaches
 
 DIGITS = 6
 """Of scores and parts: what lies behind depends on which answers were measured together."""
-_ROUNDING = 1e-9
 
 
 class Measure(NamedTuple):
@@ -64,7 +63,7 @@ class Measured:
             return made.model_copy(update={"reason": one.reason, "error": one.error})
         if score is None:
             return made
-        passed = score >= self.threshold - _ROUNDING
+        passed = reaches(score, self.threshold)
         reason = "above" if passed else "below"
         return made.model_copy(update={"score": round(score, DIGITS), "passed": passed, "reason": reason})
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ratchet.verify.protocol import reaches
 from ratchet.verify.rules.boxes import Box, iou
 
 COCO_OVERLAPS = tuple(0.5 + 0.05 * step for step in range(10))
-_ROUNDING = 1e-9
 
 
 def detection_f1(ours: Sequence[Box], truth: Sequence[Box], overlap: float) -> float:
@@ -25,7 +25,7 @@ def _matches(ours: Sequence[Box], truth: Sequence[Box], overlap: float) -> int:
 
     if not ours or not truth:
         return 0
-    fits = np.array([[iou(one, other) >= overlap - _ROUNDING for other in truth] for one in ours], dtype=float)
+    fits = np.array([[reaches(iou(one, other), overlap) for other in truth] for one in ours], dtype=float)
     rows, columns = linear_sum_assignment(fits, maximize=True)
     return int(fits[rows, columns].sum())
 
@@ -53,7 +53,7 @@ def _one_precision(ours: Sequence[Box], truth: Sequence[Box], overlap: float) ->
     recalls: list[float] = []
     for number, box in enumerate(ranked, start=1):
         best = max(free, key=lambda other: iou(box, other), default=None)
-        if best is not None and iou(box, best) >= overlap - _ROUNDING:
+        if best is not None and reaches(iou(box, best), overlap):
             free.remove(best)
         hits = len(truth) - len(free)
         precisions.append(hits / number)
@@ -64,4 +64,4 @@ def _one_precision(ours: Sequence[Box], truth: Sequence[Box], overlap: float) ->
 
 
 def _at(recall: float, recalls: Sequence[float], precisions: Sequence[float]) -> float:
-    return next((p for r, p in zip(recalls, precisions, strict=True) if r >= recall - _ROUNDING), 0.0)
+    return next((p for r, p in zip(recalls, precisions, strict=True) if reaches(r, recall)), 0.0)

@@ -13,14 +13,13 @@ from typing import Any
 
 from ratchet.recipe.verifiers.votes import MajorityConfig
 from ratchet.records import Completion, Group, Part, Prompt, Verdict
-from ratchet.verify.protocol import Pace
+from ratchet.verify.protocol import Pace, reaches
 from ratchet.verify.vitals import AGREEMENT
 from ratchet.verify.voting.votes import Vote, votes
 
 ENTROPY = "entropy"
 """Part of the verdicts: how evenly the votes are spread (0..1). Another, AGREEMENT, is the majority's share of the voters."""
 _SHOWN = 80
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Majority:
             return "too_uncertain"
         if vote.tied:
             return "tied"
-        return "below_floor" if vote.share < config.floor - _ROUNDING else None
+        return None if reaches(vote.share, config.floor) else "below_floor"
 
     def _one(self, completion: Completion, place: int, vote: Vote, said: str, parts: tuple[Part, ...]) -> Verdict:
         its = vote.classes[place]
@@ -85,4 +84,4 @@ class Majority:
 
 
 def _above(value: float | None, limit: float | None) -> bool:
-    return value is not None and limit is not None and value > limit + _ROUNDING
+    return value is not None and limit is not None and not reaches(limit, value)

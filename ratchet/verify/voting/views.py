@@ -20,13 +20,12 @@ from ratchet.records import Group, ImageRef, Part, Prompt, Verdict
 from ratchet.verify import self_check
 from ratchet.verify.extract import reading
 from ratchet.verify.judging import rights
-from ratchet.verify.protocol import Pace
+from ratchet.verify.protocol import Pace, reaches
 from ratchet.verify.scratch import showing
 from ratchet.verify.tools import Tools
 from ratchet.verify.voting.votes import labelled
 
 _SHOWN = 40
-_ROUNDING = 1e-9
 
 
 class View(NamedTuple):
@@ -138,7 +137,7 @@ class Views:
             votes = [number < len(agreeing.get(p, ())) and agreeing[p][number] for p in counted]
             parts = tuple(Part(name=names[p], score=float(vote)) for p, vote in zip(counted, votes, strict=True))
             share = sum(votes) / len(votes)
-            passed = share >= self.config.threshold - _ROUNDING
+            passed = reaches(share, self.config.threshold)
             reason = "stable" if passed else "unstable"
             verdicts.append(self._verdict(reason, score=share, passed=passed, detail=detail, parts=parts))
         return verdicts
