@@ -26,6 +26,7 @@ _TAGS = re.compile(
     r"|(?:<box>|<\|box_start\|>)(?:[ \t\n]{0,8}\[(?=[ \t\n]{0,8}\[)|(?=[ \t\n]{0,8}[\[(]))"
 )
 """Marks of models that ground what they name (Qwen-VL, InternVL), as far as they stand before a label or a bracket."""
+_POINT_TAG = re.compile(rf"<point[ \t]{{1,8}}x=\"({_N})\"[ \t]{{1,8}}y=\"({_N})\"")
 _BARE = re.compile(_N)
 _PLAIN = re.compile(r"[-+0-9.,\s]*")
 _LABEL = re.compile(r"(?<![<|/\w])([^\W\d_][\w \t-]{0,60}?)[ \t]{0,8}[:=]?[ \t]{0,8}$")
@@ -97,11 +98,12 @@ def read_boxes(text: str) -> tuple[Box, ...]:
 
 
 def read_points(text: str) -> tuple[Point, ...]:
-    """Points in the text's own scale: JSON with a key for the point, two numbers in brackets, or just two."""
+    """Points in the text's own scale: JSON with a key for the point, two numbers in brackets, `<point x= y=>`
+    (Molmo), or just two."""
     said = _json(text)
     if said is not None:
         return tuple(point for one in said if (point := _point_of(one)) is not None)
-    found = tuple(Point(*_floats(match.groups())) for match in _POINT.finditer(text))
+    found = tuple(Point(*_floats(match.groups())) for kind in (_POINT, _POINT_TAG) for match in kind.finditer(text))
     if not found and len(text) < 200 and _PLAIN.fullmatch(text) and len(two := _BARE.findall(text)) == 2:
         return (Point(*_floats(two)),)
     return found

@@ -41,7 +41,7 @@ def ordering(config: ListConfig) -> Rule:
 
     A pair with an item that is missing is wrong, and so are the pairs of an item that does not belong.
     """
-    return rule(config, one_value(_read_order, partial(_ordered, config.passes), config.answer), _turned)
+    return rule(config, one_value(_read_order, partial(_ordered, config.passes), config.answer), _turned, "2")
 
 
 def parse_objects(text: str) -> Counter[str]:
@@ -110,8 +110,12 @@ def _read_objects(answer: str) -> Counter[str]:
 
 def _items(answer: str) -> list[str]:
     """The items of a list with commas, of JSON's, or of Markdown's: one a line, and before them at most a line with a colon."""
-    listed = _json_items(answer) if "[" in answer else _marked_items(answer) if "\n" in answer else None
+    listed = _laid_out(answer)
     return texts.items(answer) if listed is None else listed
+
+
+def _laid_out(answer: str) -> list[str] | None:
+    return _json_items(answer) if "[" in answer else _marked_items(answer) if "\n" in answer else None
 
 
 def _marked_items(answer: str) -> list[str] | None:
@@ -134,7 +138,9 @@ def _json_items(answer: str) -> list[str] | None:
 
 
 def _read_order(_: str, answer: str) -> list[tuple[str, ...]]:
-    found = tuple(item for item in map(texts.normalise, _ARROWS.split(answer)) if item)
+    listed = _laid_out(answer)
+    items = map(texts.normalise, _ARROWS.split(answer)) if listed is None else listed
+    found = tuple(item for item in items if item)
     return [found] if found else []
 
 

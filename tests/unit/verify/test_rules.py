@@ -150,6 +150,12 @@ def test_lists_of_json_and_markdown_are_lists(answer: str) -> None:
     assert found("set_f1", "cat, bird", answer).passed is False
 
 
+def test_an_ordering_may_be_numbered_or_json() -> None:
+    for right in ("1. cat\n2. dog\n3. cow", "From left to right:\n1) cat\n2) dog\n3) cow", '["cat", "dog", "cow"]'):
+        assert found("ordering", "cat , dog , cow", right).passed is True
+    assert found("ordering", "cat , dog , cow", "1. dog\n2. cat\n3. cow").passed is False
+
+
 def test_what_only_looks_like_such_a_list_is_read_with_commas() -> None:
     assert found("set_f1", "[cat], -dog", "-dog, [cat]").passed is True
     assert found("set_f1", "cat, dog", "a bird\n- cat\n- dog").passed is False

@@ -34,6 +34,7 @@ def test_boxes_are_read_from_text_and_json(text: str, boxes: list[tuple[float, .
 
 def test_points_are_read_from_text_and_json() -> None:
     assert read_points("(3, 4)") == read_points("3, 4") == read_points('{"point_2d": [3, 4]}') == (Point(3, 4),)
+    assert read_points('<point x="3" y="4.0" alt="cat">cat</point>') == (Point(3, 4),)
     assert read_points("[1, 2, 3, 4]") == read_points("3") == ()
 
 
