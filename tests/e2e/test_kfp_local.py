@@ -20,6 +20,7 @@ from ratchet import canonical, loop, rounds
 from ratchet.artifacts import Manifest
 from ratchet.artifacts.manifest import parse_manifest
 from ratchet.errors import RoundError
+from ratchet.kfp_io import shown_metrics
 from ratchet.live import EventFile
 from ratchet.local_run import LocalRun, run_rounds
 from ratchet.model_files import CARD
@@ -109,8 +110,9 @@ def check_kfp(folder: Path, store: Store, made: dict[str, Manifest]) -> None:
         assert artifact["metadata"]["digest"] == manifest.content_digest
         assert artifact["metadata"]["store_uri"] == manifest.uri
         assert artifact["metadata"]["rows"] == manifest.rows
+        for name, value in shown_metrics(manifest).items():
+            assert metrics[f"{stage}/{name}"] == pytest.approx(value)
         for count, value in manifest.counts.items():
-            assert metrics[f"{stage}/{count}"] == value
             # The artifact's own rows are shown as such, whatever else a stage counts as rows.
             assert count == "rows" or artifact["metadata"][count] == value
         assert metrics[f"{stage}/seconds"] >= 0
