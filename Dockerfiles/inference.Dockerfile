@@ -17,6 +17,8 @@ COPY pipelines/ pipelines/
 RUN /opt/ratchet/bin/uv pip install --no-cache --no-deps --no-build-isolation . && /opt/ratchet/bin/uv pip uninstall uv
 
 FROM ${BASE}
+# What locks models' programs in (verifier draw).
+RUN apt-get update && apt-get install -y --no-install-recommends libseccomp2 && rm -rf /var/lib/apt/lists/*
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="ratchet-inference" org.opencontainers.image.licenses="Apache-2.0" org.opencontainers.image.revision="${REVISION}"
 # vLLM's kernels for CPUs are linked against libnuma, which slim images lack.
