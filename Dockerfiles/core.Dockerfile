@@ -16,6 +16,7 @@ RUN /opt/ratchet/bin/uv pip install --no-cache --no-deps --no-build-isolation . 
 
 FROM ${BASE}
 # What locks models' programs in (verifier draw).
+# hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends libseccomp2 && rm -rf /var/lib/apt/lists/*
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="ratchet-core" org.opencontainers.image.licenses="Apache-2.0" org.opencontainers.image.revision="${REVISION}"

@@ -17,13 +17,11 @@ COPY pipelines/ pipelines/
 RUN /opt/ratchet/bin/uv pip install --no-cache --no-deps --no-build-isolation . && /opt/ratchet/bin/uv pip uninstall uv
 
 FROM ${BASE}
-# What locks models' programs in (verifier draw).
-RUN apt-get update && apt-get install -y --no-install-recommends libseccomp2 && rm -rf /var/lib/apt/lists/*
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="ratchet-inference" org.opencontainers.image.licenses="Apache-2.0" org.opencontainers.image.revision="${REVISION}"
-# vLLM's kernels for CPUs are linked against libnuma, which slim images lack.
+# vLLM's kernels for CPUs are linked against libnuma, which slim images lack; libseccomp locks models' programs in (verifier draw).
 # hadolint ignore=DL3008
-RUN apt-get update && apt-get install -y --no-install-recommends libnuma1 && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends libnuma1 libseccomp2 && rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/ratchet /opt/ratchet
 # Any user id may run it: everything that is written goes below /tmp.
 ENV PATH=/opt/ratchet/bin:$PATH HOME=/tmp HF_HOME=/tmp/hf XDG_CACHE_HOME=/tmp/cache PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1 RATCHET_CODE_REVISION=${REVISION}
