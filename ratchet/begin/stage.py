@@ -17,7 +17,7 @@ from ratchet import canonical, models, recipe, rounds, sources
 from ratchet.artifacts.manifest import ModelRef
 from ratchet.autonomy import autonomy_of
 from ratchet.begin import prompts
-from ratchet.errors import LeaseHeld, RoundError, StoreError
+from ratchet.errors import LeaseHeld, ModelError, RoundError, StoreError
 from ratchet.filter.inputs import evaluation_sets
 from ratchet.finish.stage import end_of
 from ratchet.profile import Profile
@@ -141,7 +141,10 @@ def pin(store: Store, registry: Registry, wanted: recipe.Recipe) -> dict[str, Mo
     """The models that the recipe names beside the seed, copied to the store: an alias or a branch may move, these do not."""
     found = {}
     for source in wanted.sources():
-        folder, _ = sources.fetch_model(source, store, registry)
+        try:
+            folder, _ = sources.fetch_model(source, store, registry)
+        except ModelError as error:
+            raise ModelError(f"recipe {wanted.name} works with the model {source!r}: {error}") from error
         found[source] = models.upload(store, folder, "beside")
     return found
 
