@@ -264,7 +264,7 @@ def test_a_judges_model_is_copied_and_pinned_and_a_reopened_round_keeps_it(
 
 def test_a_judges_model_that_is_not_there_opens_no_round(settings: Settings, store: Store, tmp_path: Path) -> None:
     options = BeginOptions(loop=LOOP, recipe=JUDGED.replace("MODEL", str(tmp_path / "none")))
-    with pytest.raises(ModelError, match="recipe judged works with the model .*no folder at"):
+    with pytest.raises(ModelError, match=r"recipe judged works with the model .*no folder at"):
         begin("job-1", options, settings)
     assert rounds.numbers(store, LOOP) == []
 
