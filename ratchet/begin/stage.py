@@ -172,8 +172,7 @@ def _open(
     number = known[-1] + 1 if known else 1
     # A set that is not there is told now, not when the filter comes to it.
     evaluation_sets(store, wanted.filter.decontaminate_against)
-    new = _new_round(store, options, wanted, seed, job, number)
-    rounds.write_round(store, new.model_copy(update={"models": pin(store, registry, wanted)}))
+    rounds.write_round(store, _new_round(store, registry, options, wanted, seed, job, number))
     return number
 
 
@@ -201,7 +200,13 @@ def _closed(store: Store, unfinished: Round, promoted: Move | None) -> RoundEnd:
 
 
 def _new_round(
-    store: Store, options: BeginOptions, wanted: recipe.Recipe, seed: ModelRef, job: str, number: int
+    store: Store,
+    registry: Registry,
+    options: BeginOptions,
+    wanted: recipe.Recipe,
+    seed: ModelRef,
+    job: str,
+    number: int,
 ) -> Round:
     salt = options.salt or _salt(options.loop, number, wanted.seed)
     plan = prompts.plan(store, wanted.prompts, options.loop, salt)
@@ -219,6 +224,7 @@ def _new_round(
         report=plan.report,
         pictures=plan.pictures,
         family=plan.family,
+        models=pin(store, registry, wanted),
     )
 
 

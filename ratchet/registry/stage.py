@@ -67,10 +67,10 @@ def _judge(context: StageContext, model: ModelRef) -> tuple[dict[str, Any], Gate
         state: State = "STOPPED" if stopped is not None else _state(move)
         _record(registry, version, decision, state)
     results = _results(context, decision, state, model.model_copy(update={"version": version.version}), move)
-    said = {"alarms": [one.model_dump(mode="json") for one in raised]}
-    return results | said | (
-        {"words": [*results["words"], f"Not promoted: {stopped}"]} if stopped is not None else {}
-    ), decision
+    results["alarms"] = [one.model_dump(mode="json") for one in raised]
+    if stopped is not None:
+        results["words"] = [*results["words"], f"Not promoted: {stopped}"]
+    return results, decision
 
 
 def _state(move: Move | None) -> State:

@@ -77,9 +77,8 @@ class Tools:
                 max_new_tokens=config.max_new_tokens,
                 k=1,
             )
-            ref = self.ref(config.model)
-            folder = None if served else models.fetch(self.store, ref)
-            self._engines[judge] = open_engine(settings, folder, self.bank, ref.label)
+            folder = None if served else self.folder(config.model)
+            self._engines[judge] = open_engine(settings, folder, self.bank, self.ref(config.model).label)
             if served:
                 remote: Any = self._engines[judge]
                 remote.limit_seconds = config.limit_seconds

@@ -37,8 +37,8 @@ def locked() -> Iterator[Sandbox]:
 
 def python_for_all() -> str:
     """An interpreter that every user may start."""
-    own = os.path.realpath(sys.executable)
-    return "/usr/bin/python3" if own.startswith("/root/") else own
+    own = Path(sys.executable).resolve()
+    return str(own) if all(folder.stat().st_mode & 0o001 for folder in own.parents) else "/usr/bin/python3"
 
 
 @pytest.fixture
