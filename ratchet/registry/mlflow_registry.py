@@ -28,6 +28,8 @@ MANNERS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 BATCH = 100
+# How often a tag that another process has just written is looked at again.
+TAG_TURNS = 5
 VALUE_CHARS = 500
 _NO_METRIC_NAME = re.compile(r"[^\w./ -]")
 
@@ -98,11 +100,20 @@ class MlflowRegistry:
         return True
 
     def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        from mlflow.exceptions import MlflowException
+
         with self._asking(f"tag version {version} of {name}"):
-            known = self._client.get_model_version(name, version).tags
-            for key, value in tags.items():
-                if known.get(key) != value:
-                    self._client.set_model_version_tag(name, version, key, value)
+            for turn in range(TAG_TURNS):
+                known = self._client.get_model_version(name, version).tags
+                try:
+                    for key, value in tags.items():
+                        if known.get(key) != value:
+                            self._client.set_model_version_tag(name, version, key, value)
+                    return
+                except MlflowException as error:
+                    # Two that settle the same promotion insert the same tag, and MLflow refuses the second as a duplicate row.
+                    if not re.search("unique|duplicate", str(error.message), re.I) or turn == TAG_TURNS - 1:
+                        raise
 
     def log_metrics(self, name: str, version: str, metrics: Mapping[str, float]) -> None:
         with self._asking(f"log metrics of {name} version {version}"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -35,6 +36,10 @@ def fork(work: Callable[[], object]) -> int:
         code = 1
         try:
             os.setpgid(0, 0)
+            if torch := sys.modules.get("torch"):
+                # Its pool of threads is made anew after a fork by whoever asks first. Two that ask at once (transformers
+                # loads a model with several threads) can meet it half made: "Invalid thread pool!".
+                torch.set_num_threads(1)
             work()
             code = 0
         except BaseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -256,6 +257,20 @@ def test_of_promotions_that_race_on_mlflow_one_wins(store, mlflow_uri, monkeypat
     assert sorted(moved for _, moved, _ in found) == [False, True]
     assert [v for v, moved, _ in found if moved] == [registry.champion(loop).version]
     assert registry.champion(loop).tags[PROMOTED_FROM] == "1"
+
+
+@pytest.mark.slow
+def test_many_that_write_the_same_tag_at_once_all_succeed(mlflow_uri):
+    loop = f"tags-{uuid.uuid4().hex[:8]}"
+    made = MlflowRegistry(mlflow_uri).register(loop, "s3://b/1", model("model 1", loop).digest)
+
+    def tag(n):
+        MlflowRegistry(mlflow_uri).set_tags(loop, made.version, {f"tag-{n // 8}": "same"})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(tag, range(40)))
+    expected = {**made.tags, **{f"tag-{n}": "same" for n in range(5)}}
+    assert MlflowRegistry(mlflow_uri).version(loop, made.version).tags == expected
 
 
 @pytest.mark.slow
