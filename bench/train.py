@@ -112,9 +112,9 @@ def compare(
                         trainer.save_model(f"{out}/model")
                         steps = trainer.state.global_step
                     else:
-                        from ratchet.train import METHODS
+                        from ratchet.train import METHODS, Job
 
-                        steps = METHODS[method](config, Path(folder), data, Path(out) / "model", seed=1).steps
+                        steps = METHODS[method](Job(config, Path(folder), data, Path(out) / "model", 1)).steps
                     if turn:  # the first warms up
                         found[f"{who}_whole"].append(steps / (clock() - start))
                         found[f"{who}_loop"].append(steps / loop.spent)

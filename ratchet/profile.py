@@ -68,7 +68,7 @@ class Profile(Record):
     secrets: dict[str, dict[str, str]] = {}
     environment: dict[str, str] = {}
     engines: tuple[str, ...] = ("transformers", "vllm", "endpoint")
-    methods: tuple[str, ...] = ("sft", "dpo")
+    methods: tuple[str, ...] = ("sft", "dpo", "kto", "grpo", "rloo")
 
     @model_validator(mode="after")
     def _sets_exist(self) -> Profile:

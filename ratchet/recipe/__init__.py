@@ -17,11 +17,18 @@ from ratchet.recipe.organise import VerifyConfig
 from ratchet.recipe.pairing import PairsConfig, RepairConfig
 from ratchet.recipe.prompts import PromptsConfig
 from ratchet.recipe.recipe import Recipe
-from ratchet.recipe.train import LoraConfig, TrainConfig
+from ratchet.recipe.train import TrainConfig
+from ratchet.recipe.training.checkpoints import CheckpointsConfig
+from ratchet.recipe.training.curriculum import CurriculumConfig
+from ratchet.recipe.training.parameters import LoraConfig, ParametersConfig
+from ratchet.recipe.training.preference import PictureTermsConfig
+from ratchet.recipe.training.reinforcement import ReinforcementConfig
 
 __all__ = [
     "AlarmsConfig",
     "AuditConfig",
+    "CheckpointsConfig",
+    "CurriculumConfig",
     "DiversityConfig",
     "EmbeddingDedupConfig",
     "EndpointConfig",
@@ -33,10 +40,13 @@ __all__ = [
     "JudgeConfig",
     "LoraConfig",
     "PairsConfig",
+    "ParametersConfig",
     "PassAtKConfig",
+    "PictureTermsConfig",
     "PromoteConfig",
     "PromptsConfig",
     "Recipe",
+    "ReinforcementConfig",
     "RepairConfig",
     "ReplayConfig",
     "TextDedupConfig",

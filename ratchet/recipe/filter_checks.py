@@ -7,14 +7,14 @@ from ratchet.recipe.organise import VerifyConfig
 from ratchet.recipe.train import TrainConfig
 from ratchet.recipe.verifiers import OWN
 
-NEEDED = {"sft": "sft", "dpo": "preference"}
-"""The use of groups that each method learns from."""
+NEEDED = {"sft": "sft", "dpo": "preference", "grpo": "rl", "rloo": "rl"}
+"""The use of groups that each method learns from; kto takes every verdict of the groups that are kept."""
 
 
 def check_filter(filtering: FilterConfig, verify: VerifyConfig, train: TrainConfig) -> None:
     """Raise ValueError for options of the filter that another stage's make senseless."""
-    needed = NEEDED[train.method]
-    if filtering.uses is not None and needed not in filtering.uses:
+    needed = NEEDED.get(train.method)
+    if needed is not None and filtering.uses is not None and needed not in filtering.uses:
         raise ValueError(
             f"train.method {train.method} learns from groups for {needed}, but filter.uses keeps {', '.join(filtering.uses)}; "
             f"add {needed}"

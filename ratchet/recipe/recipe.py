@@ -42,11 +42,6 @@ class Recipe(Record):
                 "promote; draw a larger holdout, or lower promote.min_items"
             )
         check_guides(self.generate, self.prompts)
-        weights = self.train.loss_weights
-        if weights is not None and len(weights) != len(self.train.loss):
-            raise ValueError(
-                f"train.loss_weights has {len(weights)} values for {len(self.train.loss)} losses; give one weight a loss"
-            )
         if self.train.method == "dpo" and not self.generate.negatives and self.generate.plain_k == 1:
             raise ValueError(
                 "train.method dpo needs at least two completions a prompt; set generate.k to 2 or more, or add negatives"

@@ -4,32 +4,89 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
+from ratchet.recipe.training.checkpoints import CheckpointsConfig
+from ratchet.recipe.training.curriculum import CurriculumConfig
+from ratchet.recipe.training.parameters import LoraConfig, ParametersConfig
+from ratchet.recipe.training.preference import PictureTermsConfig
+from ratchet.recipe.training.reinforcement import ReinforcementConfig
 from ratchet.records import Record
 
-
-class LoraConfig(Record):
-    """Low-rank adapters instead of full weights; merged into the model that is registered."""
-
-    rank: int = Field(16, gt=0)
-    alpha: int = Field(32, gt=0)
-    dropout: float = Field(0.0, ge=0, lt=1)
-    targets: tuple[str, ...] | Literal["all-linear"] = "all-linear"
+Method = Literal["sft", "dpo", "kto", "grpo", "rloo"]
+RL: tuple[Method, ...] = ("grpo", "rloo")
+"""Methods whose policy makes its own completions as it learns."""
+LOSSES: dict[Method, tuple[str, ...]] = {
+    "sft": (),
+    "dpo": ("sigmoid", "sft"),
+    "kto": ("kto",),
+    "grpo": ("dapo",),
+    "rloo": (),
+}
+"""Losses where the recipe names none."""
 
 
 class TrainConfig(Record):
     """How the model learns. Only what recipes vary is here; `trl` passes through to TRL's own configuration."""
 
-    method: Literal["sft", "dpo"] = "sft"
+    method: Method = "sft"
+    start: Literal["seed", "base"] = Field(
+        "seed",
+        description="seed: go on from the round's seed (M-STAR); base: again from the loop's first seed (ReST-EM, STaR)",
+    )
+    prompt: Literal["stored", "shown"] = Field(
+        "stored",
+        description="SFT: the short prompt, or what the model was really shown (STIC's description-infused tuning)",
+    )
     epochs: float = Field(3.0, gt=0)
     max_steps: int | None = Field(None, gt=0, description="overrides epochs")
-    batch_size: int = Field(32, gt=0)
+    batch_size: int = Field(32, gt=0, description="rows a step; for grpo and rloo completions")
     learning_rate: float = Field(1e-3, gt=0)
     schedule: str = "linear"
     warmup_ratio: float = Field(0.03, ge=0, lt=1)
     lora: LoraConfig | None = None
-    beta: float = Field(0.1, gt=0, description="DPO: strength of the anchor to the reference model")
-    loss: tuple[str, ...] = Field(("sigmoid", "sft"), description="DPO: TRL's loss types")
+    parameters: ParametersConfig = ParametersConfig()
+    beta: float = Field(0.1, gt=0, description="DPO, KTO: strength of the anchor to the reference model")
+    loss: tuple[str, ...] | None = Field(None, description="TRL's loss types; null: the method's own")
     loss_weights: tuple[float, ...] | None = Field(None, description="DPO: one weight a loss; null: all 1")
+    pictures: PictureTermsConfig | None = Field(None, description="DPO: terms in which the picture differs; null: none")
+    rl: ReinforcementConfig | None = Field(None, description="GRPO, RLOO; null: their defaults")
+    curriculum: CurriculumConfig | None = None
+    checkpoints: CheckpointsConfig = CheckpointsConfig()
     trl: dict[str, Any] = Field(default_factory=dict, description="further fields of TRL's configuration")
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _of_the_method(self) -> TrainConfig:
+        """What another method reads is a mistake, not something to be passed over."""
+        if self.loss_weights is not None and len(self.loss_weights) != len(self.losses):
+            raise ValueError(
+                f"train.loss_weights has {len(self.loss_weights)} values for {len(self.losses)} losses; give one weight a loss"
+            )
+        if self.pictures is not None and self.method != "dpo":
+            raise ValueError(
+                f"train.pictures are terms of dpo, but train.method is {self.method}; remove them, or use dpo"
+            )
+        if self.rl is not None and self.method not in RL:
+            raise ValueError(f"train.rl is read by {' and '.join(RL)}, but train.method is {self.method}; remove it")
+        if self.method in RL and self.batch_size % self.reinforcement.k:
+            raise ValueError(
+                f"train.batch_size {self.batch_size} is no multiple of train.rl.k {self.reinforcement.k}; it counts completions, "
+                "and groups are not split"
+            )
+        if self.prompt == "shown" and self.method != "sft":
+            raise ValueError(f"train.prompt shown is for sft, but train.method is {self.method}; remove it")
+        return self
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """The losses, the method's own where the recipe names none."""
+        return LOSSES[self.method] if self.loss is None else self.loss
+
+    @property
+    def reinforcement(self) -> ReinforcementConfig:
+        return self.rl or ReinforcementConfig()

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any
 
-from datasets import Dataset
-from transformers import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
-from ratchet.progress import Progress, silent
 from ratchet.recipe import TrainConfig
-from ratchet.train import checks, options, weights
+from ratchet.train import options, session
+from ratchet.train.job import Job
 from ratchet.train.report import TrainReport
-from ratchet.train.watch import Watch, quiet, told
+
+TEXTS = ("prompt", "completion")
 
 
 def arguments(config: TrainConfig, folder: Path, seed: int) -> SFTConfig:
@@ -22,32 +20,10 @@ def arguments(config: TrainConfig, folder: Path, seed: int) -> SFTConfig:
     return options.build(SFTConfig, config, folder, seed)
 
 
-def train(
-    config: TrainConfig, seed_dir: Path, rows: Dataset, out_dir: Path, *, seed: int, progress: Progress = silent
-) -> TrainReport:
-    """See `ratchet.train.methods.Trainer`. `rows` has the columns images, prompt and completion."""
-    start = time.perf_counter()
-    with TemporaryDirectory(prefix="ratchet-sft-") as scratch, quiet():
-        settings = arguments(config, Path(scratch), seed)
-        checks.check_rows(rows, ("prompt", "completion"))
-        model, processor = weights.load(seed_dir, config, settings)
-        checks.check_rendering(rows, processor, ("prompt", "completion"))
-        watch = Watch(config, progress)
-        with told(config):
-            trainer = SFTTrainer(
-                model=model,
-                args=settings,
-                train_dataset=rows,
-                processing_class=processor,
-                peft_config=weights.adapter(config),
-                callbacks=[watch],
-            )
-            trainer.remove_callback(PrinterCallback)
-            sizes = weights.sizes(trainer.model)
-            loop_start = time.perf_counter()
-            trainer.train()
-            loop_seconds = time.perf_counter() - loop_start
-        weights.save(trainer.model, seed_dir, out_dir)
-    return weights.report(
-        config, settings, len(rows), watch.log, sizes, seconds=time.perf_counter() - start, loop_seconds=loop_seconds
-    )
+def train(job: Job) -> TrainReport:
+    """See `ratchet.train.job.Trainer`. The rows have the columns images, prompt and completion."""
+    return session.run(job, arguments, TEXTS, _trainer)
+
+
+def _trainer(_job: Job, model: Any, _processor: Any, common: dict[str, Any]) -> SFTTrainer:
+    return SFTTrainer(model=model, **common)

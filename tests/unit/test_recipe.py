@@ -16,7 +16,7 @@ from ratchet.recipe import Recipe
     [
         ("{name: a, generate: {k: 0}}", ["generate.k", "greater than or equal to 1", "given: 0"]),
         ("{name: a, genrate: {k: 2}}", ["genrate", "unknown key (value {'k': 2})", "mend its spelling"]),
-        ("{name: a, train: {method: ppo}}", ["train.method", "'sft' or 'dpo'", "given: 'ppo'"]),
+        ("{name: a, train: {method: ppo}}", ["train.method", "'grpo' or 'rloo'", "given: 'ppo'"]),
         ("{name: a, train: {method: dpo}}", ["filter.pairs is null", "set filter.pairs"]),
         (
             "{name: a, prompts: {holdout: 120}}",
@@ -43,7 +43,7 @@ from ratchet.recipe import Recipe
             ["'conditioning' is none of verify.verifiers (exact)", "add it there"],
         ),
         ("{name: a, filter: {pairs: {repair: {by: prompt}}}}", ["stands for several verifiers", "name one of them"]),
-        ("{name: a, train: {loss_weights: [1, 2, 3]}}", ["3 values for 2 losses", "one weight a loss"]),
+        ("{name: a, train: {method: dpo, loss_weights: [1, 2, 3]}}", ["3 values for 2 losses", "one weight a loss"]),
         ("{name: 'No Good'}", ["name", "given: 'No Good'"]),
         ("{generate: {k: 2}}", ["name", "Field required"]),
         ("{name: a, generate: {temperature: warm}}", ["generate.temperature", "given: 'warm'"]),

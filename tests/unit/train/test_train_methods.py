@@ -12,7 +12,7 @@ import torch
 from ratchet import models
 from ratchet.errors import ModelError, TrainError
 from ratchet.recipe import LoraConfig, TrainConfig
-from ratchet.train import METHODS, TrainReport, weights
+from ratchet.train import METHODS, Job, TrainReport, weights
 from tests.unit.train.builders import Rows
 
 
@@ -21,7 +21,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def trained(config: TrainConfig, seed_dir: Path, rows: Any, out: Path, seed: int = 3) -> TrainReport:
-    return METHODS[config.method](config, seed_dir, rows, out, seed=seed)
+    return METHODS[config.method](Job(config, seed_dir, rows, out, seed))
 
 
 def test_sft_learns_and_reports_what_it_did(rows_of: Rows, seed_dir: Path, sft: TrainConfig, tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_sft_learns_and_reports_what_it_did(rows_of: Rows, seed_dir: Path, sft: 
     def progress(done: int, total: int, unit: str, note: str = "") -> None:
         told.append((done, total, unit))
 
-    report = METHODS["sft"](sft, seed_dir, rows_of(), tmp_path / "out", seed=3, progress=progress)
+    report = METHODS["sft"](Job(sft, seed_dir, rows_of(), tmp_path / "out", 3, progress))
     assert report.loss_last < 0.6 * report.loss_first
     assert (report.method, report.rows, report.visits, report.steps, report.epochs) == ("sft", 60, 360, 24, 6.0)
     assert report.parameters == report.trainable_parameters > 500_000

@@ -9,7 +9,7 @@ import pytest
 
 from ratchet.errors import RecipeError
 from ratchet.recipe import TrainConfig
-from ratchet.train import check, dpo, sft
+from ratchet.train import Job, check, dpo, sft
 
 
 def test_our_options_reach_sft(tmp_path: Path) -> None:
@@ -67,4 +67,4 @@ def test_a_wrong_option_is_named(config: dict[str, Any], message: str) -> None:
 def test_wrong_options_stop_before_the_model_is_looked_at(tmp_path: Path) -> None:
     config = TrainConfig(trl={"nonsense": 1})
     with pytest.raises(RecipeError, match="nonsense"):
-        sft.train(config, tmp_path / "no-model", None, tmp_path / "out", seed=0)
+        sft.train(Job(config, tmp_path / "no-model", None, tmp_path / "out", 0))

@@ -17,7 +17,7 @@ from ratchet.rounds import Round
 from ratchet.stage import StageContext, context_of, run_step
 from ratchet.store.folder import FolderStore
 from ratchet.train import TRAIN_LOG
-from ratchet.train.stage import training_seed
+from ratchet.train.preparing import training_seed
 from tests import tiny
 from tests.unit.train.builders import SKILLS
 

@@ -1,0 +1,1 @@
+"""The parts of TrainConfig: which weights learn, preference terms, reinforcement, curriculum, checkpoints."""

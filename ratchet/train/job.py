@@ -1,0 +1,52 @@
+"""All that a training is given, and the one shape of every method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ratchet.progress import Progress, silent
+from ratchet.recipe import TrainConfig
+from ratchet.train.report import TrainReport
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from ratchet.train.checkpoints import Checkpoints
+
+Rewards = Callable[[Sequence[dict[str, Any]], Sequence[str]], Sequence[dict[str, float | None]]]
+"""From rows (with their pictures' hashes and references) and completions to each completion's scores by verifier; None stays None."""
+Validation = Callable[[Any, Any], float]
+"""From (model, processor) to a score of the policy on validation prompts: higher is better."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Train the model in `seed_dir` on `rows` and save it to `out_dir`, a folder that does not exist yet or is empty.
+
+    `checkpoints` is where a training that was killed goes on from; `validation` chooses among checkpoints; `rewards` are
+    what RL optimises. Where several processes train together each has a Job of its own, and only the first saves.
+    """
+
+    config: TrainConfig
+    seed_dir: Path
+    rows: Dataset
+    out_dir: Path
+    seed: int
+    progress: Progress = silent
+    checkpoints: Checkpoints | None = None
+    validation: Validation | None = None
+    rewards: Rewards | None = None
+
+
+class Trainer(Protocol):
+    """A method of training.
+
+    Nothing is saved unless training ended well: RecipeError for options that TRL refuses (before any model is loaded),
+    ModelError for a seed that cannot be loaded, TrainError for rows that cannot be trained on, a loss that is not
+    finite, too little memory, or weights that came out broken or unchanged.
+    """
+
+    def __call__(self, job: Job) -> TrainReport: ...

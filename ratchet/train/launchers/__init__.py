@@ -1,0 +1,34 @@
+"""Where a training runs: in the stage's own process, in several of this machine, or on a cluster. The profile says which.
+
+A launcher turns the stage's context into an Outcome; the stage alone holds the lease and commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+
+from ratchet.artifacts.manifest import ModelRef
+from ratchet.stage import StageContext
+from ratchet.train.report import TrainReport
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The trained model, uploaded and not registered, and how its training went."""
+
+    model: ModelRef
+    report: TrainReport
+
+
+Launcher = Callable[[StageContext], Outcome]
+
+_MODULES: Mapping[str, str] = {"inprocess": "ratchet.train.launchers.inprocess"}
+LAUNCHERS = tuple(_MODULES)
+
+
+def launcher(name: str) -> Launcher:
+    """The launcher of that name; what it needs is imported now."""
+    launch: Launcher = import_module(_MODULES[name]).launch
+    return launch

@@ -1,0 +1,78 @@
+"""From the stage's context to a Job: the rows, the seed's folder, the random seed. Every process that trains does this."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ratchet import models
+from ratchet.artifacts import GROUPS, ImageBank, Manifest
+from ratchet.errors import TrainError
+from ratchet.filter import reasons
+from ratchet.recipe import TrainConfig
+from ratchet.stage import StageContext
+from ratchet.train.job import Job
+from ratchet.train.rows import ROWS, joined
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+_LOOSEN = "loosen filter, or sample more in generate"
+ADVICE: Mapping[str, str] = {
+    reasons.UNSCORED: "no verifier judged these answers; use a strategy that labels its own questions (ask, or visplay with "
+    "label votes), or set verify.verifiers",
+    "unreadable_question": "the model does not ask readable questions; see docs/collection.md",
+    reasons.CLIPPED: "the answers were cut; raise generate.max_new_tokens",
+    reasons.UNPARSED: "no verifier could read the answers; ask for the form that it reads, or set verify.verifiers",
+    reasons.TOO_HARD: f"the seed hardly answers these prompts right; {_LOOSEN} (filter.min_pass_rate, generate.k)",
+    reasons.TOO_EASY: f"the seed answers these prompts right already; {_LOOSEN} (filter.max_pass_rate, other prompts)",
+    reasons.HELD_OUT_PROMPT: "the pool holds what the gate measures with; give prompts of other pictures",
+    reasons.HELD_OUT_PICTURE: "the pool holds what the gate measures with; give prompts of other pictures",
+}
+"""What to do where the filter dropped most for this reason."""
+
+
+def prepare(context: StageContext, scratch: Path) -> Job:
+    """Build the job of this round's training; `scratch` is a folder for its rows and for the model that comes out."""
+    config: TrainConfig = context.config
+    with context.clock("rows"):
+        rows = _rows(context, config, scratch / "rows.arrow")
+    with context.clock("fetch"):
+        seed_dir = models.fetch(context.store, context.round.seed)
+    return Job(config, seed_dir, rows, scratch / "model", training_seed(context.round.salt), context.progress)
+
+
+def training_seed(salt: str) -> int:
+    """A number of 31 bits that differs from round to round and from the salt's other uses."""
+    return int.from_bytes(hashlib.sha256(f"{salt}:train".encode()).digest()[:4], "big") >> 1
+
+
+def _rows(context: StageContext, config: TrainConfig, file: Path) -> Dataset:
+    artifact = context.open("filter", GROUPS)
+    rows = ROWS[config.method](artifact.rows())
+    if not rows:
+        counts = ", ".join(f"{name} {number}" for name, number in sorted(artifact.manifest.counts.items())) or "none"
+        raise TrainError(
+            f"the filter left 0 rows for {config.method} of {artifact.manifest.rows} groups (its counts: {counts}). "
+            f"{_advice(artifact.manifest, config)}"
+        )
+    return joined(rows, ImageBank(context.store, artifact.manifest.packs), file)
+
+
+def _advice(filtered: Manifest, config: TrainConfig) -> str:
+    """The next step, by what became of most groups."""
+    dropped: Mapping[str, int] = filtered.results.get("reasons", {})
+    most = max(dropped, key=lambda name: dropped[name], default=None)
+    if most is None:
+        return f"{_LOOSEN.capitalize()}."
+    if filtered.counts.get("kept", 0) >= dropped[most]:
+        return (
+            f"Most groups were kept, but hold nothing for {config.method}: raise generate.k, or add generate.negatives."
+        )
+    if most in ADVICE:
+        return f"Most were dropped as {most}: {ADVICE[most]}."
+    if most in reasons.REASONS:
+        return f"Most were dropped as {most} ({reasons.REASONS[most]}): {_LOOSEN}."
+    return f"Most were given up in generate as {most}; `ratchet report` shows some, docs/collection.md says why."

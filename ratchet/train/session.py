@@ -1,0 +1,54 @@
+"""What every method does around its trainer: check, load, watch, train, save, report. A method brings the trainer alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from transformers import PrinterCallback
+
+from ratchet.recipe import TrainConfig
+from ratchet.train import checks, weights
+from ratchet.train.job import Job
+from ratchet.train.report import TrainReport
+from ratchet.train.watch import Watch, quiet, told
+
+Arguments = Callable[[TrainConfig, Path, int], Any]
+"""From our options, a scratch folder and the random seed to TRL's configuration."""
+Make = Callable[[Job, Any, Any, dict[str, Any]], Any]
+"""From the job, the model, its processor and what all of TRL's trainers take to a trainer that is ready to train."""
+
+
+def run(job: Job, arguments: Arguments, texts: Sequence[str], make: Make) -> TrainReport:
+    """Train by the method whose pieces these are. `texts` names the columns of messages that its rows have.
+
+    Raises what `Trainer` says.
+    """
+    start = time.perf_counter()
+    config, rows = job.config, job.rows
+    with TemporaryDirectory(prefix=f"ratchet-{config.method}-") as scratch, quiet():
+        settings = arguments(config, Path(scratch), job.seed)
+        checks.check_rows(rows, texts)
+        model, processor = weights.load(job.seed_dir, config, settings)
+        checks.check_rendering(rows, processor, texts)
+        watch = Watch(config, job.progress)
+        common = {
+            "args": settings,
+            "train_dataset": rows,
+            "processing_class": processor,
+            "peft_config": weights.adapter(config),
+            "callbacks": [watch],
+        }
+        with told(config):
+            trainer = make(job, model, processor, common)
+            trainer.remove_callback(PrinterCallback)
+            sizes = weights.sizes(trainer.model)
+            loop_start = time.perf_counter()
+            trainer.train()
+            loop_seconds = time.perf_counter() - loop_start
+        weights.save(trainer.model, job.seed_dir, job.out_dir)
+    seconds = time.perf_counter() - start
+    return weights.report(config, settings, len(rows), watch.log, sizes, seconds=seconds, loop_seconds=loop_seconds)
