@@ -49,7 +49,8 @@ class Ticket(Record):
 class Round(Record):
     """One pass of the loop, opened. `prompts`, `report` and `pictures` (whose pool stands in for that of `prompts`) are
     digests of prompt sets; `control` marks a control arm; `autonomy` is None in rounds older than it. `models` are those beside
-    the seed that the recipe names, as begin pinned them, by the name that the recipe gives them."""
+    the seed that the recipe names, as begin pinned them, by the name that the recipe gives them; `base` is the loop's first seed,
+    where the recipe trains from it again."""
 
     loop: str
     number: int = Field(ge=0)
@@ -64,6 +65,7 @@ class Round(Record):
     control: str | None = None
     autonomy: RoundAutonomy | None = None
     models: dict[str, ModelRef] = {}
+    base: ModelRef | None = None
     opened: datetime = Field(default_factory=lambda: datetime.now(UTC))
     code_revision: str
 

@@ -47,7 +47,7 @@ STEPS: Mapping[str, Step] = {
     "generate": Step("ratchet.generate.stage", 2, (), ("pool", "validation")),
     "verify": Step("ratchet.verify.stage", 2, ("generate",), models=True),
     "filter": Step("ratchet.filter.stage", 2, ("verify",), models=True, inputs="ratchet.filter.inputs"),
-    "train": Step("ratchet.train.stage", 1, ("filter",)),
+    "train": Step("ratchet.train.stage", 2, ("filter",), inputs="ratchet.train.inputs"),
     "evaluate": Step("ratchet.evaluate.stage", 1, ("train",), ("holdout",)),
     "promote": Step("ratchet.registry.stage", 1, ("evaluate", "train")),
 }

@@ -149,6 +149,14 @@ def pin(store: Store, registry: Registry, wanted: recipe.Recipe) -> dict[str, Mo
     return found
 
 
+def base_of(store: Store, registry: Registry, loop: str) -> ModelRef:
+    """The loop's first champion, whatever its alias points at now. Raises RoundError where nothing pins its bytes."""
+    first = next((m.intent.target for m in history(store, loop) if m.moved and m.intent.target is not None), None)
+    if first is None:
+        raise RoundError(no_champion(loop))
+    return as_ref(registry.version(loop, first))
+
+
 def _open(
     store: Store, registry: Registry, options: BeginOptions, wanted: recipe.Recipe, seed: ModelRef, job: str
 ) -> int:
@@ -225,6 +233,7 @@ def _new_round(
         pictures=plan.pictures,
         family=plan.family,
         models=pin(store, registry, wanted),
+        base=base_of(store, registry, options.loop) if wanted.train.start == "base" else None,
     )
 
 

@@ -25,6 +25,7 @@ from ratchet.registry.promotion import Move, promote
 from ratchet.rounds import State
 from ratchet.settings import Settings
 from ratchet.stage import StageContext
+from ratchet.train.inputs import trained_from
 
 
 def run(context: StageContext) -> Manifest:
@@ -167,6 +168,7 @@ def _lineage(context: StageContext) -> Lineage:
         "ratchet.parent_model": opened.seed.name,
         "ratchet.parent_version": opened.seed.version,
         "ratchet.parent_digest": opened.seed.digest,
+        "ratchet.trained_from": trained_from(opened).digest,
         "ratchet.recipe": opened.recipe.name,
         "ratchet.recipe_digest": opened.recipe.digest,
         "ratchet.prompts_digest": opened.prompts,

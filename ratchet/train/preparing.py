@@ -13,6 +13,7 @@ from ratchet.errors import TrainError
 from ratchet.filter import reasons
 from ratchet.recipe import TrainConfig
 from ratchet.stage import StageContext
+from ratchet.train.inputs import trained_from
 from ratchet.train.job import Job
 from ratchet.train.rows import ROWS, joined
 
@@ -40,7 +41,7 @@ def prepare(context: StageContext, scratch: Path) -> Job:
     with context.clock("rows"):
         rows = _rows(context, config, scratch / "rows.arrow")
     with context.clock("fetch"):
-        seed_dir = models.fetch(context.store, context.round.seed)
+        seed_dir = models.fetch(context.store, trained_from(context.round))
     return Job(config, seed_dir, rows, scratch / "model", training_seed(context.round.salt), context.progress)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ratchet.artifacts import Manifest
 from ratchet.stage import StageContext
+from ratchet.train.inputs import trained_from
 from ratchet.train.launchers import launcher
 from ratchet.train.methods import check
 from ratchet.train.report import TRAIN_LOG
@@ -28,6 +29,10 @@ def run(context: StageContext) -> Manifest:
     context.check_lease()
     return writer.commit(
         counts={"rows": report.rows, "visits": report.visits, "steps": report.steps},
-        results={"model": outcome.model.model_dump(mode="json"), "report": report.outcome()},
+        results={
+            "model": outcome.model.model_dump(mode="json"),
+            "trained_from": trained_from(context.round).model_dump(mode="json"),
+            "report": report.outcome(),
+        },
         seconds=context.seconds,
     )
