@@ -34,9 +34,16 @@ def list_(
         line = f"[bold]{one.name:<{width}}[/bold]  {_collects(one)}; {one.train.method}"
         console.print(line if long else f"{line}  [dim]{_paper(one.source)}[/dim]", highlight=False)
         if long:
-            console.print(Padding(f"{one.description} [dim]{one.source}[/dim]", (0, 0, 1, 4)), highlight=False)
+            console.print(Padding(_words(one), (0, 0, 1, 4)), highlight=False, markup=False)
     if not loaded:
         console.print(f"no recipe mentions {that!r}; `ratchet recipe list` shows all", highlight=False, markup=False)
+
+
+def _words(one: recipes.Recipe) -> str:
+    """What it does, its paper, the step that only that paper has, and what was left out."""
+    told = [one.description, f"Source: {one.source}." if one.source else None]
+    told += [f"Step: {one.step}" if one.step else None, f"Simplified: {one.simplified}" if one.simplified else None]
+    return "\n".join(words for words in told if words)
 
 
 def _listed(one: recipes.Recipe) -> dict[str, Any]:
@@ -45,6 +52,8 @@ def _listed(one: recipes.Recipe) -> dict[str, Any]:
         "name": one.name,
         "description": one.description,
         "source": one.source,
+        "step": one.step,
+        "simplified": one.simplified,
         "engine": generate.engine.kind,
         "strategies": [strategy.name for strategy in generate.strategy],
         "negatives": list(dict.fromkeys(negative.kind for negative in generate.negatives)),

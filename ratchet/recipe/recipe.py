@@ -16,6 +16,9 @@ from ratchet.recipe.prompts import PromptsConfig
 from ratchet.recipe.train import TrainConfig
 from ratchet.records import Record
 
+WORDS = ("name", "description", "source", "step", "simplified")
+"""What is said of a recipe and changes nothing that it does."""
+
 
 class Recipe(Record):
     """All of a round."""
@@ -23,6 +26,8 @@ class Recipe(Record):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     description: str = ""
     source: str | None = Field(None, description="the paper that the recipe follows")
+    step: str | None = Field(None, description="the step of that paper that only this recipe takes")
+    simplified: str | None = Field(None, description="what the paper does otherwise, and this recipe leaves out")
     seed: int | None = Field(None, description="makes the rounds' salts repeatable; null: random salts")
     prompts: PromptsConfig = PromptsConfig()
     generate: GenerateConfig = GenerateConfig()
@@ -54,5 +59,5 @@ class Recipe(Record):
 
     @property
     def digest(self) -> str:
-        """Identity of what is learned: everything but name, description and source."""
-        return canonical.digest(self.model_dump(mode="json", exclude={"name", "description", "source"}))
+        """Identity of what is learned: everything but the words."""
+        return canonical.digest(self.model_dump(mode="json", exclude=set(WORDS)))

@@ -90,7 +90,7 @@ def test_a_resolved_recipe_is_the_same_recipe(name: str, tmp_path: Path) -> None
 
 def test_the_digest_is_of_what_is_learned_only() -> None:
     first = Recipe(name="a")
-    assert Recipe(name="b", description="other", source="paper").digest == first.digest
+    assert Recipe(name="b", description="other", source="paper", step="a", simplified="b").digest == first.digest
     assert Recipe(name="a", seed=1).digest != first.digest
     assert recipe.load("{name: a, generate: {k: 3}}").digest != first.digest
 
