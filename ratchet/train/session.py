@@ -12,6 +12,7 @@ from transformers import PrinterCallback
 
 from ratchet.recipe import TrainConfig
 from ratchet.train import checks, weights
+from ratchet.train.hooks import attach
 from ratchet.train.job import Job
 from ratchet.train.report import TrainReport
 from ratchet.train.watch import Watch, quiet, told
@@ -19,7 +20,8 @@ from ratchet.train.watch import Watch, quiet, told
 Arguments = Callable[[TrainConfig, Path, int], Any]
 """From our options, a scratch folder and the random seed to TRL's configuration."""
 Make = Callable[[Job, Any, Any, dict[str, Any]], Any]
-"""From the job, the model, its processor and what all of TRL's trainers take to a trainer that is ready to train."""
+"""From the job, the model, its processor and what all of TRL's trainers take to a trainer that is ready to train. A method
+appends callbacks of its own to the common ones; one that `Keeps` something has it back where a training goes on."""
 
 
 def run(job: Job, arguments: Arguments, texts: Sequence[str], make: Make) -> TrainReport:
@@ -45,10 +47,17 @@ def run(job: Job, arguments: Arguments, texts: Sequence[str], make: Make) -> Tra
         with told(config):
             trainer = make(job, model, processor, common)
             trainer.remove_callback(PrinterCallback)
+            attach(trainer, *_parts(job))
             sizes = weights.sizes(trainer.model)
             loop_start = time.perf_counter()
             trainer.train()
             loop_seconds = time.perf_counter() - loop_start
-        weights.save(trainer.model, job.seed_dir, job.out_dir)
+        if trainer.is_world_process_zero():
+            weights.save(trainer.model, job.seed_dir, job.out_dir)
     seconds = time.perf_counter() - start
     return weights.report(config, settings, len(rows), watch.log, sizes, seconds=seconds, loop_seconds=loop_seconds)
+
+
+def _parts(_job: Job) -> tuple[type, ...]:
+    """What of this job overrides methods of TRL's trainer: the order of the rows, where checkpoints go."""
+    return ()
