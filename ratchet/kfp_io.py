@@ -14,6 +14,7 @@ from ratchet.artifacts.manifest import Manifest, parse_manifest
 from ratchet.begin import BeginOptions, begin
 from ratchet.errors import RatchetError
 from ratchet.finish import finish
+from ratchet.launching import LauncherConfig
 from ratchet.rounds import Ticket
 from ratchet.settings import Settings
 from ratchet.stage import StageContext, run_step, run_ticket
@@ -39,13 +40,17 @@ def open_round(job: str, options: BeginOptions, opened: Any) -> list[int]:
     return list(range(read.recipe.generate.shards))
 
 
-def run_stage(name: str, opened: Any, parents: Mapping[str, Any], out: Any, metrics: Any) -> None:
+def run_stage(
+    name: str, opened: Any, parents: Mapping[str, Any], out: Any, metrics: Any, launcher: str | None = None
+) -> None:
     """Body of the components between begin and finish: run the stage, hand on its manifest, show its counts.
 
-    What a stage raises is kept in the round for finish, and raised again so that KFP may retry the task.
+    `launcher` is the profile's as JSON. What a stage raises is kept in the round for finish, and raised again so that KFP may
+    retry the task.
     """
     uris = {parent: _manifest_uri(artifact.path) for parent, artifact in parents.items()}
-    _run(name, opened, uris, out, metrics)
+    given = LauncherConfig.model_validate_json(launcher) if launcher else None
+    _run(name, opened, uris, out, metrics, launcher=given)
 
 
 def run_shard(opened: Any, number: int, out: Any, metrics: Any) -> None:
@@ -71,10 +76,11 @@ def _run(
     metrics: Any,
     work: Callable[[StageContext], Manifest] = run_step,
     part: str = "",
+    launcher: LauncherConfig | None = None,
 ) -> None:
     ticket = Ticket.model_validate_json(Path(opened.path).read_bytes())
     with rounds.keeping_failure(ticket, name, part):
-        _hand_on(run_ticket(name, ticket, parents, Settings.from_environment(), work, part), out, metrics)
+        _hand_on(run_ticket(name, ticket, parents, Settings.from_environment(), work, part, launcher), out, metrics)
 
 
 def end_round(job: str, loop: str) -> str:

@@ -10,6 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from ratchet.errors import RecipeError
+from ratchet.launching import LauncherConfig
 from ratchet.recipe import EndpointConfig, Recipe
 from ratchet.recipe.judges import SEED, JudgeConfig
 from ratchet.records import Record
@@ -65,6 +66,7 @@ class Profile(Record):
     parallelism: int = Field(
         1, ge=1, le=256, description="shards of generate that run side by side; 1: one task makes them all"
     )
+    launcher: LauncherConfig = Field(LauncherConfig(), description="where training runs")
     secrets: dict[str, dict[str, str]] = {}
     environment: dict[str, str] = {}
     engines: tuple[str, ...] = ("transformers", "vllm", "endpoint")
@@ -77,6 +79,17 @@ class Profile(Record):
                 raise ValueError(f"image_of names {task!r}, which is no task; tasks: {', '.join(IMAGE_OF_TASK)}")
             if name not in self.images:
                 raise ValueError(f"image_of gives {task} the set {name!r}; images has {', '.join(self.images)}")
+        return self
+
+    @model_validator(mode="after")
+    def _gpus_are_used(self) -> Profile:
+        """One process uses one GPU: with fewer some would wait for each other, with more some would idle."""
+        gpus, launcher = self.resources_of("train").gpus, self.launcher
+        if launcher.kind != "trainjob" and gpus and launcher.processes != gpus:
+            raise ValueError(
+                f"resources.train.gpus is {gpus}, but launcher {launcher.kind} starts {launcher.processes} processes, one for each "
+                f"GPU; set launcher: {{kind: torchrun, processes: {gpus}}}, or gpus: {launcher.processes}"
+            )
         return self
 
     @classmethod
@@ -107,7 +120,10 @@ class Profile(Record):
                 f"recipe {recipe.name} trains by {recipe.train.method}; profile {self.name} allows {', '.join(self.methods)}. "
                 "Change train.method, or compile with a profile that allows it."
             )
-
+        try:
+            self.launcher.check_batch(recipe.train.method, recipe.train.batch_size)
+        except ValueError as error:
+            raise RecipeError(f"recipe {recipe.name} does not fit profile {self.name}: {error}.") from error
         self._check_judges(recipe)
         self._check_models(recipe)
 

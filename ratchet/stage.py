@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 from ratchet import canonical
 from ratchet.artifacts import Artifact, ArtifactWriter, Header, Manifest, RowSchema, read_manifest
 from ratchet.errors import ManifestMissing, RoundError
+from ratchet.launching import LauncherConfig
+from ratchet.profile import Profile
 from ratchet.progress import Progress, for_stage, silent
 from ratchet.promptset import PromptSet, find
 from ratchet.records import Record
@@ -55,7 +57,8 @@ STEPS: Mapping[str, Step] = {
 
 @dataclass
 class StageContext:
-    """All that a stage function gets. `parents` are the manifests of the stages that it reads."""
+    """All that a stage function gets. `parents` are the manifests of the stages that it reads; `launcher` is where train runs
+    its work, which is no part of the key."""
 
     name: str
     store: Store
@@ -66,6 +69,7 @@ class StageContext:
     lease: leases.Lease | None = None
     progress: Progress = silent
     seconds: dict[str, float] = field(default_factory=dict)
+    launcher: LauncherConfig = field(default_factory=LauncherConfig)
 
     @property
     def prefix(self) -> str:
@@ -148,6 +152,7 @@ def context_of(
     settings: Settings | None = None,
     lease: leases.Lease | None = None,
     progress: Progress = silent,
+    launcher: LauncherConfig | None = None,
 ) -> StageContext:
     """Build a stage's context; raises RoundError when a parent is missing."""
     step = STEPS[name]
@@ -161,7 +166,8 @@ def context_of(
     digests = {s: read_manifest(store, store.key(uri)).content_digest for s, uri in splits.items()}
     inputs = import_module(step.inputs).digests(store, opened) if step.inputs else {}
     key = stage_key(name, opened, needed, digests, inputs)
-    return StageContext(name, store, opened, needed, key, settings, lease, progress)
+    where = launcher or LauncherConfig()
+    return StageContext(name, store, opened, needed, key, settings, lease, progress, launcher=where)
 
 
 def run_step(context: StageContext) -> Manifest:
@@ -182,10 +188,12 @@ def run_ticket(
     settings: Settings,
     work: Callable[[StageContext], Manifest] = run_step,
     part: str = "",
+    launcher: LauncherConfig | None = None,
 ) -> Manifest:
     """Run a stage as a component does: from a ticket and its parents' URIs, under the loop's lease.
 
     `work` is what to do of it, where several tasks share a stage; `part` names that share where progress is shown.
+    `launcher` is None for that of the profile which the settings name.
     """
     store = open_store(ticket.root)
     opened = read_round(store, ticket.loop, ticket.number)
@@ -194,7 +202,10 @@ def run_ticket(
     progress = for_stage(name, ticket.number, part)
     # Said before the stage's libraries load, so that whoever watches sees where the time goes.
     progress(0, 1, "", "loading")
-    context = context_of(name, store, opened, manifests, settings=settings, lease=lease, progress=progress)
+    where = launcher or (Profile.load(settings.profile).launcher if name == "train" else None)
+    context = context_of(
+        name, store, opened, manifests, settings=settings, lease=lease, progress=progress, launcher=where
+    )
     with leases.renewing(lease, lease.seconds / 3):
         return work(context)
 

@@ -10,8 +10,9 @@ def train(
     filtered: Input[Dataset],
     model: Output[Artifact],
     metrics: Output[Metrics],
+    launcher: str = "",
 ) -> None:
-    """Train the seed model on what is left, with TRL; the output names the candidate."""
+    """Train the seed model on what is left, with TRL, where the profile's launcher says; the output names the candidate."""
     from ratchet.kfp_io import run_stage
 
-    run_stage("train", opened, {"filter": filtered}, model, metrics)
+    run_stage("train", opened, {"filter": filtered}, model, metrics, launcher)

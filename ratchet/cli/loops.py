@@ -9,13 +9,10 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, console, print_json, workplace
+from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, ProfileOption, console, print_json, workplace
 
 RecipeOption = Annotated[str, typer.Option("--recipe", "-r", help="A shipped name, a YAML file, or YAML text.")]
 RoundsOption = Annotated[int, typer.Option("--rounds", "-n", min=1, help="Rounds to run, one after the other.")]
-ProfileOption = Annotated[
-    str | None, typer.Option("--profile", help="Where it runs: a YAML file; default: this machine.")
-]
 FolderOption = Annotated[Path, typer.Option("--folder", help="Where logs and progress of local rounds go.")]
 
 
@@ -102,6 +99,7 @@ def _run(
 
     with workplace(embedded, known=resume) as settings:
         text = recipe if recipe is not None else recipe_of_last(settings, loop)
+        profile = profile or settings.profile
         check_ready(settings, loop, text, profile)
         place = LocalRun(loop, text, folder / loop, settings.environment(), profile, seed)
         place.progress.unlink(missing_ok=True)

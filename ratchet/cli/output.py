@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,11 +15,18 @@ from rich.console import Console
 from ratchet import canonical
 from ratchet.settings import Settings
 
+if TYPE_CHECKING:
+    from ratchet.artifacts import Manifest
+
 console = Console()
 errors = Console(stderr=True)
 
 LoopOption = Annotated[str, typer.Option("--loop", "-l", help="Name of the loop.")]
 JobOption = Annotated[str | None, typer.Option("--job", help="The run to work for; default: the loop's last.")]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option("--profile", help="Where it runs: a YAML file; default: RATCHET_PROFILE, else this machine."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 EmbeddedOption = Annotated[
     Path | None,
@@ -33,6 +40,16 @@ EmbeddedOption = Annotated[
 
 def print_json(value: Any) -> None:
     sys.stdout.write(canonical.pretty(value).decode())
+
+
+def print_manifest(name: str, manifest: Manifest, as_json: bool) -> None:
+    """What a stage has made."""
+    if as_json:
+        print_json(manifest.model_dump(mode="json"))
+        return
+    counts = ", ".join(f"{value} {key}" for key, value in manifest.counts.items())
+    console.print(f"{name}: {manifest.rows} rows ({counts})", highlight=False)
+    console.print(f"{manifest.uri}  content {manifest.content_digest[:12]}", highlight=False, soft_wrap=True)
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -7,14 +7,22 @@ from typing import Annotated
 
 import typer
 
-from ratchet.cli import auditing, generating, organising
-from ratchet.cli.output import EmbeddedOption, JobOption, JsonOption, LoopOption, console, errors, print_json, workplace
+from ratchet.cli import auditing, generating, organising, training
+from ratchet.cli.output import (
+    EmbeddedOption,
+    JobOption,
+    JsonOption,
+    LoopOption,
+    errors,
+    print_json,
+    print_manifest,
+    workplace,
+)
 
 ORDER = ("begin", "generate", "verify", "filter", "train", "evaluate", "promote", "finish")
 """As in ratchet.stage, which would load Arrow for `ratchet --help`."""
 
 _HELP = {
-    "train": "Train the seed model on what is left.",
     "evaluate": "Champion and candidate answer the same held-out prompts.",
     "promote": "Register the candidate and decide; completes a round whose registry was down.",
 }
@@ -26,6 +34,7 @@ def register(app: typer.Typer) -> None:
     auditing.register(organising.verifying)
     app.add_typer(organising.verifying, name="verify", rich_help_panel="Stages")
     app.command("filter", rich_help_panel="Stages", epilog=organising.FILTER_EPILOG)(organising.filter_)
+    app.command("train", rich_help_panel="Stages", epilog=training.EPILOG)(training.train)
     for name in _HELP:
         example = f"Example: ratchet {name} --loop mine"
         app.command(name, help=_HELP[name], rich_help_panel="Stages", epilog=example)(_stage(name))
@@ -50,12 +59,7 @@ def _stage(name: str) -> Callable[..., None]:
                 from ratchet.loop import ticket_of
 
                 finish(ticket_of(settings, loop, job).job, loop, settings)
-        if as_json:
-            print_json(manifest.model_dump(mode="json"))
-            return
-        counts = ", ".join(f"{value} {key}" for key, value in manifest.counts.items())
-        console.print(f"{name}: {manifest.rows} rows ({counts})", highlight=False)
-        console.print(f"{manifest.uri}  content {manifest.content_digest[:12]}", highlight=False, soft_wrap=True)
+        print_manifest(name, manifest, as_json)
 
     return command
 

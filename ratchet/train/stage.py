@@ -21,7 +21,7 @@ def run(context: StageContext) -> Manifest:
     before anything is uploaded.
     """
     check(context.config)
-    outcome = launcher("inprocess")(context)
+    outcome = launcher(context.launcher.kind)(context)
     report = outcome.report
     context.seconds["loop"] = report.loop_seconds
     writer = context.writer(TRAIN_LOG)

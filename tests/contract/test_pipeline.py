@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 import ratchet
+from ratchet.launching import LauncherConfig
 from ratchet.pipelines.compile import compile_round
 from ratchet.profile import IMAGE_OF_TASK, Profile, Resources
 from ratchet.stage import STAGES, STEPS
@@ -134,6 +135,14 @@ def test_the_parameters_in_the_ui_are_few(compiled: dict[str, Any]) -> None:
 def test_nothing_is_installed_at_run_time_and_no_path_of_this_machine_is_in_it(compiled: dict[str, Any]) -> None:
     assert "pip install" not in compiled["text"]
     assert str(ROOT) not in compiled["text"]
+
+
+def test_train_alone_is_told_the_profiles_launcher_when_the_pipeline_is_compiled(tmp_path: Path) -> None:
+    profile = Profile.model_validate({"launcher": {"kind": "torchrun", "processes": 4, "strategy": "fsdp"}})
+    spec = next(yaml.safe_load_all(compile_round(profile, tmp_path / "round.yaml").read_text()))
+    told = {n: t.get("inputs", {}).get("parameters", {}).get("launcher") for n, t in tasks({"spec": spec}).items()}
+    assert {name for name, launcher in told.items() if launcher} == {"train"}
+    assert LauncherConfig.model_validate_json(told["train"]["runtimeValue"]["constant"]) == profile.launcher
 
 
 def test_the_body_carries_the_version_that_begin_compares(compiled: dict[str, Any]) -> None:

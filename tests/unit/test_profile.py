@@ -104,3 +104,27 @@ def test_a_tasks_image_can_be_another_sets() -> None:
         Profile.load("{image_of: {verfy: inference}}")
     with pytest.raises(RecipeError, match="gives verify the set 'gpu'; images has core"):
         Profile.load("{image_of: {verify: gpu}}")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("launcher: {processes: 2}", "inprocess is one process, but asks for 1 x 2.*set launcher.kind: torchrun"),
+        ("launcher: {strategy: fsdp}", "inprocess is one process.*strategy fsdp"),
+        ("launcher: {kind: torchrun, nodes: 2}", "one machine, but nodes is 2; use trainjob"),
+        ("launcher: {kind: trainjob}", "launcher.trainjob is not set"),
+        ("launcher: {kind: torchrun, trainjob: {}}", "kind is torchrun and launcher.trainjob is set"),
+        ("resources: {train: {gpus: 2}}", "inprocess starts 1 processes.*kind: torchrun, processes: 2"),
+        ("launcher: {kind: torchrun, processes: 4}\nresources: {train: {gpus: 2}}", "gpus is 2, but .* starts 4"),
+    ],
+)
+def test_a_launcher_that_contradicts_itself_is_refused_when_the_profile_is_read(given: str, said: str) -> None:
+    with pytest.raises(RecipeError, match=f"(?s){said}"):
+        Profile.load(f"{given}\n")
+
+
+def test_a_batch_that_the_processes_cannot_share_is_refused_before_anything_runs() -> None:
+    two = Profile.load("{name: two, launcher: {kind: torchrun, processes: 3}}")
+    two.check(Recipe.model_validate({"name": "a", "train": {"batch_size": 9}}))
+    with pytest.raises(RecipeError, match=r"recipe a does not fit profile two: train\.batch_size 8 .* multiple of 3"):
+        two.check(Recipe.model_validate({"name": "a", "train": {"batch_size": 8}}))

@@ -11,6 +11,7 @@ import pytest
 from ratchet import models
 from ratchet.artifacts import GROUPS, MANIFEST, Artifact, ArtifactWriter, Header, Manifest, ModelRef
 from ratchet.errors import LeaseLost, RecipeError, TrainError
+from ratchet.launching import LauncherConfig
 from ratchet.recipe import FilterConfig, PairsConfig, Recipe, TrainConfig
 from ratchet.records import Group
 from ratchet.rounds import Round
@@ -94,6 +95,16 @@ def test_a_stage_that_was_killed_gives_the_same_model_again(
     assert again.created != first.created
     assert candidate(again) == candidate(first)
     assert again.content_digest == first.content_digest
+
+
+def test_where_a_stage_trains_is_no_part_of_its_place(
+    round_store: FolderStore, groups: Sequence[Group], seed_dir: Path
+) -> None:
+    ready = context(round_store, groups[:24], seed_dir)
+    two = LauncherConfig(kind="torchrun", processes=2)
+    elsewhere = context_of("train", round_store, ready.round, ready.parents, launcher=two)
+    assert (elsewhere.launcher, ready.launcher) == (two, LauncherConfig())
+    assert elsewhere.prefix == ready.prefix
 
 
 def test_a_finished_stage_is_not_run_again(round_store: FolderStore, groups: Sequence[Group], seed_dir: Path) -> None:
