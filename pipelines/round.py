@@ -52,7 +52,7 @@ def round_pipeline(profile: Profile) -> Any:
                 groups = place(merge(opened=round_, shards=dsl.Collected(made))).outputs["groups"]
             checked = place(verify(opened=round_, generated=groups)).outputs["groups"]
             kept = place(filter_(opened=round_, verified=checked)).outputs["groups"]
-            launcher = profile.launcher.model_dump_json()
+            launcher = profile.placed_launcher.model_dump_json()
             model = place(train(opened=round_, filtered=kept, launcher=launcher)).outputs["model"]
             outcomes = place(evaluate(opened=round_, trained=model)).outputs["outcomes"]
             place(promote(opened=round_, evaluated=outcomes, trained=model))

@@ -92,6 +92,26 @@ class Profile(Record):
             )
         return self
 
+    @model_validator(mode="after")
+    def _whole_job(self) -> Profile:
+        """The component of a TrainJob only waits: GPUs that it had would idle. And no variable may be given twice."""
+        if self.launcher.kind == "trainjob" and self.resources_of("train").gpus:
+            raise ValueError(
+                f"resources.train.gpus is {self.resources_of('train').gpus}, but launcher trainjob trains in pods of its own while the "
+                "component waits; set launcher.trainjob.gpus, and resources.train.gpus to 0"
+            )
+        self.placed_launcher  # noqa: B018
+        return self
+
+    @property
+    def placed_launcher(self) -> LauncherConfig:
+        """The launcher, its TrainJob with the image, the variables and the secrets that the profile gives every stage."""
+        job = self.launcher.trainjob
+        if job is None:
+            return self.launcher
+        filled = job.filled(self.image("train"), self.environment, self.secrets)
+        return self.launcher.model_copy(update={"trainjob": filled})
+
     @classmethod
     def load(cls, given: str | None) -> Profile:
         """From a YAML or JSON file or its text; None is the built-in local profile. Raises RecipeError."""
@@ -124,8 +144,18 @@ class Profile(Record):
             self.launcher.check_batch(recipe.train.method, recipe.train.batch_size)
         except ValueError as error:
             raise RecipeError(f"recipe {recipe.name} does not fit profile {self.name}: {error}.") from error
+        self._check_job(recipe)
         self._check_judges(recipe)
         self._check_models(recipe)
+
+    def _check_job(self, recipe: Recipe) -> None:
+        """A TrainJob's pods need an image that a cluster can pull, and the store's bytes."""
+        job = self.placed_launcher.trainjob
+        if job is not None and (job.image or _HERE).startswith(_HERE):
+            raise RecipeError(
+                f"recipe {recipe.name} trains as a TrainJob, but profile {self.name} has no image for it: images.training is {job.image}. "
+                "Set images: {training: REGISTRY/ratchet-training:TAG} in the profile, or launcher.trainjob.image."
+            )
 
     def _check_judges(self, recipe: Recipe) -> None:
         for name, judge in sorted(_judges(recipe).items()):

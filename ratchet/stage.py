@@ -202,7 +202,7 @@ def run_ticket(
     progress = for_stage(name, ticket.number, part)
     # Said before the stage's libraries load, so that whoever watches sees where the time goes.
     progress(0, 1, "", "loading")
-    where = launcher or (Profile.load(settings.profile).launcher if name == "train" else None)
+    where = launcher or (Profile.load(settings.profile).placed_launcher if name == "train" else None)
     context = context_of(
         name, store, opened, manifests, settings=settings, lease=lease, progress=progress, launcher=where
     )

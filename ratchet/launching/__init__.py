@@ -45,6 +45,11 @@ class LauncherConfig(Record):
                 f"launcher.kind is {self.kind} and launcher.trainjob is {'set' if self.trainjob else 'not set'}; "
                 "kind trainjob needs that part, and no other kind reads it"
             )
+        if self.trainjob is not None and self.trainjob.gpus not in (0, self.processes):
+            raise ValueError(
+                f"launcher.trainjob.gpus is {self.trainjob.gpus}, but each node starts {self.processes} processes, one for each GPU; "
+                f"set launcher.processes: {self.trainjob.gpus}, or launcher.trainjob.gpus: {self.processes}"
+            )
         return self
 
     @property
