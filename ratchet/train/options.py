@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ratchet.errors import RecipeError
-from ratchet.recipe import TrainConfig
+from ratchet.errors import RecipeError, TrainError
+from ratchet.recipe import ParametersConfig, TrainConfig
 
 OURS: Mapping[str, str] = {
     "num_train_epochs": "train.epochs",
@@ -18,6 +18,9 @@ OURS: Mapping[str, str] = {
     "learning_rate": "train.learning_rate",
     "lr_scheduler_type": "train.schedule",
     "warmup_steps": "train.warmup_ratio",
+    "bf16": "train.parameters.precision",
+    "fp16": "train.parameters.precision",
+    "gradient_checkpointing": "train.parameters.gradient_checkpointing",
     "seed": "the round's salt",
     "data_seed": "the round's salt",
 }
@@ -55,7 +58,7 @@ def build(
         _check_key(kind, key, known, ours)
         _check_number(key, value, known[key])
     given = {
-        **machine(),
+        **machine(config.parameters),
         **_always(config, folder, seed),
         **{name: value for name, (_, value) in (extra or {}).items()},
         **config.trl,
@@ -68,13 +71,40 @@ def build(
         ) from error
 
 
-def machine() -> dict[str, Any]:
-    """Device and precision: on a CPU, TRL's own defaults (bfloat16, checkpointing) cost a third of the speed."""
+def machine(parameters: ParametersConfig) -> dict[str, Any]:
+    """Device and precision: on a CPU, TRL's own defaults (bfloat16, checkpointing) cost a third of the speed.
+
+    float16 where there is no GPU is refused when training begins (`check_device`), not here: a recipe is also read where it
+    does not run.
+    """
     import torch
 
-    if not torch.accelerator.is_available():
-        return {"use_cpu": True, "bf16": False, "gradient_checkpointing": False, "dataloader_pin_memory": False}
-    return {"bf16": torch.cuda.is_available() and torch.cuda.is_bf16_supported()}
+    gpu = torch.accelerator.is_available()
+    able = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    checkpointing = parameters.gradient_checkpointing
+    found = {
+        "bf16": parameters.precision == "bfloat16" or (parameters.precision == "auto" and able),
+        "fp16": parameters.precision == "float16" and gpu,
+        "gradient_checkpointing": gpu if checkpointing is None else checkpointing,
+    }
+    return found if gpu else {**found, "use_cpu": True, "dataloader_pin_memory": False}
+
+
+def check_device(config: TrainConfig) -> None:
+    """Raise TrainError for a precision that this machine's device cannot train in."""
+    import torch
+
+    precision = config.parameters.precision
+    if precision == "float16" and not torch.accelerator.is_available():
+        raise TrainError(
+            "train.parameters.precision is float16, but there is no GPU here: float16 needs a loss scaler, which CPUs do not "
+            "have, and its gradients underflow without one. Use float32 (or bfloat16), or train on a GPU."
+        )
+    if precision == "bfloat16" and torch.cuda.is_available() and not torch.cuda.is_bf16_supported():
+        raise TrainError(
+            f"train.parameters.precision is bfloat16, which {torch.cuda.get_device_name()} does not compute in; "
+            "use float16 or float32."
+        )
 
 
 def _always(config: TrainConfig, folder: Path, seed: int) -> dict[str, Any]:

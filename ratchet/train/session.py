@@ -41,7 +41,7 @@ def run(job: Job, arguments: Arguments, texts: Sequence[str], make: Make) -> Tra
             "args": settings,
             "train_dataset": rows,
             "processing_class": processor,
-            "peft_config": weights.adapter(config),
+            "peft_config": weights.adapter(config, model),
             "callbacks": [watch],
         }
         with told(config):

@@ -60,7 +60,7 @@ def told(config: TrainConfig) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise TrainError(
             f"out of memory with train.batch_size {config.batch_size}: {_first_line(error)}. Lower it and set "
-            "train.trl.gradient_accumulation_steps, set train.trl.gradient_checkpointing: true, or use train.lora."
+            "train.trl.gradient_accumulation_steps, set train.parameters.gradient_checkpointing: true, or use train.lora."
         ) from error
     except (ValueError, TypeError, NotImplementedError, ImportError, RuntimeError, KeyError) as error:
         raise TrainError(

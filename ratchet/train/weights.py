@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,23 +14,32 @@ import torch
 from ratchet import models
 from ratchet.errors import TrainError
 from ratchet.model_files import CARD
+from ratchet.recipe import LoraConfig as LoraOptions
 from ratchet.recipe import TrainConfig
+from ratchet.train import options, towers
 from ratchet.train.report import LogRow, TrainReport, ends, visits
 
 _DTYPES: dict[str, models.Dtype] = {"bfloat16": "bfloat16", "float16": "float16"}
 
 
 def load(seed_dir: Path, config: TrainConfig, settings: Any) -> tuple[Any, Any]:
-    """(model, processor) for training: float32, but bfloat16 under adapters where the device computes in it."""
-    model, processor = models.load(seed_dir, "bfloat16" if config.lora and settings.bf16 else "float32")
+    """(model, processor) for training, frozen towers frozen. Raises TrainError.
+
+    What learns is float32, also where the device computes in less; what adapters lie on is in the device's precision.
+    """
+    options.check_device(config)
+    computed: models.Dtype = "bfloat16" if settings.bf16 else "float16" if settings.fp16 else "float32"
+    model, processor = models.load(seed_dir, computed if config.lora else "float32")
     if getattr(processor, "chat_template", None) is None:
         # TRL asks the processor alone.
         processor.chat_template = processor.tokenizer.chat_template
+    if config.lora is None:
+        towers.freeze(model, config.parameters.frozen)
     return model, processor
 
 
-def adapter(config: TrainConfig) -> Any:
-    """PEFT's configuration, None for full weights."""
+def adapter(config: TrainConfig, model: Any) -> Any:
+    """PEFT's configuration, None for full weights. Raises TrainError."""
     if config.lora is None:
         return None
     from peft import LoraConfig
@@ -40,8 +50,33 @@ def adapter(config: TrainConfig) -> Any:
         lora_alpha=config.lora.alpha,
         lora_dropout=config.lora.dropout,
         target_modules=targets if isinstance(targets, str) else list(targets),
+        exclude_modules=_without_adapters(config, config.lora, model),
         task_type="CAUSAL_LM",
     )
+
+
+def _without_adapters(config: TrainConfig, lora: LoraOptions, model: Any) -> str | None:
+    """The pattern of modules that get no adapter although they are among the targets; None where there are none."""
+    out = dict.fromkeys(config.parameters.frozen)
+    if not lora.vision:
+        out["vision"] = None
+    pattern = towers.find(model).pattern(out)
+    if pattern is None:
+        return None
+    ends = None if isinstance(lora.targets, str) else tuple(lora.targets)
+    linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
+    aimed = [n for n in linear if ends is None or any(n == end or n.endswith(f".{end}") for end in ends)]
+    kept = [name for name in aimed if not re.fullmatch(pattern, name)]
+    if aimed and not kept:
+        raise TrainError(
+            f"all {len(aimed)} modules that train.lora.targets ({_listed(lora.targets)}) names lie in what gets no adapter "
+            f"({', '.join(out)}; first: {aimed[0]}); name others, or set train.lora.vision: true and empty train.parameters.frozen."
+        )
+    return pattern if len(kept) < len(aimed) else None
+
+
+def _listed(targets: str | Sequence[str]) -> str:
+    return targets if isinstance(targets, str) else ", ".join(targets)
 
 
 def sizes(model: Any) -> tuple[int, int]:
