@@ -49,8 +49,8 @@ def again(group: Group, number: int, config: FilterConfig) -> Group | None:
     """The group as this round may use it; None where it may not: one that was a replay already, or serves nothing here."""
     if group.replayed is not None:
         return None
-    kinds = {"text", "image"} if config.pairs is not None and config.pairs.images else {"text"}
-    pairs = tuple(pair for pair in group.pairs if config.pairs is not None and pair.kind in kinds)
+    wanted = {"text": config.pairs.texts, "image": config.pairs.images} if config.pairs is not None else {}
+    pairs = tuple(pair for pair in group.pairs if wanted.get(pair.kind))
     uses = tuple(
         use for use in group.uses if (config.uses is None or use in config.uses) and (use != "preference" or pairs)
     )

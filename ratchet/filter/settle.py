@@ -150,7 +150,7 @@ def _pairs(judged: Judged, config: FilterConfig) -> Repaired:
         honest = [one for one in failed if one.completion.negative is None]
         made_bad = [c for c, _ in whole if c.negative is not None and not c.input_only]
         failed = [*honest, *(Candidate(c, 0.0, f"negative_{c.negative.kind}") for c in made_bad if c.negative)]
-    pairs = make_pairs(passed, failed, config.pairs)
+    pairs = make_pairs(passed, failed, config.pairs) if config.pairs.texts else ()
     if config.pairs.images:
         pairs += image_pairs(passed, [c for c, _ in whole], config.pairs)
     if config.pairs.repair is None:

@@ -28,10 +28,6 @@ def check_filter(filtering: FilterConfig, verify: VerifyConfig, train: TrainConf
 def _check_pairs_for_dpo(filtering: FilterConfig) -> None:
     if filtering.pairs is None:
         raise ValueError("train.method dpo learns from pairs, but filter.pairs is null; set filter.pairs")
-    if filtering.pairs.images:
-        raise ValueError(
-            "train.method dpo learns from two answers about the same pictures; set filter.pairs.images to false"
-        )
 
 
 def _check_repair(by: str, verify: VerifyConfig) -> None:

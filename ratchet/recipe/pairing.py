@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ratchet.records import Record
 
@@ -29,6 +29,10 @@ class PairsConfig(Record):
         "verified",
         description="verified: a negative is rejected if it failed; trusted: whatever the verifiers say of it (STIC)",
     )
+    texts: bool = Field(
+        True,
+        description="pair right answers with wrong ones; false: only pairs of inputs (Image-DPO), with images: true",
+    )
     images: bool = Field(
         False, description="also pair a right answer's picture with its corrupted one (mDPO, Image-DPO): `use: input`"
     )
@@ -43,3 +47,9 @@ class PairsConfig(Record):
         "pairs are dropped until it holds (RLAIF-V); null: off",
     )
     repair: RepairConfig | None = Field(None, description="compare each pair with another verifier's scores; null: not")
+
+    @model_validator(mode="after")
+    def _makes_some(self) -> PairsConfig:
+        if not (self.texts or self.images):
+            raise ValueError("filter.pairs has texts and images false, so it makes no pairs; set one of them to true")
+        return self

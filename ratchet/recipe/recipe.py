@@ -12,6 +12,7 @@ from ratchet.recipe.filtering import FilterConfig
 from ratchet.recipe.generate import GenerateConfig
 from ratchet.recipe.guide import check_guides
 from ratchet.recipe.organise import VerifyConfig
+from ratchet.recipe.preference_checks import check_preference
 from ratchet.recipe.prompts import PromptsConfig
 from ratchet.recipe.train import TrainConfig
 from ratchet.records import Record
@@ -51,6 +52,7 @@ class Recipe(Record):
             raise ValueError(
                 "train.method dpo needs at least two completions a prompt; set generate.k to 2 or more, or add negatives"
             )
+        check_preference(self.generate, self.filter, self.train)
         return self
 
     def sources(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from ratchet.recipe.training.checkpoints import CheckpointsConfig
 from ratchet.recipe.training.curriculum import CurriculumConfig
 from ratchet.recipe.training.parameters import LoraConfig, ParametersConfig
-from ratchet.recipe.training.preference import PictureTermsConfig
+from ratchet.recipe.training.preference import DEFAULT_WEIGHTS, PictureTermsConfig
 from ratchet.recipe.training.reinforcement import ReinforcementConfig
 from ratchet.records import Record
 
@@ -47,8 +47,17 @@ class TrainConfig(Record):
     lora: LoraConfig | None = None
     parameters: ParametersConfig = ParametersConfig()
     beta: float = Field(0.1, gt=0, description="DPO, KTO: strength of the anchor to the reference model")
-    loss: tuple[str, ...] | None = Field(None, description="TRL's loss types; null: the method's own")
-    loss_weights: tuple[float, ...] | None = Field(None, description="DPO: one weight a loss; null: all 1")
+    loss: tuple[str, ...] | None = Field(
+        None, description="TRL's loss types; DPO also simpo and stic; null: the method's own"
+    )
+    loss_weights: tuple[float, ...] | None = Field(
+        None, description="DPO: one weight a loss; null: 1 each, and 1/1024 for stic"
+    )
+    simpo_gamma: float | None = Field(
+        None,
+        ge=0,
+        description="DPO with loss simpo: the margin, in the units of beta times nats a token; null: beta / 2",
+    )
     pictures: PictureTermsConfig | None = Field(None, description="DPO: terms in which the picture differs; null: none")
     rl: ReinforcementConfig | None = Field(None, description="GRPO, RLOO; null: their defaults")
     curriculum: CurriculumConfig | None = None
@@ -71,6 +80,10 @@ class TrainConfig(Record):
             raise ValueError(
                 f"train.pictures are terms of dpo, but train.method is {self.method}; remove them, or use dpo"
             )
+        if self.simpo_gamma is not None and "simpo" not in self.losses:
+            raise ValueError(
+                f"train.simpo_gamma is read by the loss simpo, but train.loss is {', '.join(self.losses)}; add it, or remove simpo_gamma"
+            )
         if self.rl is not None and self.method not in RL:
             raise ValueError(f"train.rl is read by {' and '.join(RL)}, but train.method is {self.method}; remove it")
         if self.method in RL and self.batch_size % self.reinforcement.k:
@@ -86,6 +99,11 @@ class TrainConfig(Record):
     def losses(self) -> tuple[str, ...]:
         """The losses, the method's own where the recipe names none."""
         return LOSSES[self.method] if self.loss is None else self.loss
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The weight of each loss."""
+        return self.loss_weights or tuple(DEFAULT_WEIGHTS.get(name, 1.0) for name in self.losses)
 
     @property
     def reinforcement(self) -> ReinforcementConfig:

@@ -8,6 +8,7 @@ from typing import Any
 from datasets import Dataset
 
 from ratchet.errors import TrainError
+from ratchet.train.preference.checks import check_preference
 
 CHUNK = 1000
 
@@ -15,8 +16,8 @@ CHUNK = 1000
 def check_rows(rows: Dataset, texts: Sequence[str]) -> None:
     """Check what can be seen without a model. Raises TrainError.
 
-    `texts` names the columns of messages. There must be rows, every row needs a picture, and the two sides of a pair
-    must differ.
+    `texts` names the columns of messages. There must be rows, every row needs a picture, the two sides of a pair must
+    differ, and a method of labels needs both of them.
     """
     if len(rows) == 0:
         raise TrainError(
@@ -30,8 +31,7 @@ def check_rows(rows: Dataset, texts: Sequence[str]) -> None:
         raise TrainError(
             f"{len(bare)} of {len(rows)} rows lack a picture or its bytes (first: row {bare[0]}). Drop them, or run the stages before again."
         )
-    if "chosen" in texts:
-        _check_sides(rows)
+    check_preference(rows, texts)
 
 
 def check_rendering(rows: Dataset, processor: Any, texts: Sequence[str]) -> None:
@@ -76,15 +76,6 @@ def _try_template(rows: Dataset, number: int, count: int, processor: Any, tokens
         raise TrainError(
             f"row {number} has {count} pictures, but the chat template writes {max(text.count(t) for t in tokens)} image "
             f"placeholders ({' or '.join(tokens)}). Give the seed a template that writes one per picture."
-        )
-
-
-def _check_sides(rows: Dataset) -> None:
-    same = [n for n, row in enumerate(_texts(rows, ("chosen", "rejected"))) if row["chosen"] == row["rejected"]]
-    if same:
-        raise TrainError(
-            f"{len(same)} of {len(rows)} pairs have the same text on both sides (first: row {same[0]}); "
-            "there is nothing to prefer. Drop them in filter.pairs."
         )
 
 

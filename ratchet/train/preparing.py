@@ -11,6 +11,7 @@ from ratchet import models
 from ratchet.artifacts import GROUPS, ImageBank, Manifest
 from ratchet.errors import TrainError
 from ratchet.filter import reasons
+from ratchet.generate.sampling import derived_seed
 from ratchet.recipe import TrainConfig
 from ratchet.stage import StageContext
 from ratchet.train.inputs import trained_from
@@ -19,6 +20,8 @@ from ratchet.train.rows import ROWS, joined
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+    from ratchet.train.preference.pictures import BadPictures
 
 _LOOSEN = "loosen filter, or sample more in generate"
 ADVICE: Mapping[str, str] = {
@@ -52,14 +55,24 @@ def training_seed(salt: str) -> int:
 
 def _rows(context: StageContext, config: TrainConfig, file: Path) -> Dataset:
     artifact = context.open("filter", GROUPS)
-    rows = ROWS[config.method](artifact.rows())
+    rows = ROWS[config.method](artifact.rows(), context.round.recipe)
     if not rows:
         counts = ", ".join(f"{name} {number}" for name, number in sorted(artifact.manifest.counts.items())) or "none"
         raise TrainError(
             f"the filter left 0 rows for {config.method} of {artifact.manifest.rows} groups (its counts: {counts}). "
             f"{_advice(artifact.manifest, config)}"
         )
-    return joined(rows, ImageBank(context.store, artifact.manifest.packs), file)
+    bank = ImageBank(context.store, artifact.manifest.packs)
+    return joined(rows, bank, file, _bad_pictures(context, config, bank))
+
+
+def _bad_pictures(context: StageContext, config: TrainConfig, bank: ImageBank) -> BadPictures | None:
+    if config.pictures is None or not config.pictures.needs_bad:
+        return None
+    # It needs numpy.
+    from ratchet.train.preference.pictures import BadPictures
+
+    return BadPictures(config.pictures, bank, derived_seed(context.round.salt, "bad_pictures"))
 
 
 def _advice(filtered: Manifest, config: TrainConfig) -> str:

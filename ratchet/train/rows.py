@@ -1,7 +1,8 @@
 """Groups as TRL's training rows. Pure functions; the pictures are joined last, from packs to a file that is mapped.
 
-A row's columns are TRL's: `images`, `prompt` and `completion`, or `prompt`, `chosen` and `rejected`, as message lists
-with plain text. TRL puts the pictures before the first user turn's text, as the samplers do.
+A row's columns are TRL's: `images`, `prompt` and `completion`, as message lists with plain text; for preference learning see
+`ratchet.train.preference.rows`. Before they are joined, columns of pictures hold their SHA-256. TRL puts the pictures before the
+first user turn's text, as the samplers do.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from ratchet.artifacts import ImageBank
 from ratchet.errors import TrainError
-from ratchet.records import Completion, Group, Message, Pair, Prompt
+from ratchet.recipe import Recipe
+from ratchet.records import Completion, Group, Message, Prompt
+from ratchet.train.preference.rows import Row, pair_rows, unpaired_rows
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-Row = dict[str, Any]
-"""A row before its pictures are joined: `images` holds their SHA-256."""
+    from ratchet.train.preference.pictures import BadPictures
 
 
 def sft_rows(groups: Iterable[Group]) -> list[Row]:
@@ -36,28 +38,25 @@ def sft_rows(groups: Iterable[Group]) -> list[Row]:
     return [row for _, row in sorted(keyed, key=lambda item: item[0])]
 
 
-def preference_rows(groups: Iterable[Group]) -> list[Row]:
-    """One row per pair of the groups that are for preference learning, by prompt id and pair.
-
-    Raises TrainError for pairs that name completions that are not there, and for pairs of pictures.
-    """
-    keyed = [
-        ((group.prompt.id, place), {**_asked(group.prompt), **_sides(group, pair)})
-        for group in groups
-        if "preference" in group.uses
-        for place, pair in enumerate(group.pairs)
-    ]
-    return [row for _, row in sorted(keyed, key=lambda item: item[0])]
+def _sft(groups: Iterable[Group], _recipe: Recipe) -> list[Row]:
+    return sft_rows(groups)
 
 
-ROWS: Mapping[str, Callable[[Iterable[Group]], list[Row]]] = {"sft": sft_rows, "dpo": preference_rows}
-"""How each method's rows come from groups."""
+ROWS: Mapping[str, Callable[[Iterable[Group], Recipe], list[Row]]] = {
+    "sft": _sft,
+    "dpo": pair_rows,
+    "kto": unpaired_rows,
+}
+"""How each method's rows come from groups, by the round's recipe."""
+
+_PICTURES = ("images", "rejected_images", "bad_images")
 
 
-def joined(rows: Sequence[Row], bank: ImageBank, file: Path) -> Dataset:
-    """The rows with their pictures, as a data set over the Arrow file `file` that this writes.
+def joined(rows: Sequence[Row], bank: ImageBank, file: Path, bad: BadPictures | None = None) -> Dataset:
+    """The rows with their pictures, as a data set over the Arrow file `file` that this writes; `bad` makes those of `bad_images`.
 
-    Bytes stay on disk and are decoded, to RGB, when a row is read. Raises TrainError when a picture is in no pack.
+    Bytes stay on disk and are decoded, to RGB, when a row is read. Raises TrainError when a picture is in no pack, and what
+    `BadPictures.check` raises.
     """
     from datasets import Dataset
     from datasets.arrow_writer import ArrowWriter
@@ -70,9 +69,10 @@ def joined(rows: Sequence[Row], bank: ImageBank, file: Path) -> Dataset:
         return Dataset.from_list([])
     with ArrowWriter(path=str(file), features=features(rows[0]), writer_batch_size=256) as writer:
         for number in order:
-            images = [{"bytes": bank.bytes(sha256), "path": None} for sha256 in rows[number]["images"]]
-            writer.write({**rows[number], "images": images})
+            writer.write(_with_bytes(number, rows[number], bank, bad))
         writer.finalize()
+    if bad is not None:
+        bad.check()
     where = sorted(range(len(order)), key=order.__getitem__)
     return Dataset.from_file(str(file)).select(where)
 
@@ -82,7 +82,15 @@ def features(row: Row) -> Any:
     from datasets import Features, Image, List, Value
 
     messages = List({"role": Value("string"), "content": Value("string")})
-    return Features({name: List(Image(mode="RGB")) if name == "images" else messages for name in row})
+    kinds = {**dict.fromkeys(_PICTURES, List(Image(mode="RGB"))), "label": Value("bool")}
+    return Features({name: kinds.get(name, messages) for name in row})
+
+
+def _with_bytes(number: int, row: Row, bank: ImageBank, bad: BadPictures | None) -> Row:
+    encoded = {name: [bank.bytes(sha256) for sha256 in row[name]] for name in _PICTURES if name in row}
+    if bad is not None:
+        encoded["bad_images"] = bad.of(number, row)
+    return {**row, **{name: [{"bytes": data, "path": None} for data in some] for name, some in encoded.items()}}
 
 
 def _asked(prompt: Prompt) -> Row:
@@ -97,26 +105,8 @@ def _answer(completion: Completion) -> list[dict[str, str]]:
     return [{"role": "assistant", "content": completion.text}]
 
 
-def _sides(group: Group, pair: Pair) -> Row:
-    known = {completion.index: completion for completion in group.completions}
-    if pair.chosen not in known or pair.rejected not in known:
-        raise TrainError(
-            f"prompt {group.prompt.id} has a pair ({pair.chosen}, {pair.rejected}), but completions {sorted(known)}; "
-            "the filter's artifact is broken, run filter again."
-        )
-    if pair.kind != "text":
-        raise TrainError(
-            f"prompt {group.prompt.id} has a pair of kind {pair.kind!r}; dpo learns from two answers about the same "
-            "pictures. Leave pairs of pictures out in filter.pairs."
-        )
-    return {
-        "chosen": _answer(known[pair.chosen]),
-        "rejected": _answer(known[pair.rejected]),
-    }
-
-
 def _check_pictures(rows: Sequence[Row], place: Mapping[str, int]) -> None:
-    lost = [sha256 for row in rows for sha256 in row["images"] if sha256 not in place]
+    lost = [sha256 for row in rows for name in _PICTURES for sha256 in row.get(name, ()) if sha256 not in place]
     if lost:
         raise TrainError(
             f"{len(lost)} pictures of {len(rows)} rows are in none of the packs (first: {lost[0][:12]}); "

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ratchet.records import Completion, Group, Pair, Prompt, Sampling
+from ratchet.recipe import Recipe
+from ratchet.records import Completion, Group, Pair, Prompt, Sampling, Verdict
 
 SKILLS = ("caption", "count", "pair")
 """`pair` asks about two pictures."""
 Rows = Callable[..., Any]
 
 
+def recipe_of(method: str, **parts: Any) -> Recipe:
+    """A recipe that trains by this method; `parts` are the rest of train, or other stages of a recipe."""
+    stages = {name: parts.pop(name) for name in ("generate", "filter", "verify") if name in parts}
+    pairs = {"filter": {"pairs": {}}} if method == "dpo" else {}
+    return Recipe.model_validate({"name": "test", **pairs, **stages, "train": {"method": method, **parts}})
+
+
 def completion(index: int, text: str, *, kept: bool | None = None) -> Completion:
+    verdict = Verdict(verifier="exact", version="1", score=float(bool(kept)), passed=kept, reason="match")
     return Completion(
         index=index,
         text=text,
@@ -21,6 +30,7 @@ def completion(index: int, text: str, *, kept: bool | None = None) -> Completion
         n_tokens=len(text.split()) + 1,
         model="tiny",
         kept=kept,
+        verdicts=() if kept is None else (verdict,),
     )
 
 

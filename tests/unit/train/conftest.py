@@ -14,6 +14,7 @@ from ratchet.records import Group
 from ratchet.store.folder import FolderStore
 from ratchet.train.rows import ROWS, joined
 from tests import tiny
+from tests.unit.train import builders
 from tests.unit.train.builders import SKILLS, Rows, group_of
 
 
@@ -43,7 +44,7 @@ def rows_of(bank: ImageBank, groups: Sequence[Group], tmp_path: Path) -> Rows:
     """The data set of a method, over the first `n` groups."""
 
     def make(method: str = "sft", n: int = 60) -> Any:
-        return joined(ROWS[method](groups[:n]), bank, tmp_path / f"{method}-{n}.arrow")
+        return joined(ROWS[method](groups[:n], builders.recipe_of(method)), bank, tmp_path / f"{method}-{n}.arrow")
 
     return make
 

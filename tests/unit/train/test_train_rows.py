@@ -14,7 +14,7 @@ from ratchet.artifacts import ImageBank, ref_of
 from ratchet.errors import TrainError
 from ratchet.records import Group, ImageRef, Message, Pair, Prompt, Shown
 from ratchet.store.folder import FolderStore
-from ratchet.train.rows import joined, preference_rows, sft_rows
+from ratchet.train.rows import joined, sft_rows
 from tests import tiny
 from tests.unit.train.builders import SKILLS, completion, group_of
 
@@ -50,32 +50,11 @@ def test_a_kept_completion_becomes_an_sft_row() -> None:
     ]
 
 
-def test_a_pair_becomes_a_preference_row_with_both_pictures() -> None:
-    group = Group(
-        prompt=TWO,
-        completions=(completion(0, "first"), completion(1, "second")),
-        pairs=(Pair(chosen=1, rejected=0, margin=1.0, reason="score"),),
-        uses=("preference",),
-    )
-    assert preference_rows([group]) == [
-        {
-            "images": ["b" * 64, "c" * 64],
-            "prompt": [
-                {"role": "system", "content": "be brief"},
-                {"role": "user", "content": "which picture has more ?"},
-            ],
-            "chosen": [{"role": "assistant", "content": "second"}],
-            "rejected": [{"role": "assistant", "content": "first"}],
-        }
-    ]
-
-
 def test_groups_for_other_uses_give_no_rows() -> None:
     kept = (completion(0, "2", kept=True), completion(1, "3", kept=None))
     pairs = (Pair(chosen=0, rejected=1, margin=1.0, reason="score"),)
     group = Group(prompt=ONE, completions=kept, pairs=pairs, uses=("rl",))
     assert sft_rows([group]) == []
-    assert preference_rows([group]) == []
 
 
 def test_the_stored_prompt_is_learned_not_the_hint_that_was_shown() -> None:
@@ -91,31 +70,6 @@ def test_rows_come_in_the_same_order_whatever_order_the_groups_have(groups: Sequ
     assert all(rows == made[0] for rows in made)
     texts = {group.prompt.id: group.prompt.question for group in few}
     assert [row["prompt"][0]["content"] for row in made[0]] == [texts[i] for i in sorted(texts)]
-
-
-def test_a_pair_that_names_no_completion_is_refused() -> None:
-    broken = (Pair(chosen=0, rejected=2, margin=1.0, reason="score"),)
-    group = Group(prompt=ONE, completions=(completion(0, "2"),), pairs=broken, uses=("preference",))
-    with pytest.raises(TrainError, match=r"pair \(0, 2\), but completions \[0\]"):
-        preference_rows([group])
-
-
-def test_pairs_name_completions_by_index_not_by_place() -> None:
-    group = Group(
-        prompt=ONE,
-        completions=(completion(7, "2"), completion(3, "3")),
-        pairs=(Pair(chosen=7, rejected=3, margin=1.0, reason="score"),),
-        uses=("preference",),
-    )
-    (row,) = preference_rows([group])
-    assert (row["chosen"][0]["content"], row["rejected"][0]["content"]) == ("2", "3")
-
-
-def test_a_pair_of_pictures_is_refused() -> None:
-    pairs = (Pair(chosen=0, rejected=1, kind="image", margin=1.0, reason="corrupted"),)
-    group = Group(prompt=ONE, completions=(completion(0, "2"), completion(1, "2")), pairs=pairs, uses=("preference",))
-    with pytest.raises(TrainError, match="kind 'image'"):
-        preference_rows([group])
 
 
 def test_joined_rows_keep_their_order_and_decode_their_own_pictures(
