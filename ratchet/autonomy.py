@@ -185,11 +185,13 @@ def _verification(one: StrategyConfig, recipe: Recipe, answers: Supplier) -> Che
 
 def _checker(config: VerifierBase, recipe: Recipe, answers: Supplier) -> Supplier:
     """Who a verifier is. A judge that is the round's seed is the model itself, and so are its votes."""
+    if config.labelled:
+        return "rule"
     if config.evidence == "votes":
         return answers
     if config.evidence == "environment":
         return "environment"
-    if config.evidence != "model" or config.labelled:
+    if config.evidence != "model":
         return "rule"
     judge = recipe.verify.judges.get(str(getattr(config, "judge", SEED)), JudgeConfig())
     served = isinstance(judge.engine, EndpointConfig) and judge.engine.serves == "teacher"

@@ -101,7 +101,7 @@ def injected(config: InjectedNegative, case: Case) -> Draft | None:
     """A right answer with one wrong fact. The facts are tried in an order that the seed draws."""
     if case.base is None:
         return None
-    lexicon, question = _lexicon(config.words), case.group.prompt.question
+    lexicon, question = lexicon_of(config.words), case.group.prompt.question
     for fact in random.Random(case.seed).sample(config.facts, len(config.facts)):
         if fact == "insert":
             found = inject(case.base.text, "object", case.seed, lexicon, question=question, mode="insert")
@@ -157,7 +157,7 @@ def _templates(words: str) -> Sequence[str]:
     return TEMPLATES
 
 
-def _lexicon(words: str) -> Lexicon:
+def lexicon_of(words: str) -> Lexicon:
     if words == "tinyworld":
         from ratchet.tinyworld.lexicon import tinyworld_lexicon
 

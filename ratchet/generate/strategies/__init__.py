@@ -11,6 +11,7 @@ from ratchet.generate.strategies.beam import beam_tree
 from ratchet.generate.strategies.best import best_of_n
 from ratchet.generate.strategies.guided import GUIDED
 from ratchet.generate.strategies.sima import sima
+from ratchet.generate.strategies.spotted import spotted
 from ratchet.generate.strategies.tools import Strategy, Tools
 from ratchet.recipe.strategies import StrategyConfig
 from ratchet.records import Group, Prompt
@@ -23,6 +24,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     "sima": sima,
     "beam_tree": beam_tree,
     "best_of_n": best_of_n,
+    "spotted": spotted,
     **GUIDED,
     **ASKING,
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from ratchet.recipe.strategies.base import StrategyBase
+from ratchet.recipe.strategies.templates import having
 
 
 class RandomConfig(StrategyBase):
@@ -78,4 +79,20 @@ class BestOfNConfig(StrategyBase):
         return self
 
 
-RandomFamily = RandomConfig | ReferenceConfig | SimaConfig | BeamTreeConfig | BestOfNConfig
+class SpottedConfig(StrategyBase):
+    """One fact of the reference is made wrong, and the model is asked which words are: an exact-match task that needs the
+    picture (ViCrit, arXiv 2506.10128). The changed words are the new prompt's reference, checked by the rule text."""
+
+    name: Literal["spotted"] = "spotted"
+    ask: Annotated[str, having("text", may=("question",))] = Field(
+        "A description of the picture:\n{text}\n\nOne detail of it is wrong. Compare it with the picture and answer with the "
+        "wrong words alone, exactly as they stand there.",
+        description="asks for the wrong words; field {text}: the changed reference, may have {question}",
+    )
+    facts: tuple[Literal["object", "attribute", "relation", "count"], ...] = Field(
+        ("object", "attribute", "relation", "count"), min_length=1, description="kinds of facts that are made wrong"
+    )
+    words: Literal["english", "tinyworld"] = Field("english", description="whose objects, attributes and relations")
+
+
+RandomFamily = RandomConfig | ReferenceConfig | SimaConfig | BeamTreeConfig | BestOfNConfig | SpottedConfig

@@ -31,7 +31,7 @@ class PassingBase(RuleBase):
 class PlainRuleConfig(RuleBase):
     """A rule without further options."""
 
-    name: Literal["exact", "text", "choice", "yes_no", "count"]
+    name: Literal["exact", "text", "holds", "choice", "yes_no", "count"]
 
 
 class ListConfig(PassingBase):

@@ -113,4 +113,18 @@ class OwnCaptionConfig(VerifierBase):
     max_new_tokens: int | None = Field(None, gt=0, description="of the list; null: as many as the group's answers had")
 
 
-VoteFamily = MajorityConfig | ViewsConfig | OwnCaptionConfig
+class SufficientConfig(VerifierBase):
+    """A description is worth something where the model, shown it without the picture, answers right (Vision-SR1, arXiv
+    2508.19652). For answers of strategy described; all others are unscored."""
+
+    evidence: ClassVar[Literal["votes"]] = "votes"
+
+    name: Literal["sufficient"] = "sufficient"
+
+    @property
+    def labelled(self) -> bool:
+        """The answer from the description is judged by the prompt's own verifiers, which read the reference."""
+        return True
+
+
+VoteFamily = MajorityConfig | ViewsConfig | OwnCaptionConfig | SufficientConfig

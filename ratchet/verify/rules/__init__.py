@@ -4,6 +4,7 @@ r"""The rule verifiers. Each reads the reference as it reads an answer, so that 
 |-------------|---------------------------------------------------|-----------------------------------|----------------------------|
 | exact       | the normalised answer                             | equal                             | 0 or 1                     |
 | text        | its words: no punctuation, no articles            | equal                             | 0 or 1                     |
+| holds       | the same                                          | the reference stands in it        | 0 or 1                     |
 | numeric     | the one number, with a unit if the reference has  | equal within `tolerance`          | 0 or 1                     |
 | maths       | a formula, by math-verify                         | equal as mathematics              | 0 or 1                     |
 | choice      | an option's letter, or its text                   | the same option                   | 0 or 1                     |
@@ -48,6 +49,7 @@ __all__ = ["RULE_BUILDERS", "VERIFIERS", "caption_objects", "options", "parse_ob
 RULES: Mapping[str, Callable[[Any], Verifier]] = {
     "exact": words.exact,
     "text": words.text,
+    "holds": words.holds,
     "numeric": numbers.numeric,
     "maths": maths.maths,
     "choice": words.choice,

@@ -9,8 +9,8 @@ from ratchet.recipe.verifiers.rules import PlainRuleConfig
 from ratchet.records import Prompt
 from ratchet.verify import text as texts
 from ratchet.verify.extract import extract
-from ratchet.verify.protocol import Rule
-from ratchet.verify.rules.reading import REMEMBERED, normalised, one_value, rule, same
+from ratchet.verify.protocol import Finding, Rule
+from ratchet.verify.rules.reading import MATCH, REMEMBERED, WRONG, normalised, one_value, rule, same
 
 _LETTER = re.compile(r"\(?([a-h])\)?")
 _LETTERED = re.compile(r"\(?([a-h])[.):]\s*(\S.*)", re.DOTALL)
@@ -26,6 +26,11 @@ def exact(config: PlainRuleConfig) -> Rule:
 def text(config: PlainRuleConfig) -> Rule:
     """Equal as VQA's metric reads text (arXiv 1505.00468): no punctuation, no articles, number words as digits."""
     return rule(config, one_value(_read_text, same, config.answer), lambda p: f"not {p.reference}")
+
+
+def holds(config: PlainRuleConfig) -> Rule:
+    """The reference's words stand in the answer, in their order (Video-STaR's check of labels); read as `text` reads."""
+    return rule(config, one_value(_read_text, _held, config.answer), lambda _: "nothing of the kind")
 
 
 def choice(config: PlainRuleConfig) -> Rule:
@@ -55,6 +60,10 @@ def options(question: str) -> dict[str, str]:
 def _read_text(_: str, answer: str) -> list[str]:
     plain = texts.plain_words(answer)
     return [plain] if plain else []
+
+
+def _held(_: Prompt, given: str, wanted: str) -> Finding:
+    return MATCH if f" {wanted} " in f" {given} " else WRONG
 
 
 def _read_yes_no(_: str, answer: str) -> list[bool]:

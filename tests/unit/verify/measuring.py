@@ -25,6 +25,7 @@ MEASURED: tuple[dict[str, Any], ...] = (
     {"name": "reward_model", "model": "rm"},
     {"name": "views", "max_new_tokens": 8},
     {"name": "own_caption", "ask": "list the objects .", "max_new_tokens": 16},
+    {"name": "sufficient"},
 )
 """Every verifier that measures or lets vote, as a recipe has it."""
 

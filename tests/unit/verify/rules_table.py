@@ -32,6 +32,7 @@ class Case(NamedTuple):
 CASES = (
     Case("exact", "top left", (" Top left.", "<answer>top left</answer>"), ("top right", "", "сircle")),
     Case("text", "the two dogs", ("2 dogs!", "A 2 dogs"), ("3 dogs", "the dogs", "...")),
+    Case("holds", "the two dogs", ("I see 2 dogs here", "two dogs"), ("2 big dogs", "12 dogs", "dogs 2", "")),
     Case("numeric", "3", ("three", "3.0"), ("4", "NaN", "inf", "3 or 4")),
     Case("maths", "\\frac{1}{2}", ("0.5", "$\\frac{2}{4}$", "\\boxed{1/2}"), ("0.6", "$\\frac{1}{3}$", "half of it")),
     Case("choice", "circles", ("Circles",), ("squares",)),
