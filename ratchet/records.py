@@ -99,8 +99,12 @@ class Prompt(Record):
 
 def prompt_id(messages: Sequence[Message], images: Sequence[ImageRef]) -> str:
     """32 hex digits of the SHA-256 over messages and picture hashes."""
-    body = [[[m.role, m.content] for m in messages], [i.sha256 for i in images]]
-    return hashlib.sha256(orjson.dumps(body)).hexdigest()[:32]
+    return content_id([[m.role, m.content] for m in messages], [i.sha256 for i in images])
+
+
+def content_id(turns: Sequence[Sequence[str]], images: Sequence[str]) -> str:
+    """`prompt_id` of (role, content) pairs and picture hashes."""
+    return hashlib.sha256(orjson.dumps([turns, images])).hexdigest()[:32]
 
 
 class Sampling(Record):

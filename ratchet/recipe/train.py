@@ -95,6 +95,14 @@ class TrainConfig(Record):
             raise ValueError(f"train.prompt shown is for sft, but train.method is {self.method}; remove it")
         return self
 
+    @model_validator(mode="after")
+    def _one_order(self) -> TrainConfig:
+        if self.curriculum is not None and "train_sampling_strategy" in self.trl:
+            raise ValueError(
+                "train.curriculum and train.trl.train_sampling_strategy both say in which order rows come; remove one"
+            )
+        return self
+
     @property
     def losses(self) -> tuple[str, ...]:
         """The losses, the method's own where the recipe names none."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from ratchet.train.checkpoints import Checkpoints
+    from ratchet.train.curriculum import Order
 
 Rewards = Callable[[Sequence[dict[str, Any]], Sequence[str]], Sequence[dict[str, float | None]]]
 """From rows (with their pictures' hashes and references) and completions to each completion's scores by verifier; None stays None."""
@@ -26,6 +27,7 @@ Validation = Callable[[Any, Any], float]
 class Job:
     """Train the model in `seed_dir` on `rows` and save it to `out_dir`, a folder that does not exist yet or is empty.
 
+    `order` says which rows an epoch sees, and when; None: all, as TRL shuffles them.
     `checkpoints` is where a training that was killed goes on from; `validation` chooses among checkpoints; `rewards` are
     what RL optimises. Where several processes train together each has a Job of its own, and only the first saves.
     """
@@ -36,6 +38,7 @@ class Job:
     out_dir: Path
     seed: int
     progress: Progress = silent
+    order: Order | None = None
     checkpoints: Checkpoints | None = None
     validation: Validation | None = None
     rewards: Rewards | None = None

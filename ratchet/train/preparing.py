@@ -13,9 +13,12 @@ from ratchet.errors import TrainError
 from ratchet.filter import reasons
 from ratchet.generate.sampling import derived_seed
 from ratchet.recipe import TrainConfig
+from ratchet.recipe.training.curriculum import CurriculumConfig
 from ratchet.stage import StageContext
+from ratchet.train.curriculum import Known, Order, grown
 from ratchet.train.inputs import trained_from
 from ratchet.train.job import Job
+from ratchet.train.preference.rows import Row
 from ratchet.train.rows import ROWS, joined
 
 if TYPE_CHECKING:
@@ -42,10 +45,11 @@ def prepare(context: StageContext, scratch: Path) -> Job:
     """Build the job of this round's training; `scratch` is a folder for its rows and for the model that comes out."""
     config: TrainConfig = context.config
     with context.clock("rows"):
-        rows = _rows(context, config, scratch / "rows.arrow")
+        rows, order = _rows(context, config, scratch / "rows.arrow")
     with context.clock("fetch"):
         seed_dir = models.fetch(context.store, trained_from(context.round))
-    return Job(config, seed_dir, rows, scratch / "model", training_seed(context.round.salt), context.progress)
+    seed = training_seed(context.round.salt)
+    return Job(config, seed_dir, rows, scratch / "model", seed, context.progress, order)
 
 
 def training_seed(salt: str) -> int:
@@ -53,17 +57,38 @@ def training_seed(salt: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{salt}:train".encode()).digest()[:4], "big") >> 1
 
 
-def _rows(context: StageContext, config: TrainConfig, file: Path) -> Dataset:
+def _rows(context: StageContext, config: TrainConfig, file: Path) -> tuple[Dataset, Order | None]:
     artifact = context.open("filter", GROUPS)
-    rows = ROWS[config.method](artifact.rows(), context.round.recipe)
+    known = Known(context.round.recipe.verify)
+    rows = ROWS[config.method](known.noting(artifact.rows()), context.round.recipe)
     if not rows:
         counts = ", ".join(f"{name} {number}" for name, number in sorted(artifact.manifest.counts.items())) or "none"
         raise TrainError(
             f"the filter left 0 rows for {config.method} of {artifact.manifest.rows} groups (its counts: {counts}). "
             f"{_advice(artifact.manifest, config)}"
         )
+    rows, order = _chosen(rows, known, context)
     bank = ImageBank(context.store, artifact.manifest.packs)
-    return joined(rows, bank, file, _bad_pictures(context, config, bank))
+    return joined(rows, bank, file, _bad_pictures(context, config, bank)), order
+
+
+def _chosen(rows: list[Row], known: Known, context: StageContext) -> tuple[list[Row], Order | None]:
+    """The rows that the round learns from, and their order; None where TRL is asked for one of its own."""
+    config: TrainConfig = context.config
+    if "train_sampling_strategy" in config.trl:
+        return rows, None
+    curriculum = config.curriculum or CurriculumConfig()
+    facts = [known.of(row) for row in rows]
+    places = grown(facts, curriculum.growth, context.round.number)
+    if not places:
+        share = curriculum.growth.share(context.round.number) if curriculum.growth else 1.0
+        raise TrainError(
+            f"train.curriculum.growth takes a share of {share:g} of the prompts in round {context.round.number}, which is none of "
+            f"these {len(rows)} rows; raise its start."
+        )
+    chosen = tuple(facts[place] for place in places)
+    seed = training_seed(context.round.salt)
+    return [rows[place] for place in places], Order(chosen, seed, curriculum, len(rows) - len(places))
 
 
 def _bad_pictures(context: StageContext, config: TrainConfig, bank: ImageBank) -> BadPictures | None:

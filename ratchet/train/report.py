@@ -27,12 +27,29 @@ class LogRow(Record):
 TRAIN_LOG = RowSchema("train-log", 1, LogRow)
 
 
+class Seen(Record):
+    """Rows of a kind, and how often one of them was trained on."""
+
+    rows: int
+    visits: int
+
+
+class Intake(Record):
+    """Of what training was made: rows and visits by skill and by band of pass rate, rows that earlier rounds kept (`replayed`), and
+    rows that growth leaves to later rounds (`left_out`, not among the others)."""
+
+    left_out: int
+    replayed: int
+    skills: dict[str, Seen]
+    bands: dict[str, Seen]
+
+
 class TrainReport(Record):
     """How a training went. Everything but the two clocks is the same when it is run again with the same seed.
 
     `rows` are distinct rows (pairs for DPO) and `visits` how often one was trained on. `loss_first` and `loss_last` are
     means over the first and the last tenth of the steps. `seconds` is wall time of the whole call, `loop_seconds` of
-    the optimiser steps alone.
+    the optimiser steps alone. `intake` says of what the rows were, where the stage chose their order.
     """
 
     method: str
@@ -46,6 +63,7 @@ class TrainReport(Record):
     parameters: int
     trainable_parameters: int
     log: tuple[LogRow, ...]
+    intake: Intake | None = None
     seconds: float
     loop_seconds: float
 

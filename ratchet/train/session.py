@@ -11,7 +11,7 @@ from typing import Any
 from transformers import PrinterCallback
 
 from ratchet.recipe import TrainConfig
-from ratchet.train import checks, weights
+from ratchet.train import checks, sampler, weights
 from ratchet.train.hooks import attach
 from ratchet.train.job import Job
 from ratchet.train.report import TrainReport
@@ -55,9 +55,10 @@ def run(job: Job, arguments: Arguments, texts: Sequence[str], make: Make) -> Tra
         if trainer.is_world_process_zero():
             weights.save(trainer.model, job.seed_dir, job.out_dir)
     seconds = time.perf_counter() - start
-    return weights.report(config, settings, len(rows), watch.log, sizes, seconds=seconds, loop_seconds=loop_seconds)
+    report = weights.report(config, settings, len(rows), watch.log, sizes, seconds=seconds, loop_seconds=loop_seconds)
+    return sampler.described(report, trainer, job.order)
 
 
-def _parts(_job: Job) -> tuple[type, ...]:
+def _parts(job: Job) -> tuple[type, ...]:
     """What of this job overrides methods of TRL's trainer: the order of the rows, where checkpoints go."""
-    return ()
+    return () if job.order is None else (sampler.ordered(job.order),)

@@ -13,6 +13,7 @@ from ratchet.artifacts import GROUPS, MANIFEST, Artifact, ArtifactWriter, Header
 from ratchet.errors import LeaseLost, RecipeError, TrainError
 from ratchet.launching import LauncherConfig
 from ratchet.recipe import FilterConfig, PairsConfig, Recipe, TrainConfig
+from ratchet.recipe.training.curriculum import CurriculumConfig, GrowthConfig
 from ratchet.records import Group
 from ratchet.rounds import Round
 from ratchet.stage import StageContext, context_of, run_step
@@ -182,3 +183,26 @@ def test_each_salt_gives_its_own_training_seed() -> None:
     seeds = {training_seed(f"salt-{n}") for n in range(100)}
     assert len(seeds) == 100
     assert all(0 <= seed < 2**31 for seed in seeds)
+
+
+def test_the_manifest_says_what_was_learned_from_and_what_growth_left(
+    round_store: FolderStore, groups: Sequence[Group], seed_dir: Path
+) -> None:
+    config = FEW.model_copy(update={"curriculum": CurriculumConfig(growth=GrowthConfig(start=0.5, step=0.5))})
+    replayed = [group.model_copy(update={"replayed": 4}) for group in groups[:4]]
+    manifest = run_step(context(round_store, [*replayed, *groups[4:24]], seed_dir, config))
+    intake = manifest.results["report"]["intake"]
+    assert 0 < intake["left_out"] < 24
+    assert manifest.counts["rows"] == 24 - intake["left_out"]
+    assert sum(one["rows"] for one in intake["skills"].values()) == manifest.counts["rows"]
+    assert sum(one["visits"] for one in intake["skills"].values()) == manifest.counts["visits"]
+    assert set(intake["bands"]) == {"0.4-0.6"}
+    everything = run_step(context(round_store, [*replayed, *groups[4:24]], seed_dir))
+    assert everything.results["report"]["intake"]["left_out"] == 0
+    assert everything.results["report"]["intake"]["replayed"] == 4
+
+
+def test_a_share_that_takes_no_row_is_told(round_store: FolderStore, groups: Sequence[Group], seed_dir: Path) -> None:
+    config = FEW.model_copy(update={"curriculum": CurriculumConfig(growth=GrowthConfig(start=1e-6))})
+    with pytest.raises(TrainError, match=r"share of 1e-06 of the prompts in round 1, which is none of these 24 rows"):
+        run_step(context(round_store, groups[:24], seed_dir, config))
