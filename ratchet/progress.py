@@ -7,12 +7,14 @@ Without the variable nothing is written.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from typing import Protocol
 
 from ratchet import canonical
 
 LEAST_SECONDS = 0.2
+LOG_SECONDS = 10.0
 VARIABLE = "RATCHET_PROGRESS"
 
 
@@ -52,6 +54,32 @@ class FileProgress:
         # One short write in append mode: lines of several processes do not mix.
         with open(self._path, "ab", buffering=0) as file:
             file.write(canonical.dumps(event) + b"\n")
+
+
+class LoggedProgress:
+    """Writes a line to the standard error, at most one in ten seconds, the first and the last always."""
+
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
+        self._last: float | None = None
+
+    def __call__(self, done: int, total: int, unit: str, note: str = "") -> None:
+        now = time.monotonic()
+        if self._last is not None and done < total and now - self._last < LOG_SECONDS:
+            return
+        self._last = now
+        sys.stderr.write(f"{self._stage} {done}/{total} {unit} {note}".rstrip() + "\n")
+        sys.stderr.flush()
+
+
+def both(one: Progress, other: Progress) -> Progress:
+    """Tells two."""
+
+    def tell(done: int, total: int, unit: str, note: str = "") -> None:
+        one(done, total, unit, note)
+        other(done, total, unit, note)
+
+    return tell
 
 
 def for_stage(stage: str, number: int, part: str = "") -> Progress:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ratchet.errors import RecipeError, TrainError
 from ratchet.recipe import ParametersConfig, TrainConfig
+from ratchet.train.together import world
 
 OURS: Mapping[str, str] = {
     "num_train_epochs": "train.epochs",
@@ -38,6 +39,10 @@ _FIXED = {
         "trust_remote_code",
         "chat_template_path",
         "precompute_ref_log_probs",
+        "fsdp",
+        "fsdp_config",
+        "deepspeed",
+        "parallelism_config",
     ),
 }
 _FIXED_STARTS = ("save_", "logging_", "log_", "eval_", "hub_", "push_to_hub_", "do_", "per_device_eval_", "trackio_")
@@ -60,6 +65,7 @@ def build(
     given = {
         **machine(config.parameters),
         **_always(config, folder, seed),
+        **world().settings(),
         **{name: value for name, (_, value) in (extra or {}).items()},
         **config.trl,
     }
@@ -112,7 +118,7 @@ def _always(config: TrainConfig, folder: Path, seed: int) -> dict[str, Any]:
         "output_dir": str(folder),
         "num_train_epochs": config.epochs,
         "max_steps": config.max_steps or -1,
-        "per_device_train_batch_size": config.batch_size,
+        "per_device_train_batch_size": world().share(config.batch_size),
         "learning_rate": config.learning_rate,
         "lr_scheduler_type": config.schedule,
         # Below 1 it is a share of the steps.

@@ -53,13 +53,13 @@ _PICTURES = ("images", "rejected_images", "bad_images")
 
 
 def joined(rows: Sequence[Row], bank: ImageBank, file: Path, bad: BadPictures | None = None) -> Dataset:
-    """The rows with their pictures, as a data set over the Arrow file `file` that this writes; `bad` makes those of `bad_images`.
+    """The rows with their pictures, as a data set over the Arrow file `file`, which is written unless it is there; `bad` makes
+    those of `bad_images`.
 
     Bytes stay on disk and are decoded, to RGB, when a row is read. Raises TrainError when a picture is in no pack, and what
     `BadPictures.check` raises.
     """
     from datasets import Dataset
-    from datasets.arrow_writer import ArrowWriter
 
     place = {sha256: number for number, sha256 in enumerate(bank)}
     _check_pictures(rows, place)
@@ -67,14 +67,24 @@ def joined(rows: Sequence[Row], bank: ImageBank, file: Path, bad: BadPictures | 
     order = sorted(range(len(rows)), key=lambda number: [place[sha256] for sha256 in rows[number]["images"]])
     if not rows:
         return Dataset.from_list([])
+    if not file.exists():
+        # Several processes of a machine share the file: it is there whole, or not at all.
+        partial = file.with_suffix(".partial")
+        _write(rows, order, bank, bad, partial)
+        partial.rename(file)
+    where = sorted(range(len(order)), key=order.__getitem__)
+    return Dataset.from_file(str(file)).select(where)
+
+
+def _write(rows: Sequence[Row], order: Sequence[int], bank: ImageBank, bad: BadPictures | None, file: Path) -> None:
+    from datasets.arrow_writer import ArrowWriter
+
     with ArrowWriter(path=str(file), features=features(rows[0]), writer_batch_size=256) as writer:
         for number in order:
             writer.write(_with_bytes(number, rows[number], bank, bad))
         writer.finalize()
     if bad is not None:
         bad.check()
-    where = sorted(range(len(order)), key=order.__getitem__)
-    return Dataset.from_file(str(file)).select(where)
 
 
 def features(row: Row) -> Any:

@@ -10,7 +10,6 @@ from ratchet.artifacts import Manifest
 from ratchet.stage import StageContext
 from ratchet.train.inputs import trained_from
 from ratchet.train.launchers import launcher
-from ratchet.train.methods import check
 from ratchet.train.report import TRAIN_LOG
 
 
@@ -20,7 +19,6 @@ def run(context: StageContext) -> Manifest:
     `results` hold the model's reference and the report without its clocks. Raises what `Trainer` raises, and LeaseLost
     before anything is uploaded.
     """
-    check(context.config)
     outcome = launcher(context.launcher.kind)(context)
     report = outcome.report
     context.seconds["loop"] = report.loop_seconds

@@ -18,6 +18,7 @@ from ratchet.recipe import LoraConfig as LoraOptions
 from ratchet.recipe import TrainConfig
 from ratchet.train import options, towers
 from ratchet.train.report import LogRow, TrainReport, ends, visits
+from ratchet.train.together import world
 
 _DTYPES: dict[str, models.Dtype] = {"bfloat16": "bfloat16", "float16": "float16"}
 
@@ -130,12 +131,15 @@ def report(
             f"training ended without a step: {rows} rows, train.epochs {config.epochs:g}. Raise train.epochs."
         )
     first, last = ends([row.loss for row in log])
-    batch = config.batch_size * settings.world_size
     return TrainReport(
         method=config.method,
         rows=rows,
         visits=visits(
-            rows, batch, settings.gradient_accumulation_steps, log[-1].step, drop_last=settings.dataloader_drop_last
+            world().visited(rows, config.batch_size),
+            config.batch_size,
+            settings.gradient_accumulation_steps,
+            log[-1].step,
+            drop_last=settings.dataloader_drop_last,
         ),
         steps=log[-1].step,
         epochs=log[-1].epoch,

@@ -24,7 +24,10 @@ class Outcome:
 
 Launcher = Callable[[StageContext], Outcome]
 
-_MODULES: Mapping[str, str] = {"inprocess": "ratchet.train.launchers.inprocess"}
+_MODULES: Mapping[str, str] = {
+    "inprocess": "ratchet.train.launchers.inprocess",
+    "torchrun": "ratchet.train.launchers.torchrun",
+}
 LAUNCHERS = tuple(_MODULES)
 
 

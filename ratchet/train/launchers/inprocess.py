@@ -8,12 +8,13 @@ from tempfile import TemporaryDirectory
 from ratchet import models
 from ratchet.stage import StageContext
 from ratchet.train.launchers import Outcome
-from ratchet.train.methods import METHODS
+from ratchet.train.methods import METHODS, check
 from ratchet.train.preparing import prepare
 
 
 def launch(context: StageContext) -> Outcome:
-    """Train here and upload the model."""
+    """Train here and upload the model. Wrong options are refused before anything is read."""
+    check(context.config)
     with TemporaryDirectory(prefix="ratchet-train-") as scratch:
         job = prepare(context, Path(scratch))
         with context.clock("train"):
