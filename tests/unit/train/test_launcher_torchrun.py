@@ -41,6 +41,10 @@ def weights(store: FolderStore, manifest: Manifest, cache: Path) -> dict[str, An
 
 
 def test_two_processes_train_as_one_does(groups: Sequence[Group], seed_dir: Path, tmp_path: Path) -> None:
+    import torch
+
+    from ratchet.train.weights import saved_dtype
+
     alone, shared = FolderStore(tmp_path / "alone"), FolderStore(tmp_path / "shared")
     one = run_step(context(alone, groups[:24], seed_dir, LauncherConfig(), **TRAIN))
     progress = tmp_path / "progress.jsonl"
@@ -54,7 +58,11 @@ def test_two_processes_train_as_one_does(groups: Sequence[Group], seed_dir: Path
         assert (b.learning_rate, b.tokens, b.epoch) == (a.learning_rate, a.tokens, a.epoch)
     before, after = weights(alone, one, tmp_path / "cache"), weights(shared, two, tmp_path / "cache")
     assert before.keys() == after.keys()
-    assert max(float((before[name] - after[name]).abs().max()) for name in before) < 1e-4
+    # They are saved in the seed's precision, where a difference in the seventh digit may round to the next number.
+    step = torch.finfo(getattr(torch, saved_dtype(seed_dir))).eps
+    assert all(torch.allclose(before[name], after[name], rtol=step, atol=1e-5) for name in before)
+    same = sum(int((before[name] == after[name]).sum()) for name in before)
+    assert same > 0.99 * sum(value.numel() for value in before.values())
     # The first process alone tells how far it is.
     told = [canonical.loads(line) for line in progress.read_bytes().splitlines()]
     assert [(event["done"], event["total"]) for event in told][-1] == (3, 3)
