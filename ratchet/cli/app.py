@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import ratchet
-from ratchet.cli import curation, environments, loops, recipes, servers, sets, stages, worlds
+from ratchet.cli import benching, curation, environments, loops, recipes, servers, sets, stages, worlds
 from ratchet.cli.output import errors
 from ratchet.errors import RatchetError
 
@@ -47,6 +47,7 @@ app.add_typer(recipes.app, name="recipe")
 app.add_typer(servers.app, name="services")
 app.add_typer(environments.app, name="environment")
 app.add_typer(worlds.app, name="tinyworld")
+app.add_typer(benching.app, name="bench")
 
 
 def _version(wanted: bool) -> None:

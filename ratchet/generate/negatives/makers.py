@@ -11,7 +11,7 @@ from ratchet.artifacts import ImageBank
 from ratchet.generate.engine import Request
 from ratchet.generate.negatives.drafts import PICTURE, QUESTION, Base, Draft, worse_pictures
 from ratchet.generate.negatives.injection import inject
-from ratchet.generate.negatives.lexicon import Lexicon
+from ratchet.generate.negatives.lexicons import lexicon_of
 from ratchet.generate.negatives.words import TEMPLATES, misleading, spans
 from ratchet.generate.sampling import derived_seed
 from ratchet.generate.strategies.guided.steps import asked
@@ -155,16 +155,6 @@ def _templates(words: str) -> Sequence[str]:
 
         return MISLEADING
     return TEMPLATES
-
-
-def lexicon_of(words: str) -> Lexicon:
-    if words == "tinyworld":
-        from ratchet.tinyworld.lexicon import tinyworld_lexicon
-
-        return tinyworld_lexicon()
-    from ratchet.generate.negatives.english import ENGLISH
-
-    return ENGLISH
 
 
 Maker = Callable[[Any, Case], Draft | None]

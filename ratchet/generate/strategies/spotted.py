@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ratchet.generate.engine import sample
 from ratchet.generate.negatives.injection import Injection, inject
-from ratchet.generate.negatives.makers import lexicon_of
+from ratchet.generate.negatives.lexicons import lexicon_of
 from ratchet.generate.strategies.tools import Tools
 from ratchet.recipe.strategies.random import SpottedConfig
 from ratchet.recipe.strategies.templates import filled

@@ -1,0 +1,1 @@
+"""Published methods against each other: the same seed, the same budget, the same items."""
