@@ -44,12 +44,24 @@ class Intake(Record):
     bands: dict[str, Seen]
 
 
+class Look(Record):
+    """The policy's score on validation prompts after `step` steps; 0 is the seed."""
+
+    step: int
+    score: float
+
+
+HAPPENED = ("seconds", "loop_seconds", "resumed_from", "checkpoints", "checkpoints_failed", "checkpoints_skipped")
+"""What may differ when the same training is run again: clocks, and what happened to it on the way."""
+
+
 class TrainReport(Record):
-    """How a training went. Everything but the two clocks is the same when it is run again with the same seed.
+    """How a training went. Everything but `HAPPENED` is the same when it is run again with the same seed.
 
     `rows` are distinct rows (pairs for DPO) and `visits` how often one was trained on. `loss_first` and `loss_last` are
     means over the first and the last tenth of the steps. `seconds` is wall time of the whole call, `loop_seconds` of
-    the optimiser steps alone. `intake` says of what the rows were, where the stage chose their order.
+    the optimiser steps alone. `intake` says of what the rows were, where the stage chose their order. `best_step` is the look whose weights were taken, None where there were no looks; looks at
+    step 0 are at the seed. `resumed_from` are the steps at which a training that was killed went on.
     """
 
     method: str
@@ -66,6 +78,12 @@ class TrainReport(Record):
     intake: Intake | None = None
     seconds: float
     loop_seconds: float
+    looks: tuple[Look, ...] = ()
+    best_step: int | None = None
+    resumed_from: tuple[int, ...] = ()
+    checkpoints: int = 0
+    checkpoints_failed: int = 0
+    checkpoints_skipped: int = 0
 
     @property
     def curve(self) -> list[tuple[int, float]]:
@@ -73,8 +91,8 @@ class TrainReport(Record):
         return curve([(row.step, row.loss) for row in self.log])
 
     def outcome(self) -> dict[str, Any]:
-        """What goes into the manifest: no clocks, and the curve for the log."""
-        return {**self.model_dump(exclude={"log", "seconds", "loop_seconds"}), "curve": self.curve}
+        """What goes into the manifest: nothing that `HAPPENED`, and the curve for the log."""
+        return {**self.model_dump(exclude={"log", *HAPPENED}), "curve": self.curve}
 
 
 def curve(points: Sequence[tuple[int, float]], most: int = CURVE_POINTS) -> list[tuple[int, float]]:

@@ -12,9 +12,11 @@ from transformers import PrinterCallback
 
 from ratchet.recipe import TrainConfig
 from ratchet.train import checks, sampler, weights
+from ratchet.train.checkpoints.keeping import Keeping
 from ratchet.train.hooks import attach
 from ratchet.train.job import Job
 from ratchet.train.report import TrainReport
+from ratchet.train.validation import Looks
 from ratchet.train.watch import Watch, quiet, told
 
 Arguments = Callable[[TrainConfig, Path, int], Any]
@@ -48,17 +50,22 @@ def run(job: Job, arguments: Arguments, texts: Sequence[str], make: Make) -> Tra
             trainer = make(job, model, processor, common)
             trainer.remove_callback(PrinterCallback)
             attach(trainer, *_parts(job))
+            looks = Looks(job, trainer, watch) if config.checkpoints.best == "validation" else None
             sizes = weights.sizes(trainer.model)
             loop_start = time.perf_counter()
-            trainer.train()
+            with Keeping(job, trainer, Path(scratch), looks) as keeping:
+                trainer.train(resume_from_checkpoint=keeping.resume())
             loop_seconds = time.perf_counter() - loop_start
+            if looks is not None:
+                looks.finish()
         if trainer.is_world_process_zero():
             weights.save(trainer.model, job.seed_dir, job.out_dir)
     seconds = time.perf_counter() - start
     report = weights.report(config, settings, len(rows), watch.log, sizes, seconds=seconds, loop_seconds=loop_seconds)
+    report = report.model_copy(update={**keeping.facts(), **(looks.facts() if looks is not None else {})})
     return sampler.described(report, trainer, job.order)
 
 
 def _parts(job: Job) -> tuple[type, ...]:
-    """What of this job overrides methods of TRL's trainer: the order of the rows, where checkpoints go."""
+    """What of this job overrides methods of TRL's trainer, such as the order of its rows."""
     return () if job.order is None else (sampler.ordered(job.order),)

@@ -49,6 +49,18 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         )
         self._progress(state.global_step, state.max_steps, "steps", f"loss {loss:.3f}")
 
+    def note(self, step: int, name: str, value: float) -> None:
+        """Add a metric to the row of a step that was just logged."""
+        row = self.log[-1]
+        assert row.step == step, f"the last row is of step {row.step}, not {step}"
+        self.log[-1] = row.model_copy(update={"metrics": {**row.metrics, name: value}})
+
+    def kept(self) -> dict[str, Any]:
+        return {"log": [row.model_dump() for row in self.log]}
+
+    def regain(self, kept: dict[str, Any]) -> None:
+        self.log = [LogRow.model_validate(row) for row in kept["log"]]
+
 
 @contextmanager
 def told(config: TrainConfig) -> Iterator[None]:

@@ -1,0 +1,198 @@
+"""A training that is stopped goes on from its newest good checkpoint, to the same weights bit by bit."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+from ratchet.errors import StoreError, TrainError
+from ratchet.recipe import CheckpointsConfig, LoraConfig, TrainConfig
+from ratchet.store import FolderStore, Store
+from ratchet.train import METHODS, Job, TrainReport
+from ratchet.train.checkpoints import Checkpoints, Training
+from tests.unit.train.builders import Rows
+from tests.unit.train.test_train_methods import digests
+
+TRAINING = Training(key="k" * 64, seed="s" * 64, config="c" * 64)
+EVERY = CheckpointsConfig(every=2)
+
+
+class Stopped(Exception):
+    """Stands for a kill: it leaves the trainer where it is."""
+
+
+def stopping_at(step: int) -> Any:
+    def progress(done: int, total: int, unit: str, note: str = "") -> None:
+        if done == step:
+            raise Stopped
+
+    return progress
+
+
+def trained(config: TrainConfig, seed_dir: Path, rows: Any, out: Path, store: Store | None, **more: Any) -> TrainReport:
+    checkpoints = Checkpoints(store, TRAINING) if store is not None else None
+    return METHODS[config.method](Job(config, seed_dir, rows, out, 3, checkpoints=checkpoints, **more))
+
+
+def stopped(config: TrainConfig, seed_dir: Path, rows: Any, out: Path, store: Store, step: int) -> None:
+    with pytest.raises(Stopped):
+        trained(config, seed_dir, rows, out, store, progress=stopping_at(step))
+    assert not out.exists()
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "checkpoints")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        # 60 rows in batches of 8: 8 steps an epoch, so that step 6 is inside the first and step 10 inside the second.
+        TrainConfig(max_steps=12, batch_size=8, checkpoints=EVERY),
+        TrainConfig(max_steps=12, batch_size=8, checkpoints=EVERY, lora=LoraConfig(rank=2, alpha=8, dropout=0.1)),
+        TrainConfig(max_steps=6, batch_size=4, checkpoints=EVERY, trl={"gradient_accumulation_steps": 2}),
+        TrainConfig(method="dpo", max_steps=5, batch_size=8, checkpoints=EVERY),
+        TrainConfig(method="dpo", max_steps=5, batch_size=8, checkpoints=EVERY, lora=LoraConfig(rank=2, alpha=8)),
+        TrainConfig(
+            method="dpo",
+            max_steps=5,
+            batch_size=8,
+            checkpoints=EVERY,
+            trl={"sync_ref_model": True, "ref_model_sync_steps": 2, "ref_model_mixup_alpha": 0.5},
+        ),
+    ],
+    ids=["sft", "sft-lora-dropout", "sft-accumulated", "dpo", "dpo-lora", "dpo-moving-reference"],
+)
+def test_a_stopped_training_ends_as_if_it_had_not_been(
+    config: TrainConfig, rows_of: Rows, seed_dir: Path, kept: FolderStore, tmp_path: Path
+) -> None:
+    rows = rows_of(config.method)
+    whole = trained(config, seed_dir, rows, tmp_path / "whole", None)
+    last = (config.max_steps or 0) - 1
+    stopped(config, seed_dir, rows, tmp_path / "again", kept, last)
+    report = trained(config, seed_dir, rows, tmp_path / "again", kept)
+    assert len(report.resumed_from) == 1
+    assert 0 < report.resumed_from[0] < last
+    assert report.log == whole.log
+    assert report.outcome() == whole.outcome()
+    assert digests(tmp_path / "again") == digests(tmp_path / "whole")
+
+
+def test_a_training_may_be_stopped_often_and_at_the_end_of_an_epoch(
+    rows_of: Rows, seed_dir: Path, kept: FolderStore, tmp_path: Path
+) -> None:
+    config = TrainConfig(epochs=3, batch_size=16, checkpoints=CheckpointsConfig(every=1))
+    rows = rows_of("sft")
+    whole = trained(config, seed_dir, rows, tmp_path / "whole", None)
+    for step in (5, 9):  # four steps an epoch: checkpoints 4 and 8 end one
+        stopped(config, seed_dir, rows, tmp_path / "again", kept, step)
+    report = trained(config, seed_dir, rows, tmp_path / "again", kept)
+    assert len(report.resumed_from) == 2
+    assert report.log == whole.log
+    assert digests(tmp_path / "again") == digests(tmp_path / "whole")
+
+
+def test_only_the_newest_checkpoints_stay_and_none_holds_a_pickle(
+    rows_of: Rows, seed_dir: Path, kept: FolderStore, tmp_path: Path
+) -> None:
+    config = TrainConfig(max_steps=9, batch_size=8, checkpoints=CheckpointsConfig(every=1, keep=2))
+    report = trained(config, seed_dir, rows_of("sft"), tmp_path / "out", kept)
+    checkpoints = Checkpoints(kept, TRAINING)
+    assert report.checkpoints >= 2
+    assert report.checkpoints + report.checkpoints_skipped in (7, 8)
+    assert len(checkpoints.steps()) == 2
+    names = sorted(kept.key(one.uri) for one in kept.list())
+    assert {Path(name).suffix for name in names} == {".json", ".safetensors"}
+    listed = {f["sha256"] for n in names if n.endswith(".json") for f in json.loads(kept.get(n))["files"].values()}
+    assert listed == {Path(name).stem for name in names if name.endswith(".safetensors")}
+    checkpoints.clear()
+    assert list(kept.list()) == []
+
+
+def test_of_an_adapter_only_the_adapter_is_kept(
+    rows_of: Rows, seed_dir: Path, kept: FolderStore, tmp_path: Path
+) -> None:
+    config = TrainConfig(max_steps=2, batch_size=8, checkpoints=CheckpointsConfig(every=1), lora=LoraConfig(rank=2))
+    trained(config, seed_dir, rows_of("sft"), tmp_path / "out", kept)
+    checkpoints = Checkpoints(kept, TRAINING)
+    card = checkpoints.read(1)
+    assert card is not None
+    assert all("lora_" in name for name in load_file(checkpoints.fetch(card, tmp_path)["weights"]))
+
+
+def test_checkpoints_of_another_training_are_told_and_passed_over(
+    rows_of: Rows, seed_dir: Path, kept: FolderStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = TrainConfig(max_steps=3, batch_size=8, checkpoints=CheckpointsConfig(every=1))
+    stopped(config, seed_dir, rows_of("sft"), tmp_path / "out", kept, 3)
+    other = Checkpoints(kept, TRAINING.model_copy(update={"seed": "o" * 64}))
+    with caplog.at_level(logging.WARNING):
+        report = METHODS["sft"](Job(config, seed_dir, rows_of("sft"), tmp_path / "out", 3, checkpoints=other))
+    assert report.resumed_from == ()
+    assert "is of another training (seed ssssssssssss, here oooooooooooo)" in caplog.text
+
+
+def test_two_processes_do_not_go_on_from_the_checkpoint_of_one(kept: FolderStore, tmp_path: Path) -> None:
+    (tmp_path / "weights").write_bytes(b"w")
+    Checkpoints(kept, TRAINING).write(5, {"weights": tmp_path / "weights"}, {})
+    assert Checkpoints(kept, TRAINING).read(5) is not None
+    assert Checkpoints(kept, TRAINING).of(2).read(5) is None
+
+
+@pytest.mark.parametrize("spoil", ["cut", "lost", "card"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
+    spoil: str, rows_of: Rows, seed_dir: Path, kept: FolderStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = TrainConfig(max_steps=8, batch_size=8, checkpoints=EVERY)
+    rows = rows_of("sft")
+    whole = trained(config, seed_dir, rows, tmp_path / "whole", None)
+    stopped(config, seed_dir, rows, tmp_path / "out", kept, 7)
+    checkpoints = Checkpoints(kept, TRAINING)
+    before, newest = checkpoints.steps()
+    card = checkpoints.read(newest)
+    assert card is not None
+    key = f"files/{card.files['optimizer'].sha256}.safetensors"
+    if spoil == "cut":
+        kept.put(key, kept.get(key)[:-100])
+    elif spoil == "lost":
+        kept.delete(key)
+    else:
+        kept.put(f"step-{newest:08d}.json", b'{"step": ')
+    report = trained(config, seed_dir, rows, tmp_path / "out", kept)
+    assert report.resumed_from == (before,)
+    assert "passed over" in caplog.text
+    assert report.log == whole.log
+
+
+def test_weights_that_do_not_fit_are_refused(rows_of: Rows, seed_dir: Path, kept: FolderStore, tmp_path: Path) -> None:
+    """As where somebody copied a checkpoint by hand: its card says it belongs here."""
+    config = TrainConfig(max_steps=3, batch_size=8, checkpoints=CheckpointsConfig(every=1), lora=LoraConfig(rank=2))
+    stopped(config, seed_dir, rows_of("sft"), tmp_path / "out", kept, 3)
+    wider = config.model_copy(update={"lora": LoraConfig(rank=4)})
+    with pytest.raises(TrainError, match=r"of the checkpoint's \d+ weights do not fit the model"):
+        trained(wider, seed_dir, rows_of("sft"), tmp_path / "out", kept)
+
+
+class Refusing(FolderStore):
+    """A store that takes no card."""
+
+    def put(self, key: str, data: bytes) -> Any:
+        raise StoreError(f"cannot write {key}: the disk is full")
+
+
+def test_checkpoints_that_cannot_be_written_are_counted_and_told_once(
+    rows_of: Rows, seed_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = TrainConfig(max_steps=6, batch_size=8, checkpoints=CheckpointsConfig(every=1))
+    with caplog.at_level(logging.WARNING):
+        report = trained(config, seed_dir, rows_of("sft"), tmp_path / "out", Refusing(tmp_path / "store"))
+    assert (report.checkpoints, report.steps) == (0, 6)
+    assert report.checkpoints_failed >= 2
+    (told,) = [record.message for record in caplog.records if "is not written" in record.message]
+    assert "the disk is full" in told
