@@ -21,6 +21,9 @@ def digests(_store: Store, opened: Round) -> dict[str, str]:
     if config.method in RL:
         # Rewards are the round's own verifiers.
         found["verify"] = canonical.digest(opened.recipe.verify.model_dump(mode="json"))
+    if config.checkpoints.best == "validation":
+        # Looks ask as the evaluation does.
+        found["evaluate"] = canonical.digest(opened.recipe.evaluate.model_dump(mode="json"))
     return found
 
 

@@ -15,9 +15,10 @@ from ratchet.generate.sampling import derived_seed
 from ratchet.recipe import TrainConfig
 from ratchet.recipe.training.curriculum import CurriculumConfig
 from ratchet.stage import StageContext
+from ratchet.train.checkpoints import of_stage
 from ratchet.train.curriculum import Known, Order, grown
 from ratchet.train.inputs import trained_from
-from ratchet.train.job import Job
+from ratchet.train.job import Job, Validation
 from ratchet.train.preference.rows import Row
 from ratchet.train.rows import ROWS, joined
 
@@ -48,13 +49,30 @@ def prepare(context: StageContext, scratch: Path) -> Job:
         rows, order = _rows(context, config, scratch / "rows.arrow")
     with context.clock("fetch"):
         seed_dir = models.fetch(context.store, trained_from(context.round))
-    seed = training_seed(context.round.salt)
-    return Job(config, seed_dir, rows, scratch / "model", seed, context.progress, order)
+    return Job(
+        config,
+        seed_dir,
+        rows,
+        scratch / "model",
+        training_seed(context.round.salt),
+        context.progress,
+        order,
+        checkpoints=of_stage(context),
+        validation=_validation(context, config),
+    )
 
 
 def training_seed(salt: str) -> int:
     """A number of 31 bits that differs from round to round and from the salt's other uses."""
     return int.from_bytes(hashlib.sha256(f"{salt}:train".encode()).digest()[:4], "big") >> 1
+
+
+def _validation(context: StageContext, config: TrainConfig) -> Validation | None:
+    if config.checkpoints.best == "last":
+        return None
+    from ratchet.train.policy import validation
+
+    return validation(context)
 
 
 def _rows(context: StageContext, config: TrainConfig, file: Path) -> tuple[Dataset, Order | None]:

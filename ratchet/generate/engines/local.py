@@ -29,8 +29,8 @@ class TransformersEngine:
     """Runs the model in `folder`; pictures come from `bank`, completions name `label` as their model.
 
     `batch_size` counts completions. `on_batch` is told how many were made. Raises ModelError when the model does not
-    load, and SamplingError when memory runs out. A request that does not fit the model, or whose picture cannot be
-    read, gets failed answers.
+    load, and SamplingError when memory runs out. `loaded` is a (model, processor) that stands in for the folder's. A request
+    that does not fit the model, or whose picture cannot be read, gets failed answers.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class TransformersEngine:
         *,
         device: str | None = None,
         on_batch: BatchHook | None = None,
+        loaded: tuple[Any, Any] | None = None,
     ) -> None:
         import torch
 
@@ -51,7 +52,7 @@ class TransformersEngine:
         self.batch_size = batch_size
         self.on_batch = on_batch
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        self.model, self.processor = models.load(folder, dtype)
+        self.model, self.processor = loaded or models.load(folder, dtype)
         self.model.to(self.device)
         self.positions = max_positions(self.model.config)
         self.ends = end_tokens(self.model, self.processor.tokenizer)

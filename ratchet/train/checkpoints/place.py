@@ -19,7 +19,9 @@ from ratchet import canonical
 from ratchet.errors import DigestMismatch, NotFound
 from ratchet.model_files import file_sha256
 from ratchet.records import Record
+from ratchet.stage import StageContext
 from ratchet.store import Store
+from ratchet.train.inputs import trained_from
 
 log = logging.getLogger(__name__)
 FOLDER = "checkpoints"
@@ -153,8 +155,14 @@ class Checkpoints:
         return dict.fromkeys(_file(kept) for kept in card.files.values())
 
 
-def config_digest(config: Mapping[str, Any]) -> str:
-    return canonical.digest(dict(config))
+def of_stage(context: StageContext) -> Checkpoints:
+    """The checkpoints of a train stage, below its place. They may be written as long as its run holds the loop."""
+    training = Training(
+        key=context.key,
+        seed=trained_from(context.round).digest,
+        config=canonical.digest(context.config.model_dump(mode="json")),
+    )
+    return Checkpoints(context.store.sub(f"{context.prefix}/{FOLDER}"), training, context.check_lease)
 
 
 def _difference(card: Card, ours: Training) -> str:
