@@ -32,6 +32,7 @@ BENCHMARKS: Mapping[str, str] = {
     "judges": "bench.judges",
     "corrupt": "bench.corrupt",
     "train": "bench.train",
+    "checkpoints": "bench.checkpoints",
     "overhead": "bench.overhead",
     "demo": "bench.demo",
 }

@@ -125,7 +125,7 @@ class _Loop:
     """Measures the time in `Trainer.train`, ours or bare."""
 
     def __init__(self, clock: Any) -> None:
-        self.clock, self.spent = clock, 0.0
+        self.clock, self.spent, self.ended = clock, 0.0, 0.0
 
     def __enter__(self) -> _Loop:
         from transformers import Trainer
@@ -137,7 +137,8 @@ class _Loop:
             try:
                 return train(*given, **options)
             finally:
-                self.spent += self.clock() - start
+                self.ended = self.clock()
+                self.spent += self.ended - start
 
         Trainer.train = timed
         return self

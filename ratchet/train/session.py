@@ -17,7 +17,7 @@ from ratchet.train.hooks import attach
 from ratchet.train.job import Job
 from ratchet.train.report import TrainReport
 from ratchet.train.validation import Looks
-from ratchet.train.watch import Watch, quiet, told
+from ratchet.train.watch import Watch, quiet, saved, told
 
 Arguments = Callable[[TrainConfig, Path, int], Any]
 """From our options, a scratch folder and the random seed to TRL's configuration."""
@@ -59,7 +59,8 @@ def run(job: Job, arguments: Arguments, texts: Sequence[str], make: Make) -> Tra
             if looks is not None:
                 looks.finish()
         if trainer.is_world_process_zero():
-            weights.save(trainer.model, job.seed_dir, job.out_dir)
+            with saved(job.out_dir):
+                weights.save(trainer.model, job.seed_dir, job.out_dir)
     seconds = time.perf_counter() - start
     report = weights.report(config, settings, len(rows), watch.log, sizes, seconds=seconds, loop_seconds=loop_seconds)
     report = report.model_copy(update={**keeping.facts(), **(looks.facts() if looks is not None else {})})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
@@ -15,6 +18,7 @@ from ratchet.progress import Progress
 from ratchet.recipe import TrainConfig
 from ratchet.train.report import LogRow
 
+_FULL = os.strerror(errno.ENOSPC)
 _COLUMNS = ("loss", "learning_rate", "grad_norm", "num_tokens", "epoch")
 
 
@@ -65,19 +69,31 @@ class Watch(TrainerCallback):  # type: ignore[misc]
 @contextmanager
 def told(config: TrainConfig) -> Iterator[None]:
     """Turn what TRL, PEFT and torch raise into TrainError that says what to change."""
-    import torch
-
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise TrainError(
-            f"out of memory with train.batch_size {config.batch_size}: {_first_line(error)}. Lower it and set "
-            "train.trl.gradient_accumulation_steps, set train.parameters.gradient_checkpointing: true, or use train.lora."
-        ) from error
-    except (ValueError, TypeError, NotImplementedError, ImportError, RuntimeError, KeyError) as error:
+    except (ValueError, TypeError, NotImplementedError, ImportError, RuntimeError, KeyError, MemoryError) as error:
+        if _of_memory(error):
+            raise TrainError(
+                f"out of memory with train.batch_size {config.batch_size}: {_first_line(error)}. Lower it and set "
+                "train.trl.gradient_accumulation_steps, set train.parameters.gradient_checkpointing: true, or use train.lora."
+            ) from error
         raise TrainError(
             f"{config.method} training failed in TRL: {type(error).__name__}: {_first_line(error)}. "
             "Check train.trl, train.lora and whether the seed model can be trained by TRL."
+        ) from error
+
+
+@contextmanager
+def saved(folder: Path) -> Iterator[None]:
+    """Turn what a full disk raises, in whichever library, into TrainError."""
+    try:
+        yield
+    except Exception as error:
+        if _FULL not in str(error):
+            raise
+        raise TrainError(
+            f"the disk is full, the model could not be saved to {folder}: {_first_line(error)}. "
+            "Free space and start again; training goes on from its last checkpoint, where it has one."
         ) from error
 
 
@@ -91,6 +107,13 @@ def quiet() -> Iterator[None]:
     finally:
         if bars:
             transformers_logging.enable_progress_bar()
+
+
+def _of_memory(error: BaseException) -> bool:
+    """On a CPU, torch says so in words alone."""
+    import torch
+
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
 
 
 def _first_line(error: BaseException) -> str:
