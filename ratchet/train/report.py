@@ -60,8 +60,9 @@ class TrainReport(Record):
 
     `rows` are distinct rows (pairs for DPO) and `visits` how often one was trained on. `loss_first` and `loss_last` are
     means over the first and the last tenth of the steps. `seconds` is wall time of the whole call, `loop_seconds` of
-    the optimiser steps alone. `intake` says of what the rows were, where the stage chose their order. `best_step` is the look whose weights were taken, None where there were no looks; looks at
-    step 0 are at the seed. `resumed_from` are the steps at which a training that was killed went on.
+    the optimiser steps alone. `intake` says of what the rows were, where the stage chose their order. `best_step` is the
+    look whose weights were taken, None where there were no looks; looks at step 0 are at the seed. `resumed_from` are the
+    steps at which a training that was killed went on.
     """
 
     method: str
