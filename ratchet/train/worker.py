@@ -19,9 +19,10 @@ from pathlib import Path
 
 from ratchet import models
 from ratchet.artifacts import read_manifest
-from ratchet.errors import RatchetError, RoundError, StoreError
+from ratchet.errors import LeaseLost, RatchetError, RoundError, StoreError
 from ratchet.progress import LoggedProgress, both, for_stage, silent
-from ratchet.rounds import read_round
+from ratchet.registry import lease as leases
+from ratchet.rounds import read_round, read_run
 from ratchet.settings import Settings
 from ratchet.stage import StageContext, context_of, lease_of
 from ratchet.store import open_store
@@ -48,12 +49,23 @@ def work(order: Order, context: StageContext) -> None:
         report = METHODS[job.config.method](job)
     if not world.first:
         return
-    context.check_lease()
+    check_wanted(context, order)
     with context.clock("upload"):
         model = models.upload(context.store, job.out_dir, context.round.loop)
-    context.check_lease()
+    check_wanted(context, order)
     seconds = dict(context.seconds)
     write_training(context, Training(model=model, report=report, seconds=seconds, processes=world.size))
+
+
+def check_wanted(context: StageContext, order: Order) -> None:
+    """Raise LeaseLost unless the run that sent the order holds the loop, or one that took up the same round: it adopts the job."""
+    try:
+        context.check_lease()
+    except LeaseLost:
+        state = leases.read(context.lease.store) if context.lease else None
+        now = read_run(context.store, order.ticket.loop, state.holder) if state else None
+        if now is None or now.number != order.ticket.number:
+            raise
 
 
 def open_context(order: Order) -> StageContext:

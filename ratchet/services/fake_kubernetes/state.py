@@ -163,31 +163,30 @@ class State:
 
     def _collect(self) -> None:
         """Delete what has lost its owners or whose owner goes in the foreground, and then that owner."""
-        while True:
-            due = next(self._due(), None)
-            if due is None:
-                return
-            self._remove(*due)
+        while (due := next(self._due(), None)) is not None:
+            found = self._objects[due]
+            if set(found["metadata"].get("finalizers", ())) - {FOREGROUND}:
+                found["metadata"]["deletionTimestamp"] = now()
+                self._store(due[0], due[1], found, "MODIFIED")
+            else:
+                self._remove(*due)
 
     def _due(self) -> Iterator[tuple[Kind, str, str]]:
         alive = {value["metadata"]["uid"]: value for value in self._objects.values()}
         for key, value in self._objects.items():
             metadata = value["metadata"]
+            held = bool(set(metadata.get("finalizers", ())) - {FOREGROUND})
+            if held and _going(value):
+                continue
             owners = metadata.get("ownerReferences", [])
             left = [alive[owner["uid"]] for owner in owners if owner["uid"] in alive]
             going = [o for o in left if FOREGROUND in o["metadata"].get("finalizers", ()) and _going(o)]
-            if set(metadata.get("finalizers", ())) - {FOREGROUND}:
-                continue
-            if owners and len(going) == len(left):
+            if (owners and len(going) == len(left)) or (_going(value) and not self._owns(metadata["uid"])):
                 yield key
-            elif _going(value):
-                owned = any(
-                    owner["uid"] == metadata["uid"]
-                    for other in self._objects.values()
-                    for owner in other["metadata"].get("ownerReferences", [])
-                )
-                if not owned:
-                    yield key
+
+    def _owns(self, uid: str) -> bool:
+        owners = (o for value in self._objects.values() for o in value["metadata"].get("ownerReferences", ()))
+        return any(owner["uid"] == uid for owner in owners)
 
 
 def _going(value: Object) -> bool:

@@ -27,6 +27,7 @@ Launcher = Callable[[StageContext], Outcome]
 _MODULES: Mapping[str, str] = {
     "inprocess": "ratchet.train.launchers.inprocess",
     "torchrun": "ratchet.train.launchers.torchrun",
+    "trainjob": "ratchet.train.launchers.trainjob.launcher",
 }
 LAUNCHERS = tuple(_MODULES)
 

@@ -23,7 +23,8 @@ WANTED = Wanted(
     key="0123456789abcdef" * 4,
     holder="job-1/2",
     image="registry.example/ratchet-training:1",
-    command=("ratchet.train.worker", "ticket"),
+    order='{"ticket": 1}',
+    attempt="a1",
     nodes=2,
     processes=4,
     environment={"RATCHET_ROOT": "s3://bucket/root"},
@@ -107,7 +108,9 @@ def test_kubeflows_schema_refuses_what_is_wrong(
 
 def test_a_job_says_what_each_node_runs_and_has() -> None:
     trainer = train_job(WANTED, EVERYTHING)["spec"]["trainer"]
-    assert trainer["command"] == ["python", "-m", "torch.distributed.run", "-m", "ratchet.train.worker", "ticket"]
+    assert (
+        " ".join(trainer["command"]) == 'python -m torch.distributed.run -m ratchet.train.worker --order {"ticket": 1}'
+    )
     assert (trainer["numNodes"], trainer["numProcPerNode"], trainer["image"]) == (2, 4, WANTED.image)
     # Where one of the two lacks, Trainer starts a single process a node.
     assert trainer["resourcesPerNode"]["limits"] == trainer["resourcesPerNode"]["requests"]
@@ -174,7 +177,10 @@ def test_a_name_is_another_for_another_stage_round_or_loop() -> None:
 
 
 def test_a_later_try_makes_the_same_job_whoever_asks_for_it() -> None:
-    first, again = train_job(WANTED, EVERYTHING), train_job(replace(WANTED, holder="job-2/3"), EVERYTHING, OWNER)
+    first, again = (
+        train_job(WANTED, EVERYTHING),
+        train_job(replace(WANTED, holder="job-2/3", order="{}", attempt="a2"), EVERYTHING, OWNER),
+    )
     assert first["metadata"]["annotations"][SPEC] == again["metadata"]["annotations"][SPEC]
     other = train_job(replace(WANTED, nodes=4), EVERYTHING)
     assert other["metadata"]["annotations"][SPEC] != first["metadata"]["annotations"][SPEC]

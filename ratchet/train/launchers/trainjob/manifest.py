@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ratchet import canonical
@@ -22,6 +22,7 @@ DOMAIN = "ratchet.internal"
 STAGE_KEY = f"{DOMAIN}/stage-key"
 SPEC = f"{DOMAIN}/spec"
 HOLDER = f"{DOMAIN}/holder"
+ATTEMPT = f"{DOMAIN}/attempt"
 QUEUE = "kueue.x-k8s.io/queue-name"
 PRIORITY = "kueue.x-k8s.io/priority-class"
 NODE = "node"
@@ -30,7 +31,7 @@ LONGEST_NAME = 46
 """JobSet makes pods named <name>-node-0-<number>-<5 letters>, which have to fit 63 characters with 512 nodes."""
 KEY_LETTERS = 10
 _SEED_LETTERS = 6
-TORCHRUN = ("python", "-m", "torch.distributed.run", "-m")
+COMMAND = ("python", "-m", "torch.distributed.run", "-m", "ratchet.train.worker", "--order")
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,16 @@ class Owner:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A training to be run. `key` is the stage's, `holder` who asks (run and lease epoch); `command` is a Python module and
-    its arguments, for torchrun; `secrets` maps a secret's name to {key in the secret: variable}."""
+    """A training to be run. `key` is the stage's, `holder` who asks (run and lease epoch); `order` is the workers' and `attempt`
+    its name; `secrets` maps a secret's name to {key in the secret: variable}."""
 
     loop: str
     number: int
     key: str
     holder: str
     image: str
-    command: tuple[str, ...]
+    order: str
+    attempt: str
     nodes: int
     processes: int
     environment: Mapping[str, str]
@@ -94,11 +96,21 @@ def train_job(wanted: Wanted, config: TrainJobConfig, owner: Owner | None = None
     metadata: dict[str, Any] = {
         "name": wanted.name,
         "labels": labels,
-        "annotations": {STAGE_KEY: wanted.key, SPEC: canonical.digest(spec), HOLDER: wanted.holder},
+        "annotations": {
+            STAGE_KEY: wanted.key,
+            SPEC: _digest(wanted, config),
+            HOLDER: wanted.holder,
+            ATTEMPT: wanted.attempt,
+        },
     }
     if owner is not None:
         metadata["ownerReferences"] = [owner.reference()]
     return {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND, "metadata": metadata, "spec": spec}
+
+
+def _digest(wanted: Wanted, config: TrainJobConfig) -> str:
+    """Of the spec but for the order: a later try, and a run that takes the round up again, send another for the same work."""
+    return canonical.digest(_spec(replace(wanted, order=wanted.key), config))
 
 
 def _spec(wanted: Wanted, config: TrainJobConfig) -> dict[str, Any]:
@@ -106,7 +118,7 @@ def _spec(wanted: Wanted, config: TrainJobConfig) -> dict[str, Any]:
         "runtimeRef": {"apiGroup": GROUP, "kind": config.runtime_kind, "name": config.runtime},
         "trainer": {
             "image": wanted.image,
-            "command": [*TORCHRUN, *wanted.command],
+            "command": [*COMMAND, wanted.order],
             "env": _variables(wanted),
             "numNodes": wanted.nodes,
             # Without it the runtime takes one process a CPU.
@@ -171,7 +183,7 @@ def differences(wanted: Mapping[str, Any], found: Mapping[str, Any], at: str = "
         there = found.get(name)
         if isinstance(value, Mapping) and isinstance(there, Mapping):
             told += differences(value, there, f"{at}.{name}")
-        elif there != value and name != "suspend":
+        elif there != value and name not in ("suspend", "command"):
             told.append(f"{at}.{name} is {_short(there)}, wanted {_short(value)}")
     return told
 
