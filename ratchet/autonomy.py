@@ -159,7 +159,7 @@ def _prompts(recipe: Recipe, source: str) -> Supplier:
 
 
 def _answers(one: StrategyConfig, recipe: Recipe) -> Supplier:
-    if isinstance(one, ReferenceConfig):
+    if isinstance(one, ReferenceConfig) or getattr(one, "answers", None) == "reference":
         return "rule" if recipe.prompts.source == "tinyworld" else "human"
     engine = recipe.generate.engine
     return "external" if isinstance(engine, EndpointConfig) and engine.serves == "teacher" else "self"

@@ -90,11 +90,12 @@ class ReferenceSampler:
             yield Group(prompt=prompt, completions=(completion,))
 
 
-def check_references(prompts: Iterable[Prompt]) -> None:
+def check_references(
+    prompts: Iterable[Prompt], who: str = "strategy reference", instead: str = "strategy random"
+) -> None:
     """Raise SamplingError when some of the prompts have no reference."""
     without = [prompt.id for prompt in prompts if not prompt.reference]
     if without:
         raise SamplingError(
-            f"{len(without)} prompts have no reference (the first: {without[0]}); strategy reference needs one each. "
-            "Use strategy random."
+            f"{len(without)} prompts have no reference (the first: {without[0]}); {who} needs one each. Use {instead}."
         )

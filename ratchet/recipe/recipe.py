@@ -14,6 +14,7 @@ from ratchet.recipe.guide import check_guides
 from ratchet.recipe.organise import VerifyConfig
 from ratchet.recipe.preference_checks import check_preference
 from ratchet.recipe.prompts import PromptsConfig
+from ratchet.recipe.shown_checks import check_shown
 from ratchet.recipe.train import TrainConfig
 from ratchet.records import Record
 
@@ -53,6 +54,7 @@ class Recipe(Record):
                 "train.method dpo needs at least two completions a prompt; set generate.k to 2 or more, or add negatives"
             )
         check_preference(self.generate, self.filter, self.train)
+        check_shown(self.generate, self.train)
         return self
 
     def sources(self) -> tuple[str, ...]:

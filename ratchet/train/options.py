@@ -30,9 +30,8 @@ OURS: Mapping[str, str] = {
 _FIXED = {
     *("output_dir", "report_to", "project", "disable_tqdm", "push_to_hub", "resume_from_checkpoint"),
     *("restore_callback_states_from_checkpoint", "load_best_model_at_end", "ignore_data_skip", "auto_find_batch_size"),
-    *("max_length", "remove_unused_columns", "dataset_kwargs", "dataset_text_field", "shuffle_dataset", "packing"),
+    *("max_length", "remove_unused_columns", "dataset_kwargs", "dataset_text_field", "shuffle_dataset"),
     *(
-        "padding_free",
         "eos_token",
         "pad_token",
         "model_init_kwargs",
@@ -141,6 +140,11 @@ def _always(config: TrainConfig, folder: Path, seed: int) -> dict[str, Any]:
 def _check_key(kind: type, key: str, known: Mapping[str, Any], ours: Mapping[str, str]) -> None:
     if key in ours:
         raise RecipeError(f"train.trl.{key} would override {ours[key]}; set {ours[key]} and remove it from train.trl.")
+    if key in ("packing", "padding_free"):
+        raise RecipeError(
+            f"train.trl.{key} puts several rows into one sequence, which TRL refuses for rows with pictures, and all rows have "
+            "them; remove it."
+        )
     if key in _FIXED or key.startswith(_FIXED_STARTS):
         raise RecipeError(
             f"train.trl.{key} is decided by the train stage (what is read, saved and reported); remove it."

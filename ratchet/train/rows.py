@@ -7,14 +7,14 @@ first user turn's text, as the samplers do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ratchet.artifacts import ImageBank
 from ratchet.errors import TrainError
 from ratchet.recipe import Recipe
-from ratchet.records import Completion, Group, Message, Prompt
+from ratchet.records import Completion, Group, Message, Prompt, Shown
 from ratchet.train.preference.rows import Row, pair_rows, unpaired_rows
 
 if TYPE_CHECKING:
@@ -28,18 +28,32 @@ def sft_rows(groups: Iterable[Group]) -> list[Row]:
 
     The prompt is the stored one, also where the model was shown something else: a hint is not to be learned.
     """
-    keyed = [
-        ((group.prompt.id, place), {**_asked(group.prompt), "completion": _answer(completion)})
-        for group in groups
-        if "sft" in group.uses
-        for place, completion in enumerate(group.completions)
-        if completion.kept
-    ]
-    return [row for _, row in sorted(keyed, key=lambda item: item[0])]
+    return _rows(_imitated(groups), lambda group, _: _asked(group.prompt))
 
 
-def _sft(groups: Iterable[Group], _recipe: Recipe) -> list[Row]:
-    return sft_rows(groups)
+def shown_rows(groups: Iterable[Group]) -> list[Row]:
+    """As `sft_rows`, but the prompt is what the model was shown, pictures and its own description included (STIC's second stage,
+    arXiv 2405.19716). What the answer began with is in the answer's text. Raises TrainError where nothing else was shown."""
+    kept = list(_imitated(groups))
+    if kept and all(completion.input is None for _, completion in kept):
+        raise TrainError(
+            f"train.prompt is shown, but none of the {len(kept)} kept answers was shown anything but its stored prompt; use a "
+            "strategy that shows more (captioned, prompted, described), or train.prompt stored."
+        )
+    return _rows(kept, lambda group, completion: _asked(completion.input or group.prompt))
+
+
+def _imitated(groups: Iterable[Group]) -> Iterator[tuple[Group, Completion]]:
+    return ((group, one) for group in groups if "sft" in group.uses for one in group.completions if one.kept)
+
+
+def _rows(kept: Iterable[tuple[Group, Completion]], asked: Callable[[Group, Completion], Row]) -> list[Row]:
+    found = [(group.prompt.id, {**asked(group, one), "completion": _answer(one)}) for group, one in kept]
+    return [row for _, row in sorted(found, key=lambda item: item[0])]
+
+
+def _sft(groups: Iterable[Group], recipe: Recipe) -> list[Row]:
+    return shown_rows(groups) if recipe.train.prompt == "shown" else sft_rows(groups)
 
 
 ROWS: Mapping[str, Callable[[Iterable[Group], Recipe], list[Row]]] = {
@@ -103,7 +117,7 @@ def _with_bytes(number: int, row: Row, bank: ImageBank, bad: BadPictures | None)
     return {**row, **{name: [{"bytes": data, "path": None} for data in some] for name, some in encoded.items()}}
 
 
-def _asked(prompt: Prompt) -> Row:
+def _asked(prompt: Prompt | Shown) -> Row:
     return {"images": [ref.sha256 for ref in prompt.images], "prompt": [_message(m) for m in prompt.messages]}
 
 

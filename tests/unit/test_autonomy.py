@@ -105,8 +105,9 @@ def test_an_imported_set_is_peoples_unless_it_says_that_it_was_generated(source:
 
 @pytest.mark.parametrize(("world", "supplier"), [("tinyworld", "rule"), ("vqa", "human")])
 def test_labels_as_answers_are_a0(world: str, supplier: str) -> None:
-    found = of(prompts={"source": world}, generate={"strategy": "reference", "k": 1})
-    assert (found.answers, found.level) == (supplier, "A0")
+    for strategy in ("reference", {"name": "captioned", "answers": "reference"}):
+        found = of(prompts={"source": world}, generate={"strategy": strategy, "k": 1})
+        assert (found.answers, found.level) == (supplier, "A0")
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,17 @@ class CaptionedConfig(StrategyBase):
     )
     captions: Literal[1, "k"] = Field(1, description="1: one caption a prompt; k: one for each completion")
     caption_tokens: int | None = Field(None, gt=0, description="max_new_tokens of the caption; null: as the answer's")
+    answers: Literal["model", "reference"] = Field(
+        "model",
+        description="reference: one completion, the prompt's reference; with train.prompt shown the description is infused into "
+        "labelled rows (STIC's second stage)",
+    )
+
+    @model_validator(mode="after")
+    def _one_reference(self) -> CaptionedConfig:
+        if self.answers == "reference" and self.captions == "k":
+            raise ValueError("answers reference makes one completion, but captions is k; leave captions at 1")
+        return self
 
 
 class ChainConfig(StrategyBase):

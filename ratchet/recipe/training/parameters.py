@@ -52,7 +52,6 @@ class ParametersConfig(Record):
     gradient_checkpointing: bool | None = Field(
         None, description="compute activations twice instead of keeping them; null: on a GPU only"
     )
-    packing: bool = Field(False, description="SFT: several rows in one sequence, where TRL can do it with pictures")
     memory_share: float | None = Field(
         0.95,
         gt=0,

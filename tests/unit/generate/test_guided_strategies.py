@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from ratchet.artifacts import ImageBank
-from ratchet.errors import RecipeError
+from ratchet.errors import RecipeError, SamplingError
 from ratchet.generate import SamplingParams
 from ratchet.generate.engine import Request, joined
 from ratchet.generate.engines.local import TransformersEngine
@@ -157,3 +158,20 @@ def test_a_context_that_is_too_long_is_an_error_of_its_rows_only(engine, asked):
 def test_greedy_decoding_more_than_once_is_refused_before_anything_is_asked(case):
     with pytest.raises(RecipeError, match=r"set generate\.k to 1"):
         parse({"name": "a", "generate": {"strategy": case, "temperature": 0.0, "k": 2}})
+
+
+def test_a_label_can_stand_below_the_models_own_caption(engine, asked):
+    prompts, _ = asked
+    labelled = {"name": "captioned", **CASES["captioned"], "answers": "reference"}
+    made = GenerateConfig.model_validate({"strategy": labelled, "max_new_tokens": 12, "k": 3})
+    groups = collect(prompts, made.strategy, Tools(lambda: engine, made, seed=5))
+    for group, prompt in zip(groups, prompts, strict=True):
+        (one,) = group.completions
+        assert one.error is not None or (one.text, one.n_tokens) == (prompt.reference, 0)
+        assert one.error is not None or one.input.messages[-1].content.endswith(f" {prompt.question}")
+    assert len({g.completions[0].input.messages for g in groups if g.completions[0].input}) > len(prompts) / 2
+    bare = [prompts[0].model_copy(update={"reference": None})]
+    with pytest.raises(SamplingError, match=r"1 prompts have no reference .* answers reference needs one each"):
+        collect(bare, made.strategy, Tools(lambda: engine, made, seed=5))
+    with pytest.raises(ValidationError, match="captions is k; leave captions at 1"):
+        GenerateConfig.model_validate({"strategy": {**labelled, "captions": "k"}})

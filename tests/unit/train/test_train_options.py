@@ -54,7 +54,8 @@ def test_other_options_pass_through(tmp_path: Path) -> None:
         ({"schedule": "zigzag"}, "SFTConfig refuses .*zigzag"),
         ({"method": "dpo", "trl": {"beta": 0.2}}, r"train\.trl\.beta would override train\.beta"),
         ({"method": "dpo", "loss": ("sigmoyd",)}, r"\['sigmoyd'\] is no DPO loss; use one or more of sigmoid"),
-        ({"method": "dpo", "trl": {"packing": True}}, "packing is decided"),
+        ({"method": "sft", "trl": {"packing": True}}, "packing puts several rows into one sequence, which TRL refuses"),
+        ({"method": "dpo", "trl": {"padding_free": True}}, "padding_free puts several rows into one sequence"),
     ],
 )
 def test_a_wrong_option_is_named(config: dict[str, Any], message: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ratchet.generate.engine import Request
+from ratchet.generate.engine import Answer, Request
+from ratchet.generate.sampling import check_references
 from ratchet.generate.strategies.guided.chains import INSTRUCTIONS, parts, steps
 from ratchet.generate.strategies.guided.steps import Made, Step, ask, clipped, group, request, then, told
 from ratchet.generate.strategies.tools import Tools
@@ -27,24 +28,32 @@ def captioned(prompts: Sequence[Prompt], config: CaptionedConfig, tools: Tools) 
     """k answers with picture and caption in view (SENA). The caption is in each completion's `input`.
 
     One caption serves all k, or each has its own (`captions: k`). A completion whose caption was cut by its limit of
-    tokens has the note `clipped_context`.
+    tokens has the note `clipped_context`. With `answers: reference` the one completion is the prompt's reference, of the model
+    that captions. Raises SamplingError where a prompt has none.
     """
-    params = tools.params(config)
+    labelled = config.answers == "reference"
+    params = tools.params(config, **({"k": 1} if labelled else {}))
     each = config.captions == "k"
     limit = config.caption_tokens or params.max_new_tokens
     caption = params.model_copy(update={"k": params.k if each else 1, "max_new_tokens": limit})
     answer = params.model_copy(update={"k": 1 if each else params.k})
     said = ask(tools, [[request(prompt, "caption", config.caption)] for prompt in prompts], caption)
-    made = ask(
-        tools,
-        [[_with_caption(p, config, i, c) for i, c in enumerate(one)] for p, one in zip(prompts, said, strict=True)],
-        answer,
-    )
+    asked = [[_with_caption(p, config, i, c) for i, c in enumerate(one)] for p, one in zip(prompts, said, strict=True)]
+    made = _labels(prompts, asked) if labelled else ask(tools, asked, answer)
     groups = []
     for prompt, captions, one in zip(prompts, said, made, strict=True):
         noted = [replace(m, notes=clipped(captions[i // answer.k].answer)) for i, m in enumerate(one)]
         groups.append(group(prompt, noted, answer, tools))
     return groups
+
+
+def _labels(prompts: Sequence[Prompt], asked: Sequence[Sequence[Step]]) -> list[list[Made]]:
+    """The references in place of what would be asked, except where there is nothing to ask with."""
+    check_references(prompts, "captioned with answers reference", "answers model")
+    return [
+        [Made(s, s if isinstance(s, Answer) else Answer(prompt.reference or "", 0, "stop")) for s in steps]
+        for prompt, steps in zip(prompts, asked, strict=True)
+    ]
 
 
 def _with_caption(prompt: Prompt, config: CaptionedConfig, number: int, caption: Made) -> Step:
