@@ -30,6 +30,7 @@ _PATH = re.compile(
     r"/(?:api/(?P<core>v1)|apis/(?P<group>[^/]+)/(?P<version>[^/]+))(?:/namespaces/(?P<namespace>[^/]+))?"
     r"/(?P<plural>[a-z]+)(?:/(?P<name>[^/]+))?(?:/(?P<sub>status|log))?"
 )
+_TRUE = ("1", "t", "T", "true", "True", "TRUE")
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 LogLines = Callable[[str, str, bool], Iterator[tuple[str, str]]]
 """From namespace, pod and whether to follow to lines, each with its time (RFC 3339, with fractions)."""
@@ -54,7 +55,7 @@ class Asked:
             return _VERBS[self.method]
         if self.name is not None:
             return "get"
-        return "watch" if self.query.get("watch") in ("1", "true") else "list"
+        return "watch" if self.query.get("watch") in _TRUE else "list"
 
 
 @dataclass
@@ -230,6 +231,7 @@ class _Answering(BaseHTTPRequestHandler):
             asked = fake.take_apart(self.command, self.path, body, kind)
             fake.check(asked)
             if asked.sub == "log":
+                fake.state.get(asked.kind, asked.namespace, asked.name or "")
                 self._stream("text/plain", self._log(asked))
             elif asked.verb == "watch":
                 self._stream("application/json", self._watched(asked))
@@ -259,12 +261,11 @@ class _Answering(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def _log(self, asked: Asked) -> Iterator[bytes]:
-        fake, assert_name = self.server.fake, asked.name or ""
-        fake.state.get(asked.kind, asked.namespace, assert_name)
+        fake, name = self.server.fake, asked.name or ""
         if fake.log_lines is None:
             return
-        times = asked.query.get("timestamps") == "true"
-        lines = fake.log_lines(asked.namespace, assert_name, asked.query.get("follow") == "true")
+        times = asked.query.get("timestamps") in _TRUE
+        lines = fake.log_lines(asked.namespace, name, asked.query.get("follow") in _TRUE)
         if (last := asked.query.get("tailLines")) is not None:
             lines = iter(list(lines)[-int(last) :])
         for moment, line in lines:
