@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ratchet.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Compare methods at equal cost.")
-QUICK = {"visits": 3200, "seconds": 40.0, "prompts": 1350}
-QUICK_POOL, QUICK_ITEMS = 7200, 1350
+QUICK = {"visits": 1600, "seconds": 20.0, "prompts": 450}
+QUICK_POOL, QUICK_ITEMS = 3600, 900
 POOL, ITEMS = 21_600, 4050
 
 
@@ -33,7 +33,7 @@ def methods(
         Path, typer.Option(help="Folder for results and models; what is done there is not done again.")
     ] = Path("bench-methods"),
     recipes: Annotated[str | None, typer.Option(help="Recipes, with commas; default: some of each family.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Small: 3,200 visits and 40 seconds an arm.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Small: 1,600 visits and 20 seconds an arm.")] = False,
     visits: Annotated[
         int | None, typer.Option(min=1, help="Training visits of each arm, where they are equal.")
     ] = None,

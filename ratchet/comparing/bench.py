@@ -10,14 +10,14 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
 from ratchet import canonical
 from ratchet import recipe as recipes
 from ratchet.comparing import arms, clock
-from ratchet.comparing.arms import Comparison, Run
+from ratchet.comparing.arms import Comparison
 from ratchet.comparing.controls import LABELS, NO_VERIFIER, control
 from ratchet.comparing.ground import Ground
 from ratchet.comparing.sizing import Rates, equal_seconds, equal_visits, rates
@@ -45,6 +45,14 @@ class BenchOptions(Record):
     evaluate: EvaluateConfig = EvaluateConfig(pass_at_k=None)
 
 
+class Arm(NamedTuple):
+    """A recipe (`given`: a name or file, or a control) in one of the two comparisons."""
+
+    name: str
+    given: str
+    comparison: Comparison
+
+
 Said = Callable[[str], None]
 
 
@@ -57,10 +65,11 @@ def compare(ground: Ground, options: BenchOptions, out: Path, said: Said = log.i
     )
     seed = _seed(ground, options, out, said)
     found: dict[str, Any] = {"visits": {}, "seconds": {}}
-    names = [*options.recipes, *(name for name in CONTROLS if name not in options.recipes)]
-    for name in names:
+    for given in (*options.recipes, *CONTROLS):
+        name = given if given in CONTROLS else recipes.load(given).name
         for comparison in COMPARISONS:
-            found[comparison][name] = _arm(ground, options, out, name, comparison, seed, found, said)
+            arm = Arm(name, given, comparison)
+            found[comparison][name] = _result(arm, ground, options, out / "arms", seed, found["visits"].get(name), said)
     result = {
         "options": options.model_dump(mode="json"),
         "unit": unit,
@@ -97,66 +106,56 @@ def _seed(ground: Ground, options: BenchOptions, out: Path, said: Said) -> list[
     return [Outcome.model_validate(one) for one in json.loads(file.read_text())]
 
 
-def _arm(
+def _result(
+    arm: Arm,
     ground: Ground,
     options: BenchOptions,
-    out: Path,
-    name: str,
-    comparison: Comparison,
+    folder: Path,
     seed: list[Outcome],
-    found: Mapping[str, Any],
+    before: Mapping[str, Any] | None,
     said: Said,
 ) -> dict[str, Any]:
-    file = out / "arms" / f"{comparison}-{name}.json"
+    """The arm's result, from its file or made now. `before`: of the same recipe at equal visits."""
+    file = folder / f"{arm.comparison}-{arm.name}.json"
     if file.is_file():
         done: dict[str, Any] = json.loads(file.read_text())
         return done
-    said(f"{name}, equal {comparison}")
+    said(f"{arm.name}, equal {arm.comparison}")
     try:
-        made = _made(ground, options, name, comparison, found, seed)
+        made = _made(arm, ground, options, seed, before)
     except Exception as error:
-        log.debug("%s", name, exc_info=True)
+        log.debug("%s", arm.name, exc_info=True)
         made = {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"}
     _write(file, made)
     return made
 
 
 def _made(
-    ground: Ground,
-    options: BenchOptions,
-    name: str,
-    comparison: Comparison,
-    found: Mapping[str, Any],
-    seed: list[Outcome],
+    arm: Arm, ground: Ground, options: BenchOptions, seed: list[Outcome], before: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    recipe, prompts = _prepared(ground, name)
+    if before is not None and "error" in before:
+        return {"error": before["error"]}
+    recipe, prompts = _prepared(ground, arm.given)
     pool = prompts.rows["pool"]
-    if comparison == "visits":
+    if before is None:
         size = equal_visits(recipe, options.visits, options.prompts, pool)
     else:
-        before = found["visits"][name]
-        if "error" in before:
-            return {"error": before["error"]}
         size = equal_seconds(recipe, Rates.model_validate(before["rates"]), options.seconds, pool)
-    ran = arms.run(ground, name, comparison, recipe, size, prompts)
+    ran = arms.run(ground, arm.name, arm.comparison, recipe, size, prompts)
     outcomes = arms.measured(ground, ran.model, options.evaluate)
     return {
         **ran.model_dump(mode="json"),
         "spent": ran.spent,
-        "rates": _rates(ran).model_dump(),
+        "rates": rates(ran.size, ran.seconds, ran.rows).model_dump(),
         **arms.beside(outcomes, seed),
     }
 
 
-def _rates(ran: Run) -> Rates:
-    return rates(ran.size, ran.seconds, ran.rows)
-
-
-def _prepared(ground: Ground, name: str) -> tuple[Recipe, PromptSet]:
+def _prepared(ground: Ground, given: str) -> tuple[Recipe, PromptSet]:
     """The arm's recipe and the set that it learns from."""
-    if name in CONTROLS:
-        return control(name, ground)
-    recipe = recipes.load(name)
+    if given in CONTROLS:
+        return control(given, ground)
+    recipe = recipes.load(given)
     arms.fits(recipe, ground)
     return recipe, arms.prompts_of(recipe, ground)
 

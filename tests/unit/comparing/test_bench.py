@@ -1,0 +1,129 @@
+"""A comparison on a handful of prompts: what is measured, what is kept, and what a failure leaves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ratchet import models, rounds
+from ratchet.comparing import arms
+from ratchet.comparing.bench import BenchOptions, compare, failures
+from ratchet.comparing.ground import Ground, imported_ground, tinyworld_ground
+from ratchet.comparing.table import tables
+from ratchet.errors import PromptSetError, RecipeError
+from ratchet.promptset import open_part, open_set
+from ratchet.recipe import EvaluateConfig
+from ratchet.store import FolderStore
+from tests import tiny
+
+MICRO = """
+name: {name}
+seed: 7
+generate: {{k: 1, strategy: reference, max_new_tokens: 6, rows_per_file: 9, batch_size: 64}}
+train: {{batch_size: 8, learning_rate: 1.0e-2, epochs: 1, warmup_ratio: 0.0}}
+"""
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
+    folder = tmp_path_factory.mktemp("bench")
+    store = FolderStore(str(folder / "store"))
+    seed = models.upload(store, tiny.save_model(folder / "seed"), "bench")
+    return tinyworld_ground(store, seed, pool=54, items=27, salt="t")
+
+
+@pytest.fixture
+def micro(tmp_path: Path) -> str:
+    file = tmp_path / "micro.yaml"
+    file.write_text(MICRO.format(name="micro"))
+    return str(file)
+
+
+def options(*recipes: str) -> BenchOptions:
+    asked = EvaluateConfig(max_new_tokens=6, pass_at_k=None)
+    return BenchOptions(recipes=recipes, visits=32, seconds=2.0, prompts=18, evaluate=asked)
+
+
+def test_both_comparisons_say_what_each_arm_did_and_a_failure_is_a_row(
+    ground: Ground, micro: str, tmp_path: Path
+) -> None:
+    result = compare(ground, options(micro, "vlm-r1"), tmp_path / "out")
+    for comparison in ("visits", "seconds"):
+        one = result["comparisons"][comparison]["micro"]
+        assert one["visits"] > 0
+        assert set(one["seconds"]) == {"generate", "verify", "filter", "train"}
+        assert one["delta"]["n"] == 27
+        assert one["spent"] == pytest.approx(sum(one["seconds"].values()))
+    assert result["comparisons"]["visits"]["micro"]["visits"] == 32
+    assert result["comparisons"]["visits"]["no-verifier"]["visits"] == 32
+    why = {(c, name): said for c, name, said in failures(result)}
+    assert "needs prompts like those of 'boxes'" in why["visits", "vlm-r1"]
+    assert "the rows that this seed was taught are not known" in why["seconds", "labels-again"]
+    shown = tables(result)
+    assert shown.count("`vlm-r1` | no result: RecipeError") == 2
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["items"] == 27
+
+
+def test_what_is_done_is_not_done_again(
+    ground: Ground, micro: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    first = compare(ground, options(micro), out)
+    (out / "arms" / "seconds-micro.json").unlink()
+    ran: list[str] = []
+    whole = arms.run
+    monkeypatch.setattr(arms, "run", lambda *given: (ran.append(f"{given[2]}-{given[1]}"), whole(*given))[1])
+    again = compare(ground, options(micro), out)
+    assert ran == ["seconds-micro"]
+    # Its stages were done and their times noted, so that the same comes out, to the digit.
+    assert again == first
+
+
+def test_a_stage_that_was_not_timed_is_made_again(ground: Ground, micro: str, tmp_path: Path) -> None:
+    first = compare(ground, options(micro), tmp_path / "one")["comparisons"]["visits"]["micro"]
+    for stat in list(ground.store.list("loops/bench/controls/bench-visits-micro/")):
+        key = ground.store.key(stat.uri)
+        if "/generate-" in key and key.endswith("bench-seconds.json"):
+            ground.store.delete(key)
+    second = compare(ground, options(micro), tmp_path / "two")["comparisons"]["visits"]["micro"]
+    assert second["seconds"]["generate"] != first["seconds"]["generate"]
+    assert (second["model"], second["delta"]) == (first["model"], first["delta"])
+
+
+def test_a_folder_of_other_options_is_refused(ground: Ground, micro: str, tmp_path: Path) -> None:
+    compare(ground, options(micro), tmp_path / "out")
+    with pytest.raises(RecipeError, match="another folder with --out"):
+        compare(ground, options(micro).model_copy(update={"visits": 99}), tmp_path / "out")
+
+
+def test_no_item_is_learned_from_and_no_look_is_spent(ground: Ground, micro: str, tmp_path: Path) -> None:
+    compare(ground, options(micro), tmp_path / "out")
+    items = {prompt.id for prompt in ground.items}
+    for skills in (None, ("count",)):
+        part = ground.prompts(skills)
+        for split in ("pool", "validation"):
+            rows = list(open_part(ground.store, part, split).rows())
+            assert rows
+            assert not items & {row.id for row in rows}
+            assert skills is None or {row.skill for row in rows} == set(skills)
+    assert list(ground.store.list("looks/")) == []
+    assert rounds.numbers(ground.store, "bench") == []
+
+
+def test_an_imported_set_gives_the_half_of_its_validation_that_rounds_do_not_read(tmp_path: Path) -> None:
+    store = FolderStore(str(tmp_path / "store"))
+    tiny.prompt_set(store, pool=18, validation=36, holdout=9, report=9)
+    seed: Any = models.upload(store, tiny.save_model(tmp_path / "seed"), "seed")
+    ground = imported_ground(store, seed, "tiny", 100, "t", "mine")
+    steered = {row.id for row in open_part(store, ground.prompts(None), "validation").rows()}
+    everything = {row.id for row in open_part(store, open_set(store, "tiny"), "validation").rows()}
+    measured = {prompt.id for prompt in ground.items}
+    assert measured
+    assert steered
+    assert measured | steered == everything
+    assert not measured & steered
+    with pytest.raises(PromptSetError, match="no prompt of the skills fly"):
+        ground.prompts(("fly",))
