@@ -1,0 +1,99 @@
+"""Micro-rounds of shipped recipes: generate, verify and filter as they are, on a few prompts of their skills."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ratchet import canonical
+from ratchet import recipe as recipes
+from ratchet.artifacts import GROUPS, Artifact, Manifest, ModelRef
+from ratchet.promptset import PromptSet, PromptSetWriter, find
+from ratchet.recipe import Recipe
+from ratchet.records import Completion, Group, Verdict
+from ratchet.stage import context_of, run_step
+from ratchet.store import FolderStore
+from ratchet.train.rows import ROWS
+from ratchet.verify.policy import Judgement, judge
+from tests import tiny
+
+POOL, VALIDATION = 36, 27
+STAGES = ("generate", "verify", "filter")
+
+
+@dataclass
+class Made:
+    """What became of a recipe's micro-round: all groups as verified, those that were kept, and training's rows of these."""
+
+    recipe: Recipe
+    manifests: dict[str, Manifest]
+    verified: list[Group]
+    kept: list[Group]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def negatives(self) -> list[tuple[Group, Completion]]:
+        return [(g, c) for g in self.verified for c in g.completions if c.negative is not None]
+
+    @property
+    def pairs(self) -> list[tuple[Completion, Completion]]:
+        """(chosen, rejected) of all kept groups."""
+        return [(g.completions[p.chosen], g.completions[p.rejected]) for g in self.kept for p in g.pairs]
+
+
+def prompts(store: FolderStore, skills: Sequence[str] | None) -> PromptSet:
+    digest = canonical.digest(["methods", sorted(skills or ())])
+    known = find(store, digest)
+    if known is not None:
+        return known
+    writer = PromptSetWriter(store, name=f"methods-{digest[:8]}", digest=digest, source="tinyworld", salt="s")
+    for split, n in (("pool", POOL), ("validation", VALIDATION)):
+        drawn, pictures = tiny.world(split, n, **({"skills": skills} if skills else {}))
+        writer.write_part(split, drawn, [tiny.pack(store, pictures, f"{digest[:8]}-{split}")])
+    return writer.finish([])
+
+
+def smaller(recipe: Recipe) -> Recipe:
+    """The same recipe with fewer prompts and fewer looks at validation."""
+    raw = recipe.model_dump(mode="json")
+    raw["prompts"].update(pool=POOL, validation=VALIDATION)
+    raw["generate"].update(prompts=POOL // 2 if raw["generate"]["weakness"] else None, rows_per_file=POOL)
+    if raw["generate"]["tune"]:
+        raw["generate"]["tune"].update(prompts=VALIDATION, k=4)
+    if raw["train"]["checkpoints"]["best"] == "validation":
+        raw["train"]["checkpoints"].update(items=VALIDATION)
+    return recipes.parse(raw)
+
+
+def made(store: FolderStore, seed: ModelRef, name: str, **changes: Any) -> Made:
+    """Run a shipped recipe's first three stages; `changes` override parts of its filter."""
+    recipe = smaller(recipes.load(name))
+    if changes:
+        raw = recipe.model_dump(mode="json")
+        raw["filter"].update(changes)
+        recipe = recipes.parse(raw)
+    opened = tiny.opened_round(store, seed, prompts(store, recipe.prompts.skills), {})
+    opened = opened.model_copy(update={"recipe": recipe, "base": seed, "loop": f"methods-{name}"})
+    done: dict[str, Manifest] = {}
+    for stage in STAGES:
+        done[stage] = run_step(context_of(stage, store, opened, done))
+    verified, kept = (list(Artifact.open(store, done[stage].uri, GROUPS).rows()) for stage in ("verify", "filter"))
+    return Made(recipe, done, verified, kept, list(ROWS[recipe.train.method](kept, recipe)))
+
+
+def judged(recipe: Recipe, **scores: float) -> Judgement:
+    """What the recipe's policy makes of these scores by verifier; a score of 1 passes."""
+    verdicts = [
+        Verdict(verifier=name, version="1", score=score, passed=score == 1, reason="test")
+        for name, score in scores.items()
+    ]
+    return judge(verdicts, recipe.verify)
+
+
+def note(completion: Completion, name: str) -> float | None:
+    return next((part.score for part in completion.notes if part.name == name), None)
+
+
+def score(completion: Completion, verifier: str) -> float | None:
+    return next((v.score for v in completion.verdicts if v.verifier == verifier), None)
