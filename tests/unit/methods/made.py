@@ -19,6 +19,8 @@ from ratchet.verify.policy import Judgement, judge
 from tests import tiny
 
 POOL, VALIDATION = 36, 27
+LARGER = {"star": 108}
+"""Steps that seldom happen need more prompts."""
 STAGES = ("generate", "verify", "filter")
 
 
@@ -42,13 +44,13 @@ class Made:
         return [(g.completions[p.chosen], g.completions[p.rejected]) for g in self.kept for p in g.pairs]
 
 
-def prompts(store: FolderStore, skills: Sequence[str] | None) -> PromptSet:
-    digest = canonical.digest(["methods", sorted(skills or ())])
+def prompts(store: FolderStore, skills: Sequence[str] | None, pool: int) -> PromptSet:
+    digest = canonical.digest(["methods", sorted(skills or ()), pool])
     known = find(store, digest)
     if known is not None:
         return known
     writer = PromptSetWriter(store, name=f"methods-{digest[:8]}", digest=digest, source="tinyworld", salt="s")
-    for split, n in (("pool", POOL), ("validation", VALIDATION)):
+    for split, n in (("pool", pool), ("validation", VALIDATION)):
         drawn, pictures = tiny.world(split, n, **({"skills": skills} if skills else {}))
         writer.write_part(split, drawn, [tiny.pack(store, pictures, f"{digest[:8]}-{split}")])
     return writer.finish([])
@@ -73,7 +75,8 @@ def made(store: FolderStore, seed: ModelRef, name: str, **changes: Any) -> Made:
         raw = recipe.model_dump(mode="json")
         raw["filter"].update(changes)
         recipe = recipes.parse(raw)
-    opened = tiny.opened_round(store, seed, prompts(store, recipe.prompts.skills), {})
+    drawn = prompts(store, recipe.prompts.skills, LARGER.get(name, POOL))
+    opened = tiny.opened_round(store, seed, drawn, {})
     opened = opened.model_copy(update={"recipe": recipe, "base": seed, "loop": f"methods-{name}"})
     done: dict[str, Manifest] = {}
     for stage in STAGES:
