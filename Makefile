@@ -10,7 +10,7 @@ FIND_LINKS ?= $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 UV_TORCH := $(if $(FIND_LINKS),,--torch-backend cpu)
 UV := $(if $(FIND_LINKS),UV_FIND_LINKS="$(FIND_LINKS)") $(VENV)/bin/uv pip
 
-.PHONY: help env dev lock demo test test-slow lint types format bench study-audit study-collapse study-collection study-saturation clean
+.PHONY: help env dev lock demo test test-slow lint types format bench study-audit study-collapse study-collection study-saturation study-sft clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
@@ -62,6 +62,9 @@ study-collapse: $(VENV)/.env  ## a loop of majority votes with its alarms on and
 
 study-audit: $(VENV)/.env  ## every verifier measured on the tiny world: the table of docs/organisation.md
 	$(PY) -m ratchet.tinyworld.audited
+
+study-sft: $(VENV)/.env  ## where a second round of SFT begins and in which order it learns: the table of docs/optimisation.md
+	$(PY) -m ratchet.tinyworld.sft_study
 
 study-saturation: $(VENV)/.env  ## a round of self-training against the seed's labels again
 	$(PY) -m ratchet.tinyworld.study --splits validation report
