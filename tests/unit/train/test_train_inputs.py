@@ -12,12 +12,15 @@ from ratchet.errors import RoundError
 from ratchet.finish import finish
 from ratchet.recipe import Recipe
 from ratchet.recipe.training.curriculum import CurriculumConfig, GrowthConfig
+from ratchet.registry.stage import run as promote
+from ratchet.registry.store_registry import StoreRegistry
 from ratchet.rounds import Round
 from ratchet.settings import Settings
 from ratchet.stage import context_of
 from ratchet.store import Store, open_store
 from ratchet.train.inputs import digests, trained_from
 from tests.unit.loops import LOOP, leave, model, new_loop, opened, promoted
+from tests.unit.registry.rows import crown, outcomes, stage
 
 
 def recipe_text(train: str) -> str:
@@ -92,3 +95,16 @@ def test_rewards_are_an_input_of_reinforcement_alone(store: Store, plain: Round)
 
 def _verify(policy: str) -> Any:
     return Recipe.model_validate({"name": "other", "verify": {"policy": policy}}).verify
+
+
+def test_a_version_names_what_it_was_trained_from(tmp_path: Path) -> None:
+    """Its parent is the champion that the gate compared it with; its weights come from the base."""
+    store = open_store(str(tmp_path))
+    registry = StoreRegistry(store)
+    judged = stage(store, crown(registry, store, LOOP), outcomes(wins=60, losses=20))
+    base = model(LOOP, "first")
+    judged.round = with_train(judged.round, start="base").model_copy(update={"base": base})
+    promote(judged)
+    tags = registry.version(LOOP, "2").tags
+    assert tags["ratchet.trained_from"] == base.digest
+    assert tags["ratchet.parent_digest"] == judged.round.seed.digest != base.digest

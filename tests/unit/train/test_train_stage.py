@@ -202,6 +202,24 @@ def test_the_manifest_says_what_was_learned_from_and_what_growth_left(
     assert everything.results["report"]["intake"]["replayed"] == 4
 
 
+def test_a_restart_trains_the_base_and_not_the_rounds_seed(
+    round_store: FolderStore, groups: Sequence[Group], seed_dir: Path, tmp_path: Path
+) -> None:
+    onward = context(round_store, groups[:24], seed_dir)
+    expected = run_step(onward)
+    other = models.upload(round_store, tiny.save_model(tmp_path / "champion", seed=1), "champion")
+    config = FEW.model_copy(update={"start": "base"})
+    recipe = onward.round.recipe.model_copy(update={"train": config})
+    changes = {"seed": other, "base": onward.round.seed, "recipe": recipe}
+    restarted = context_of("train", round_store, onward.round.model_copy(update=changes), onward.parents)
+    made = run_step(restarted)
+    assert restarted.key != onward.key
+    assert candidate(made) == candidate(expected), "the same rows from the same weights"
+    assert made.results["trained_from"]["digest"] == onward.round.seed.digest
+    assert made.seed_model is not None
+    assert made.seed_model.digest == other.digest
+
+
 def test_a_share_that_takes_no_row_is_told(round_store: FolderStore, groups: Sequence[Group], seed_dir: Path) -> None:
     config = FEW.model_copy(update={"curriculum": CurriculumConfig(growth=GrowthConfig(start=1e-6))})
     with pytest.raises(TrainError, match=r"share of 1e-06 of the prompts in round 1, which is none of these 24 rows"):
