@@ -54,7 +54,7 @@ def check_rendering(rows: Dataset, processor: Any, texts: Sequence[str]) -> None
             f"{len(stray)} of {len(rows)} rows have an image placeholder ({' or '.join(tokens)}) in their text "
             f"(first: row {stray[0]}), so placeholders and pictures would not match. Drop these rows."
         )
-    for number, count in enumerate(_picture_counts(rows)):
+    for number, count in enumerate(picture_counts(rows)):
         first.setdefault(count, number)
     for count, number in first.items():
         _try_template(rows, number, count, processor, tokens)
@@ -85,7 +85,8 @@ def _texts(rows: Dataset, names: Sequence[str]) -> Any:
         yield from (dict(zip(names, row, strict=True)) for row in zip(*(chunk[name] for name in names), strict=True))
 
 
-def _picture_counts(rows: Dataset) -> Any:
+def picture_counts(rows: Dataset) -> Any:
+    """How many pictures each row has."""
     for table in rows.select_columns(["images"]).with_format("arrow").iter(CHUNK):
         yield from table.column("images").combine_chunks().value_lengths().fill_null(0).to_pylist()
 

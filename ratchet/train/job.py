@@ -30,6 +30,7 @@ class Job:
     `order` says which rows an epoch sees, and when; None: all, as TRL shuffles them.
     `checkpoints` is where a training that was killed goes on from; `validation` chooses among checkpoints; `rewards` are
     what RL optimises. Where several processes train together each has a Job of its own, and only the first saves.
+    `dry`: take the longest rows' step twice, and raise Rehearsed in place of saving.
     """
 
     config: TrainConfig
@@ -42,6 +43,7 @@ class Job:
     checkpoints: Checkpoints | None = None
     validation: Validation | None = None
     rewards: Rewards | None = None
+    dry: bool = False
 
 
 class Trainer(Protocol):

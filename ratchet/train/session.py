@@ -11,7 +11,7 @@ from typing import Any
 from transformers import PrinterCallback
 
 from ratchet.recipe import TrainConfig
-from ratchet.train import checks, sampler, weights
+from ratchet.train import checks, dryrun, memory, plans, sampler, weights
 from ratchet.train.checkpoints.keeping import Keeping
 from ratchet.train.hooks import attach
 from ratchet.train.job import Job
@@ -38,6 +38,9 @@ def run(job: Job, arguments: Arguments, texts: Sequence[str], make: Make) -> Tra
         checks.check_rows(rows, texts)
         model, processor = weights.load(job.seed_dir, config, settings)
         checks.check_rendering(rows, processor, texts)
+        planned = plans.plan(config, settings, rows, model, processor, texts)
+        if job.dry:
+            rows = plans.rehearsed(planned, rows, settings)
         watch = Watch(config, job.progress)
         common = {
             "args": settings,
@@ -52,12 +55,15 @@ def run(job: Job, arguments: Arguments, texts: Sequence[str], make: Make) -> Tra
             attach(trainer, *_parts(job))
             looks = Looks(job, trainer, watch) if config.checkpoints.best == "validation" else None
             sizes = weights.sizes(trainer.model)
+            peak = memory.Peak(settings.device.type)
             loop_start = time.perf_counter()
             with Keeping(job, trainer, Path(scratch), looks) as keeping:
                 trainer.train(resume_from_checkpoint=keeping.resume())
             loop_seconds = time.perf_counter() - loop_start
             if looks is not None:
                 looks.finish()
+        if job.dry:
+            raise dryrun.ended(config.method, planned, peak.bytes(), loop_seconds)
         if trainer.is_world_process_zero():
             with saved(job.out_dir):
                 weights.save(trainer.model, job.seed_dir, job.out_dir)

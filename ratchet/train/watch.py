@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 from ratchet.errors import TrainError
 from ratchet.progress import Progress
 from ratchet.recipe import TrainConfig
+from ratchet.train.memory import levers
 from ratchet.train.report import LogRow
 
 _FULL = os.strerror(errno.ENOSPC)
@@ -73,14 +74,18 @@ def told(config: TrainConfig) -> Iterator[None]:
         yield
     except (ValueError, TypeError, NotImplementedError, ImportError, RuntimeError, KeyError, MemoryError) as error:
         if _of_memory(error):
-            raise TrainError(
-                f"out of memory with train.batch_size {config.batch_size}: {_first_line(error)}. Lower it and set "
-                "train.trl.gradient_accumulation_steps, set train.parameters.gradient_checkpointing: true, or use train.lora."
-            ) from error
+            raise _out_of_memory(config, error) from error
         raise TrainError(
             f"{config.method} training failed in TRL: {type(error).__name__}: {_first_line(error)}. "
             "Check train.trl, train.lora and whether the seed model can be trained by TRL."
         ) from error
+
+
+def _out_of_memory(config: TrainConfig, error: BaseException) -> TrainError:
+    return TrainError(
+        f"out of memory with train.batch_size {config.batch_size}; nothing was saved: {_first_line(error)}. {levers(config)} "
+        "`ratchet train --dry-run` says what is needed."
+    )
 
 
 @contextmanager

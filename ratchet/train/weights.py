@@ -56,24 +56,51 @@ def adapter(config: TrainConfig, model: Any) -> Any:
     )
 
 
+def learning(config: TrainConfig, model: Any) -> int:
+    """How many weights will learn: those that are not frozen, or those of adapters, rank x (in + out) a layer."""
+    if config.lora is None:
+        return sum(p.numel() for p in model.parameters() if p.requires_grad)
+    rank = config.lora.rank
+    layers = (model.get_submodule(name) for name in _adapted(config, config.lora, model))
+    return sum(rank * (layer.in_features + layer.out_features) for layer in layers)
+
+
 def _without_adapters(config: TrainConfig, lora: LoraOptions, model: Any) -> str | None:
     """The pattern of modules that get no adapter although they are among the targets; None where there are none."""
-    out = dict.fromkeys(config.parameters.frozen)
-    if not lora.vision:
-        out["vision"] = None
-    pattern = towers.find(model).pattern(out)
-    if pattern is None:
-        return None
-    ends = None if isinstance(lora.targets, str) else tuple(lora.targets)
-    linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
-    aimed = [n for n in linear if ends is None or any(n == end or n.endswith(f".{end}") for end in ends)]
-    kept = [name for name in aimed if not re.fullmatch(pattern, name)]
+    pattern = _left_out(config, lora, model)
+    aimed, kept = _aimed(lora, model), _adapted(config, lora, model)
     if aimed and not kept:
         raise TrainError(
             f"all {len(aimed)} modules that train.lora.targets ({_listed(lora.targets)}) names lie in what gets no adapter "
-            f"({', '.join(out)}; first: {aimed[0]}); name others, or set train.lora.vision: true and empty train.parameters.frozen."
+            f"(first: {aimed[0]}; train.parameters.frozen is {', '.join(config.parameters.frozen) or 'empty'}, train.lora.vision "
+            f"{str(lora.vision).lower()}); name others, or let these learn."
         )
     return pattern if len(kept) < len(aimed) else None
+
+
+def _adapted(config: TrainConfig, lora: LoraOptions, model: Any) -> list[str]:
+    """Names of the layers that get an adapter."""
+    pattern = _left_out(config, lora, model)
+    return [name for name in _aimed(lora, model) if pattern is None or not re.fullmatch(pattern, name)]
+
+
+def _left_out(config: TrainConfig, lora: LoraOptions, model: Any) -> str | None:
+    out = dict.fromkeys(config.parameters.frozen)
+    if not lora.vision:
+        out["vision"] = None
+    return towers.find(model).pattern(out)
+
+
+def _aimed(lora: LoraOptions, model: Any) -> list[str]:
+    """Names of the linear layers that `targets` names; PEFT's all-linear leaves the head out."""
+    ends = None if isinstance(lora.targets, str) else tuple(lora.targets)
+    head = model.get_output_embeddings()
+    return [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear)
+        and (module is not head if ends is None else any(name == end or name.endswith(f".{end}") for end in ends))
+    ]
 
 
 def _listed(targets: str | Sequence[str]) -> str:
