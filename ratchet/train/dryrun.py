@@ -100,9 +100,9 @@ def of(context: StageContext) -> Rehearsal:
     """The dry run of a train stage."""
     check(context.config)
     with TemporaryDirectory(prefix="ratchet-dry-") as scratch:
-        job = dataclasses.replace(
-            prepare(context, Path(scratch)), dry=True, checkpoints=None, validation=None, order=None
-        )
+        job = prepare(context, Path(scratch))
+        config = job.config.model_copy(update={"checkpoints": CheckpointsConfig()})
+        job = dataclasses.replace(job, config=config, dry=True, checkpoints=None, validation=None, order=None)
         try:
             METHODS[job.config.method](job)
         except Rehearsed as done:
