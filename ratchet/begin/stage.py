@@ -50,11 +50,17 @@ def begin(job: str, options: BeginOptions, settings: Settings) -> Ticket:
     """Open or reopen the loop's round for run `job` and return its ticket.
 
     Raises RecipeError for a recipe that is invalid or needs more than the profile has, RoundError when the loop has no
-    champion or the compiled pipeline is of another version, LeaseHeld while another run works on the loop.
+    champion or the compiled pipeline is of another version, LeaseHeld while another run works on the loop, TrainError for a
+    cluster that would not take the profile's TrainJob.
     """
     _check_versions(options.body_version)
     wanted = recipe.load(options.recipe)
-    Profile.load(options.profile).check(wanted)
+    profile = Profile.load(options.profile)
+    profile.check(wanted)
+    if profile.launcher.kind == "trainjob":
+        from ratchet.train.launchers.trainjob import preflight
+
+        preflight.check(profile.placed_launcher, options.loop, settings)
     store = open_store(settings.root)
     held = take_lease(store, options.loop, job)
     try:

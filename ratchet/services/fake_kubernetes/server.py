@@ -155,7 +155,7 @@ class FakeKubernetes:
         state, kind, namespace = self.state, asked.kind, asked.namespace
         strict = asked.query.get("fieldValidation") == "Strict"
         if asked.method == "POST":
-            return state.create(kind, namespace, asked.body, strict=strict)
+            return state.create(kind, namespace, asked.body, strict=strict, dry=asked.query.get("dryRun") == "All")
         if asked.name is None:
             return self._listed(asked)
         if asked.method == "GET":

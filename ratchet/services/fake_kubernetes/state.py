@@ -79,8 +79,10 @@ class State:
             keys = [k for k in self._objects if k[0] == kind and namespace in (None, k[1])]
             return [deepcopy(self._objects[key]) for key in sorted(keys, key=lambda key: key[1:])]
 
-    def create(self, kind: Kind, namespace: str, given: Mapping[str, Any], *, strict: bool = False) -> Object:
-        """Raises Refused: 409 for a name that is taken, 422 for what the schema refuses, 400 for unknown fields if strict."""
+    def create(
+        self, kind: Kind, namespace: str, given: Mapping[str, Any], *, strict: bool = False, dry: bool = False
+    ) -> Object:
+        """Keep a new object, unless `dry`. Raises Refused: 409 for a name that is taken, 422 for what the schema refuses, 400 for unknown fields if strict."""
         made = _admitted(kind, given, strict=strict)
         metadata = made.setdefault("metadata", {})
         if "name" not in metadata:
@@ -94,7 +96,7 @@ class State:
             if kind.schema is not None and kind.status:
                 made.pop("status", None)
             made |= {"apiVersion": kind.api_version, "kind": kind.kind}
-            return self._store(kind, namespace, made, "ADDED")
+            return made if dry else self._store(kind, namespace, made, "ADDED")
 
     def update(
         self, kind: Kind, namespace: str, name: str, change: Callable[[Object], Object | None], *, status: bool = False

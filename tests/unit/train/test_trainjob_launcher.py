@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from ratchet.begin import BeginOptions, begin
 from ratchet.errors import LeaseLost, ModelError, TrainError
 from ratchet.launching.trainjob import TrainJobConfig
 from ratchet.registry import lease as leases
 from ratchet.services.fake_kubernetes.state import now
-from ratchet.train.launchers.trainjob import following
+from ratchet.settings import Settings
+from ratchet.train.launchers.trainjob import following, preflight
 from ratchet.train.launchers.trainjob import jobs as job_module
 from ratchet.train.launchers.trainjob import launcher as launching
 from ratchet.train.launchers.trainjob.launcher import launch
@@ -32,6 +34,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trial]:
     monkeypatch.setattr(launching, "POLL_SECONDS", 0.05)
     monkeypatch.setattr(job_module, "GONE_SECONDS", 10.0)
     monkeypatch.setattr(following, "LAST_SECONDS", 0.5)
+    monkeypatch.setenv("RATCHET_LEASE_SECONDS", "0.3")
     with cluster(tmp_path, monkeypatch) as fake, trial(tmp_path, fake) as made:
         yield made
 
@@ -476,3 +479,31 @@ def test_outside_of_a_cluster_a_kubeconfig_is_needed(
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     with pytest.raises(TrainError, match="needs a cluster: this process has neither"):
         launch(run.context)
+
+
+def before(run: Trial, root: str = "s3://bucket/root", **job: Any) -> None:
+    config = TrainJobConfig.model_validate({"image": "registry.example/training:1", **job})
+    preflight.check(launcher(config), "mine", Settings(root=root, registry="store"))
+
+
+def test_a_round_begins_where_the_cluster_would_take_its_job(run: Trial) -> None:
+    before(run, queue="team-a", gpus=1)
+    assert run.made() == 0
+    assert run.cluster.requests == [("create", "trainjobs")]
+
+
+def test_a_round_does_not_begin_where_the_cluster_would_not_take_its_job(run: Trial) -> None:
+    with pytest.raises(TrainError, match=r"is the folder /data, which a TrainJob's pods on other machines do not have"):
+        before(run, root="/data")
+    with pytest.raises(TrainError, match=r"HTTP 422.* Change launcher\.trainjob"):
+        before(run, environment={f"V{n}": "" for n in range(129)})
+    run.cluster.roles = []
+    with pytest.raises(TrainError, match=r"not create a TrainJob.*manifests/components/trainjob"):
+        before(run)
+
+
+def test_begin_asks_the_cluster_of_a_profile_that_trains_there(run: Trial) -> None:
+    profile = "{launcher: {kind: trainjob, trainjob: {image: registry.example/training:1}}}"
+    settings = Settings(root=str(run.folder / "store"), registry="store")
+    with pytest.raises(TrainError, match="which a TrainJob's pods on other machines do not have"):
+        begin("job-1", BeginOptions(loop="mine", recipe="rft", profile=profile), settings)

@@ -85,6 +85,10 @@ class Jobs:
             self.say(f"waiting until the earlier TrainJob {name} is gone")
             time.sleep(self.poll)
 
+    def rehearse(self, job: Object) -> None:
+        """Let the server say what it would say to this job, and make nothing. Raises TrainError."""
+        self._made(job, dryRun="All")
+
     def owner(self) -> Owner | None:
         """Who owns this process's pod: the workflow of the run. None outside of a cluster, and for a pod of no owner."""
         pod = self.pod()
@@ -143,12 +147,14 @@ class Jobs:
                 self.say(f"the Kubernetes API does not answer ({error}); asking again")
                 time.sleep(self.poll)
 
-    def _made(self, job: Object) -> Object | None:
+    def _made(self, job: Object, **how: str) -> Object | None:
         """The job as it was created, None where the name is taken. Fields that the cluster does not know are an error:
         an older Trainer would drop them, and tolerations and secrets with them."""
         path = f"/apis/{GROUP}/{VERSION}/namespaces/{self.api.namespace}/{PLURAL}"
         try:
-            return self.patient(lambda: self.api.ask("POST", path, body=job, query={"fieldValidation": "Strict"}))
+            return self.patient(
+                lambda: self.api.ask("POST", path, body=job, query={"fieldValidation": "Strict", **how})
+            )
         except Refused as refused:
             if refused.code == 409:
                 return None

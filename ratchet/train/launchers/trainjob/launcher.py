@@ -11,11 +11,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
 from ratchet.errors import LeaseLost, RatchetError, TrainError
 from ratchet.launching.trainjob import TrainJobConfig
-from ratchet.stage import StageContext
+from ratchet.stage import StageContext, lease_seconds
 from ratchet.train.launchers import Outcome
 from ratchet.train.launchers.trainjob.api import Away, Object, connect
 from ratchet.train.launchers.trainjob.following import Following
@@ -74,7 +75,8 @@ def _watch(context: StageContext, config: TrainJobConfig, jobs: Jobs, job: Objec
     """Wait, and delete the job unless the next try shall find it."""
     following = Following(jobs.api, context.progress)
     attempt = attempt_of(job)
-    watching = Watching(jobs, job, config, lambda: read_failures(context, attempt), context.check_lease, following)
+    failures = partial(read_failures, context, attempt)
+    watching = Watching(jobs, job, config, failures, context.check_lease, lease_seconds() / 3, following)
     try:
         watching.run()
         following.end()

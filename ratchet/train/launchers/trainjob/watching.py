@@ -51,20 +51,22 @@ class Ended(Exception):
 
 @dataclass
 class Watching:
-    """One wait for a job. `failures` reads what its workers said; `check` raises when this run need not wait any more."""
+    """One wait for a job. `failures` reads what its workers said; `check`, asked every `every` seconds, raises when this run need
+    not wait any more."""
 
     jobs: Jobs
     job: Object
     config: TrainJobConfig
     failures: Callable[[], list[Failure]]
     check: Callable[[], None]
+    every: float
     following: Following
     seen: dict[tuple[str, int | None, str], Termination] = field(default_factory=dict)
 
     def run(self) -> None:
         """Until the job is complete. Raises Ended, and what `check` raises."""
         phase: Phase | None = None
-        since = time.time()
+        since = checked = time.time()
         while True:
             pods = self._pods()
             now = self._look(pods)
@@ -79,7 +81,9 @@ class Watching:
             if now.phase == "failed":
                 raise Ended(self._failure(now))
             self._give_up(now, pods, time.time() - since)
-            self.check()
+            if time.time() - checked >= self.every:
+                self.check()
+                checked = time.time()
             time.sleep(self.jobs.poll)
             self._read()
 
