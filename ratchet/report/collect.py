@@ -18,6 +18,7 @@ from ratchet.report.final import CHAMPION, SEED, last_read
 from ratchet.report.gallery import gallery
 from ratchet.report.organising import alarms_view, audit_view, filtering_view, verification_view
 from ratchet.report.specimens import specimens
+from ratchet.report.training import training_view
 from ratchet.report.view import (
     ChampionView,
     ControlView,
@@ -114,6 +115,8 @@ def round_view(store: Store, loop: str, number: int, moves: Sequence[Move], *, c
     if generated is not None:
         fields["collection"] = collection_view(generated, specimens(store, generated) if close else ())
     fields |= _organised(store, opened, done, close)
+    if "train" in done:
+        fields["training"] = training_view(store, done["train"])
     return RoundView(
         number=number,
         autonomy=autonomy_of_round(opened, fields["candidate_version"], moves),

@@ -16,7 +16,17 @@ from markupsafe import Markup
 from ratchet.autonomy import LEVELS
 from ratchet.errors import RoundError
 from ratchet.filter.reasons import REASONS
-from ratchet.report import cells, charts, collection, collection_words, curves, organising_words, sentences, words
+from ratchet.report import (
+    cells,
+    charts,
+    collection,
+    collection_words,
+    curves,
+    organising_words,
+    sentences,
+    training_words,
+    words,
+)
 from ratchet.report.payload import embedded, payload
 from ratchet.report.svg import icon
 from ratchet.report.view import Estimate, LoopView, ModelView, RoundView
@@ -146,7 +156,7 @@ def _environment() -> Environment:
     )
     environment.globals.update(say=sentences, words=words, charts=charts, cells=cells, icon=icon, curves=curves)
     environment.globals.update(collecting=collection, collected=collection_words, levels=LEVELS, families=FAMILIES)
-    environment.globals.update(organised=organising_words, REASONS=REASONS)
+    environment.globals.update(organised=organising_words, learned=training_words, REASONS=REASONS)
     environment.filters["embedded"] = embedded
     environment.filters["wrappable"] = _wrappable
     for name in (

@@ -12,6 +12,7 @@ from ratchet.autonomy import RoundAutonomy
 from ratchet.records import Record
 from ratchet.report.collection import CollectionView
 from ratchet.report.organising import AlarmsView, FilteringView, VerificationView
+from ratchet.report.training import TrainingView
 from ratchet.verify.audit.result import AuditResult
 
 
@@ -96,6 +97,7 @@ class RoundView(Record):
     kept_by_skill: dict[str, int] = {}
     visits: int | None = None
     loss: tuple[tuple[int, float], ...] = ()
+    training: TrainingView | None = None
     stages: tuple[StageView, ...] = ()
     autonomy: RoundAutonomy | None = None
     collection: CollectionView | None = None

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from PIL import Image, ImageDraw
 
+from ratchet.report.training import TrainingView
 from ratchet.report.view import (
     AnswerView,
     ChampionView,
@@ -21,6 +22,7 @@ from ratchet.report.view import (
     RoundView,
     StageView,
 )
+from ratchet.train.report import Seen
 
 SKILLS = ("count", "exist", "read", "add", "locate", "compare", "caption", "relation", "pair")
 INK = {"red": "#d72d2d", "green": "#2db941", "blue": "#3c5fe1", "yellow": "#e1cd32"}
@@ -103,6 +105,28 @@ def loss(number: int) -> tuple[tuple[int, float], ...]:
     return tuple((s, 0.35 + 1.4 / (1 + s / 20) + rng.uniform(-0.06, 0.06)) for s in range(0, 400, 5))
 
 
+def training() -> TrainingView:
+    """Of GRPO, whose groups agree ever more; restarted from the base, with a fifth of replayed rows."""
+    steps = range(5, 400, 10)
+    return TrainingView(
+        method="grpo",
+        start="base",
+        rows=12_240,
+        visits=24_480,
+        steps=400,
+        replayed=2448,
+        left_out=1360,
+        skills={s: Seen(rows=1360, visits=2720 + 10 * i) for i, s in enumerate(SKILLS)},
+        bands={"0-0.2": Seen(rows=4000, visits=16_000), "0.8-1": Seen(rows=8240, visits=8480)},
+        curves={
+            "reward": tuple((s, 0.4 + s / 1600) for s in steps),
+            "kl": tuple((s, 0.0004 * s) for s in steps),
+            "frac_reward_zero_std": tuple((s, 0.2 + s / 1000) for s in steps),
+            "completions/mean_length": tuple((s, float("nan") if s == 105 else 6 + s / 100) for s in steps),
+        },
+    )
+
+
 def rounds() -> tuple[RoundView, ...]:
     made = {"prompts": 4000, "completions": 32000, "passed": 17830, "kept": 2160}
     drops = {"too_hard": 800, "too_easy": 690, "duplicate": 260, "unbalanced": 90}
@@ -127,6 +151,7 @@ def rounds() -> tuple[RoundView, ...]:
         kept_by_skill=by_skill,
         visits=24480,
         loss=loss(0),
+        training=training(),
         stages=stages(0),
         seconds=224.3,
         recipe="name: demo\ntrain:\n  method: sft\n",
