@@ -11,11 +11,12 @@ from typing import Any
 from transformers import PrinterCallback
 
 from ratchet.recipe import TrainConfig
-from ratchet.train import checks, dryrun, memory, plans, sampler, weights
+from ratchet.train import checks, dryrun, memory, plans, sampler, sharding, token_mean, weights
 from ratchet.train.checkpoints.keeping import Keeping
 from ratchet.train.hooks import attach
 from ratchet.train.job import Job
 from ratchet.train.report import TrainReport
+from ratchet.train.together import world
 from ratchet.train.validation import Looks
 from ratchet.train.watch import Watch, quiet, saved, told
 
@@ -53,6 +54,7 @@ def run(job: Job, arguments: Arguments, texts: Sequence[str], make: Make) -> Tra
             trainer = make(job, model, processor, common)
             trainer.remove_callback(PrinterCallback)
             attach(trainer, *_parts(job))
+            sharding.check_sharded(trainer, world())
             looks = Looks(job, trainer, watch) if config.checkpoints.best == "validation" else None
             sizes = weights.sizes(trainer.model)
             peak = memory.Peak(settings.device.type)
@@ -64,9 +66,10 @@ def run(job: Job, arguments: Arguments, texts: Sequence[str], make: Make) -> Tra
                 looks.finish()
         if job.dry:
             raise dryrun.ended(config.method, planned, peak.bytes(), loop_seconds)
-        if trainer.is_world_process_zero():
+        model = sharding.whole(trainer, job.seed_dir)
+        if model is not None:
             with saved(job.out_dir):
-                weights.save(trainer.model, job.seed_dir, job.out_dir)
+                weights.save(model, job.seed_dir, job.out_dir)
     seconds = time.perf_counter() - start
     report = weights.report(config, settings, len(rows), watch.log, sizes, seconds=seconds, loop_seconds=loop_seconds)
     report = report.model_copy(update={**keeping.facts(), **(looks.facts() if looks is not None else {})})
@@ -75,4 +78,6 @@ def run(job: Job, arguments: Arguments, texts: Sequence[str], make: Make) -> Tra
 
 def _parts(job: Job) -> tuple[type, ...]:
     """What of this job overrides methods of TRL's trainer, such as the order of its rows."""
-    return () if job.order is None else (sampler.ordered(job.order),)
+    ordered = () if job.order is None else (sampler.ordered(job.order),)
+    shared = world().size > 1 and job.config.method == "dpo" and token_mean.TERM in job.config.losses
+    return (*ordered, token_mean.TokenMean) if shared else ordered

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from ratchet import models
@@ -39,6 +40,8 @@ def work(order: Order, context: StageContext) -> None:
     """Train as one of the order's processes. Raises what a trainer raises, and LeaseLost before anything is uploaded."""
     world = together.world()
     check(context.config)
+    if world.strategy == "fsdp":
+        import_module("ratchet.train.sharding").allow_on_cpu()
     folder = _folder(order)
     with _one_at_a_time(folder):
         job = prepare(context, folder)

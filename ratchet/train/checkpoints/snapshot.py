@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from ratchet.errors import TrainError
+from ratchet.train import sharding
 from ratchet.train.hooks import keepers
 
 Tensors = dict[str, torch.Tensor]
@@ -55,7 +56,11 @@ def weights(model: Any, *, every: bool = False) -> Tensors:
     parameters = {name: p for name, p in model.named_parameters() if every or p.requires_grad}
     known = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     buffers = {name: value for name, value in model.state_dict().items() if name not in known}
-    return {name: _copied(value) for name, value in (parameters | buffers).items() if isinstance(value, torch.Tensor)}
+    return {
+        name: sharding.copied(value)
+        for name, value in (parameters | buffers).items()
+        if isinstance(value, torch.Tensor)
+    }
 
 
 def put_weights(model: Any, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -69,14 +74,15 @@ def put_weights(model: Any, tensors: Mapping[str, torch.Tensor]) -> None:
         )
     with torch.no_grad():
         for name, value in tensors.items():
-            found[name].copy_(value)
+            found[name].copy_(sharding.shared_as(value, found[name]))
 
 
 def put_optimizer(optimizer: Any, moments: Mapping[str, torch.Tensor], plain: Mapping[str, Any]) -> None:
+    learning = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Any]] = {int(place): dict(rest) for place, rest in plain["state"].items()}
     for key, value in moments.items():
         place, _, name = key.partition(".")
-        state.setdefault(int(place), {})[name] = value
+        state.setdefault(int(place), {})[name] = sharding.shared_as(value, learning[int(place)])
     optimizer.load_state_dict({"state": state, "param_groups": plain["param_groups"]})
 
 
@@ -113,13 +119,11 @@ def _optimizer(trainer: Any) -> tuple[Tensors, dict[str, Any]]:
     for place, values in whole["state"].items():
         rest[str(place)] = {name: value for name, value in values.items() if not isinstance(value, torch.Tensor)}
         tensors |= {
-            f"{place}.{name}": _copied(value) for name, value in values.items() if isinstance(value, torch.Tensor)
+            f"{place}.{name}": sharding.copied(value)
+            for name, value in values.items()
+            if isinstance(value, torch.Tensor)
         }
     return tensors, {"state": rest, "param_groups": whole["param_groups"]}
-
-
-def _copied(value: torch.Tensor) -> torch.Tensor:
-    return value.detach().to("cpu", copy=True).contiguous()
 
 
 def _random_state() -> dict[str, Any]:

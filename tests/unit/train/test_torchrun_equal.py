@@ -1,0 +1,68 @@
+"""Two processes against one, by method and strategy: the same losses, weights and counts of rows, within rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ratchet import models
+from ratchet.artifacts import Artifact, Manifest, ModelRef
+from ratchet.launching import LauncherConfig
+from ratchet.records import Group
+from ratchet.stage import run_step
+from ratchet.store.folder import FolderStore
+from ratchet.train import TRAIN_LOG
+from ratchet.train.weights import saved_dtype
+from tests.unit.train.launched import context
+
+LORA = {"lora": {"rank": 4, "alpha": 8}}
+DPO: dict[str, Any] = {"method": "dpo", "loss": ["sigmoid"], "learning_rate": 5e-4}
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "train"),
+    [("fsdp", {}), ("ddp", LORA), ("fsdp", LORA), ("ddp", DPO), ("fsdp", DPO), ("ddp", {**DPO, **LORA})],
+    ids=["sft-fsdp", "sft-lora-ddp", "sft-lora-fsdp", "dpo-ddp", "dpo-fsdp", "dpo-lora-ddp"],
+)
+def test_two_processes_train_as_one_does(
+    strategy: Any, train: dict[str, Any], groups: Sequence[Group], seed_dir: Path, tmp_path: Path
+) -> None:
+    given = {"max_steps": 4, "batch_size": 8, "learning_rate": 2e-3, **train}
+    two = LauncherConfig(kind="torchrun", processes=2, strategy=strategy)
+    made = {}
+    for name, launcher in (("one", LauncherConfig()), ("two", two)):
+        store = FolderStore(tmp_path / name)
+        made[name] = store, run_step(context(store, groups[:16], seed_dir, launcher, **given))
+    assert made["one"][1].counts == made["two"][1].counts
+    for one, other in zip(*(curve(*it) for it in made.values()), strict=True):
+        assert other == pytest.approx(one, rel=1e-4, abs=1e-5)
+    before, after = (weights(*it, tmp_path / "cache") for it in made.values())
+    assert before.keys() == after.keys()
+    step = torch.finfo(getattr(torch, saved_dtype(seed_dir))).eps
+    assert all(torch.allclose(before[name], after[name], rtol=step, atol=1e-5) for name in before)
+
+
+def test_a_last_batch_that_is_not_full_is_filled_up_from_the_epochs_first_rows_and_counted(
+    groups: Sequence[Group], seed_dir: Path, tmp_path: Path
+) -> None:
+    two = LauncherConfig(kind="torchrun", processes=2)
+    store = FolderStore(tmp_path / "store")
+    manifest = run_step(context(store, groups[:13], seed_dir, two, epochs=2, batch_size=8))
+    assert manifest.counts["rows"] == 13
+    assert (manifest.counts["steps"], manifest.counts["visits"]) == (4, 32)
+
+
+def curve(store: FolderStore, manifest: Manifest) -> list[tuple[float, float]]:
+    return [(row.loss, row.grad_norm or 0.0) for row in Artifact.open(store, manifest.uri, TRAIN_LOG).rows()]
+
+
+def weights(store: FolderStore, manifest: Manifest, cache: Path) -> dict[str, Any]:
+    ref = ModelRef.model_validate(manifest.results["model"])
+    state: dict[str, Any] = models.load(models.fetch(store, ref, cache))[0].state_dict()
+    return state
