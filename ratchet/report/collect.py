@@ -18,7 +18,7 @@ from ratchet.report.final import CHAMPION, SEED, last_read
 from ratchet.report.gallery import gallery
 from ratchet.report.organising import alarms_view, audit_view, filtering_view, verification_view
 from ratchet.report.specimens import specimens
-from ratchet.report.training import training_view
+from ratchet.report.training import training_of
 from ratchet.report.view import (
     ChampionView,
     ControlView,
@@ -115,8 +115,6 @@ def round_view(store: Store, loop: str, number: int, moves: Sequence[Move], *, c
     if generated is not None:
         fields["collection"] = collection_view(generated, specimens(store, generated) if close else ())
     fields |= _organised(store, opened, done, close)
-    if "train" in done:
-        fields["training"] = training_view(store, done["train"])
     return RoundView(
         number=number,
         autonomy=autonomy_of_round(opened, fields["candidate_version"], moves),
@@ -127,6 +125,7 @@ def round_view(store: Store, loop: str, number: int, moves: Sequence[Move], *, c
         stages=tuple(_stage(done[name]) for name in STEPS if name in done),
         seconds=(end.ended - opened.opened).total_seconds() if end else None,
         recipe=opened.recipe.name,
+        training=training_of(store, done.get("train")),
         opened=opened.opened,
         **_funnel(done),
         **fields,
@@ -211,10 +210,9 @@ def _funnel(done: Mapping[str, Manifest]) -> dict[str, Any]:
             "kept_by_skill": {name: one["kept"] for name, one in filtered.results.get("skills", {}).items()},
         }
     if trained is not None:
-        report = trained.results["report"]
         fields |= {
             "visits": trained.counts["visits"],
-            "loss": tuple((int(step), loss) for step, loss in report["curve"]),
+            "loss": tuple((int(step), loss) for step, loss in trained.results["report"]["curve"]),
         }
     return fields
 

@@ -43,6 +43,11 @@ class TrainingView(Record):
     curves: dict[str, tuple[tuple[int, float], ...]] = {}
 
 
+def training_of(store: Store, trained: Manifest | None) -> TrainingView | None:
+    """From the manifest of train and its log; None where there is none yet."""
+    return None if trained is None else training_view(store, trained)
+
+
 def training_view(store: Store, trained: Manifest) -> TrainingView:
     """From the manifest of train and its log."""
     report: Mapping[str, Any] = trained.results["report"]
