@@ -19,7 +19,7 @@ from ratchet.verify.policy import Judgement, judge
 from tests import tiny
 
 POOL, VALIDATION = 36, 27
-LARGER = {"star": 108}
+LARGER = {"star": 108, "dpe": 108}
 """Steps that seldom happen need more prompts."""
 STAGES = ("generate", "verify", "filter")
 
@@ -56,11 +56,11 @@ def prompts(store: FolderStore, skills: Sequence[str] | None, pool: int) -> Prom
     return writer.finish([])
 
 
-def smaller(recipe: Recipe) -> Recipe:
+def smaller(recipe: Recipe, pool: int) -> Recipe:
     """The same recipe with fewer prompts and fewer looks at validation."""
     raw = recipe.model_dump(mode="json")
-    raw["prompts"].update(pool=POOL, validation=VALIDATION)
-    raw["generate"].update(prompts=POOL // 2 if raw["generate"]["weakness"] else None, rows_per_file=POOL)
+    raw["prompts"].update(pool=pool, validation=VALIDATION)
+    raw["generate"].update(prompts=pool // 2 if raw["generate"]["weakness"] else None, rows_per_file=POOL)
     if raw["generate"]["tune"]:
         raw["generate"]["tune"].update(prompts=VALIDATION, k=4)
     if raw["train"]["checkpoints"]["best"] == "validation":
@@ -70,12 +70,13 @@ def smaller(recipe: Recipe) -> Recipe:
 
 def made(store: FolderStore, seed: ModelRef, name: str, **changes: Any) -> Made:
     """Run a shipped recipe's first three stages; `changes` override parts of its filter."""
-    recipe = smaller(recipes.load(name))
+    pool = LARGER.get(name, POOL)
+    recipe = smaller(recipes.load(name), pool)
     if changes:
         raw = recipe.model_dump(mode="json")
         raw["filter"].update(changes)
         recipe = recipes.parse(raw)
-    drawn = prompts(store, recipe.prompts.skills, LARGER.get(name, POOL))
+    drawn = prompts(store, recipe.prompts.skills, pool)
     opened = tiny.opened_round(store, seed, drawn, {})
     opened = opened.model_copy(update={"recipe": recipe, "base": seed, "loop": f"methods-{name}"})
     done: dict[str, Manifest] = {}
