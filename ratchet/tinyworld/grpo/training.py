@@ -1,0 +1,215 @@
+"""The arms: GRPO by our trainer, and the controls by TRL's SFTTrainer, each until the budget is over."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PrinterCallback, TrainerCallback
+from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
+
+from ratchet.recipe import VerifyConfig
+from ratchet.records import Sampling
+from ratchet.tinyworld import measure, study
+from ratchet.tinyworld.grpo import pool
+from ratchet.tinyworld.grpo.clock import Clock
+from ratchet.tinyworld.grpo.configs import Config
+from ratchet.tinyworld.seed import seed_labels
+from ratchet.tinyworld.world import Item
+from ratchet.train.rl.active import Active
+from ratchet.train.rl.rewards import Rewards, in_groups, prompt_of_json
+from ratchet.train.rl.rollouts import ReadOnce
+from ratchet.verify.environments import for_prompts
+from ratchet.verify.panel import Panel
+
+WARM_UP = 0.05
+FLOOR = 0.1
+RFT_POOL = 3600
+_FAR = 1_000_000
+Look = Callable[[Any], None]
+"""Told the trainer after each step."""
+
+
+class Earned:
+    """TRL's reward function: 1 for a right answer, or the verifier's score."""
+
+    __name__ = "judged"
+
+    def __init__(self, rewards: Rewards, k: int, dense: bool) -> None:
+        self.rewards, self.k, self.dense = rewards, k, dense
+        self.passed: list[bool | None] = []
+
+    def __call__(self, completions: Any, completion_ids: Any, asked: Sequence[str], **_: Any) -> list[float | None]:
+        answers = [
+            (said[0]["content"].strip(), len(ids), False) for said, ids in zip(completions, completion_ids, strict=True)
+        ]
+        prompts = [prompt_of_json(text) for text in asked[:: self.k]]
+        judged = [one for group in self.rewards.judged(prompts, in_groups(answers, self.k)) for one in group]
+        self.passed = [one.passed for one in judged]
+        if self.dense:
+            return [one.total for one in judged]
+        return [None if one.passed is None else float(one.passed) for one in judged]
+
+
+class Grpo(Active, ReadOnce, GRPOTrainer):  # type: ignore[misc]
+    """TRL's trainer, with each prompt read once and only what differs trained on."""
+
+
+class Until(TrainerCallback):  # type: ignore[misc]
+    """Stops when the budget is over, and lets someone look after each step."""
+
+    def __init__(self, clock: Clock, end: float, look: Look) -> None:
+        self.clock, self.end, self.look = clock, end, look
+
+    def on_step_end(self, _args: Any, _state: Any, control: Any, **kwargs: Any) -> None:
+        with self.clock.paused():
+            self.look(kwargs["model"])
+        control.should_training_stop = self.clock.share >= self.end
+
+
+def scheduled(model: Any, config: Config, clock: Clock, first: float, last: float) -> tuple[Any, Any]:
+    """AdamW, and a schedule by the clock: warm-up over 5% from share `first` on, then down to a tenth at `last`, or constant."""
+    learning = [weight for weight in model.parameters() if weight.requires_grad]
+    adam = torch.optim.AdamW(learning, lr=config.lr, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+
+    def factor(_: int) -> float:
+        at = min(1.0, max(0.0, (clock.share - first) / (last - first)))
+        warm = min(1.0, (at + 1e-3) / WARM_UP)
+        down = 1.0 if config.schedule == "constant" else FLOOR + (1 - FLOOR) * (1 + math.cos(math.pi * at)) / 2
+        return warm * down
+
+    return adam, torch.optim.lr_scheduler.LambdaLR(adam, factor)
+
+
+def grpo(
+    model: Any, processor: Any, config: Config, seed: int, clock: Clock, look: Look, kept: Path
+) -> list[dict[str, float]]:
+    """Train in place until the budget is over; what TRL logged of each step."""
+    if config.frozen_vision:
+        for weight in model.model.vision_model.parameters():
+            weight.requires_grad_(False)
+    a_second = pool.PER_SECOND if config.filtered else pool.UNFILTERED
+    asked = pool.drawn(int(clock.budget * a_second), seed, config.skills)
+    if config.filtered:
+        with clock.paused():
+            rates, seconds = pool.rates(model, processor, asked, seed, kept)
+        clock.charge(seconds)
+        asked = [item for item, rate in zip(asked, rates, strict=True) if 0 < rate < 1]
+    sampling = Sampling(strategy="rl", seed=seed, temperature=config.temperature, max_new_tokens=measure.MAX_NEW_TOKENS)
+    earned = Earned(Rewards(Panel(None, for_prompts(None)), VerifyConfig(), sampling), config.k, config.dense)
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+        trainer = Grpo(
+            model=model,
+            args=_options(config, seed, folder),
+            reward_funcs=earned,
+            train_dataset=pool.rows(asked),
+            processing_class=processor,
+            optimizers=scheduled(model, config, clock, config.rft_first, 1.0),
+            callbacks=[Until(clock, 1.0, look)],
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.earned, trainer.sft_weight = earned, config.sft_weight
+        trainer.train()
+        return [log for log in trainer.state.log_history if "reward" in log]
+
+
+def _options(config: Config, seed: int, folder: str) -> Any:
+    return GRPOConfig(
+        output_dir=folder,
+        use_cpu=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        report_to=[],
+        save_strategy="no",
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+        logging_steps=1,
+        per_device_train_batch_size=config.k * config.prompts,
+        num_generations=config.k,
+        max_completion_length=measure.MAX_NEW_TOKENS,
+        max_steps=_FAR,
+        temperature=config.temperature,
+        top_k=0,
+        beta=config.kl,
+        loss_type=config.loss,
+        scale_rewards=config.scale,
+        epsilon=0.2,
+        epsilon_high=config.clip_high,
+        num_iterations=config.iterations,
+        seed=seed,
+    )
+
+
+def rft(model: Any, processor: Any, config: Config, seed: int, clock: Clock, look: Look, end: float = 1.0) -> int:
+    """Rounds of verified self-training, each of fresh prompts and two epochs; the number of rows that were kept."""
+    total = number = 0
+    while clock.share < end:
+        torch.manual_seed(seed * 100 + number)
+        fresh = pool.drawn(RFT_POOL, 10_000 + seed * 100 + number, config.skills)
+        rows = list(study.verified(model, processor, fresh, config.k))
+        total += len(rows)
+        number += 1
+        if clock.share < end:
+            # A round's own schedule, as a round has it; what is left of the budget cuts the last one short.
+            supervised(model, processor, rows, 2, 5e-4, seed, [Until(clock, end, look)])
+    return total
+
+
+def labels(model: Any, processor: Any, config: Config, seed: int, clock: Clock, look: Look) -> int:
+    """The seed's labelled rows again until the budget is over."""
+    rows = [study.sft_row(item, item.answer) for item in _labels()]
+    optimisers = scheduled(model, config, clock, 0.0, 1.0)
+    supervised(model, processor, rows, 1000, config.lr, seed, [Until(clock, 1.0, look)], optimisers)
+    return len(rows)
+
+
+def _labels() -> list[Item]:
+    return list(seed_labels())
+
+
+def supervised(
+    model: Any,
+    processor: Any,
+    rows: list[dict[str, Any]],
+    epochs: int,
+    lr: float,
+    seed: int,
+    callbacks: list[Any],
+    optimisers: Any = (None, None),
+) -> None:
+    """Full fine-tuning in place, as the seed's study does it."""
+    from datasets import Dataset
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+        options = SFTConfig(
+            output_dir=folder,
+            learning_rate=lr,
+            per_device_train_batch_size=32,
+            num_train_epochs=epochs,
+            seed=seed,
+            use_cpu=True,
+            bf16=False,
+            gradient_checkpointing=False,
+            max_length=None,
+            save_strategy="no",
+            logging_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            dataloader_pin_memory=False,
+        )
+        trainer = SFTTrainer(
+            model,
+            options,
+            train_dataset=Dataset.from_list(rows),
+            processing_class=processor,
+            callbacks=callbacks,
+            optimizers=optimisers,
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()

@@ -1,0 +1,1 @@
+"""Reinforcement learning from verifiers: GRPO and RLOO on TRL, with rewards from the round's own verifiers."""
