@@ -20,7 +20,10 @@ def digests(_store: Store, opened: Round) -> dict[str, str]:
         found["growth"] = str(opened.number)
     if config.method in RL:
         # Rewards are the round's own verifiers.
-        found["verify"] = canonical.digest(opened.recipe.verify.model_dump(mode="json"))
+        judges = {source: ref.digest for source, ref in sorted(opened.models.items())}
+        found["verify"] = canonical.digest([opened.recipe.verify.model_dump(mode="json"), judges])
+        if config.reinforcement.longest is None:
+            found["max_new_tokens"] = str(opened.recipe.generate.max_new_tokens)
     if config.checkpoints.best == "validation":
         # Looks ask as the evaluation does.
         found["evaluate"] = canonical.digest(opened.recipe.evaluate.model_dump(mode="json"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
     from ratchet.train.checkpoints import Checkpoints
     from ratchet.train.curriculum import Order
+    from ratchet.train.rl.rewards import Rewards
 
-Rewards = Callable[[Sequence[dict[str, Any]], Sequence[str]], Sequence[dict[str, float | None]]]
-"""From rows (with their pictures' hashes and references) and completions to each completion's scores by verifier; None stays None."""
 Validation = Callable[[Any, Any], float]
 """From (model, processor) to a score of the policy on validation prompts: higher is better."""
 

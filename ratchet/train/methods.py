@@ -27,7 +27,12 @@ class _Late:
         import_module(self.module).arguments(config, Path("unused"), seed=0)
 
 
-_LATE: Mapping[str, _Late] = {"sft": _Late("ratchet.train.sft"), "dpo": _Late("ratchet.train.dpo")}
+_LATE: Mapping[str, _Late] = {
+    "sft": _Late("ratchet.train.sft"),
+    "dpo": _Late("ratchet.train.dpo"),
+    "grpo": _Late("ratchet.train.rl.grpo"),
+    "rloo": _Late("ratchet.train.rl.rloo"),
+}
 METHODS: Mapping[str, Trainer] = _LATE
 
 

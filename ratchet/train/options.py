@@ -63,7 +63,8 @@ def build(
         _check_number(key, value, known[key])
     given = {
         **machine(config.parameters),
-        **_always(config, folder, seed),
+        # RL has no max_length: it truncates nothing.
+        **{name: value for name, value in _always(config, folder, seed).items() if name in known},
         **world().settings(),
         **{name: value for name, (_, value) in (extra or {}).items()},
         **config.trl,

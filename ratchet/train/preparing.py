@@ -13,6 +13,7 @@ from ratchet.errors import TrainError
 from ratchet.filter import reasons
 from ratchet.generate.sampling import derived_seed
 from ratchet.recipe import TrainConfig
+from ratchet.recipe.train import RL
 from ratchet.recipe.training.curriculum import CurriculumConfig
 from ratchet.stage import StageContext
 from ratchet.train.checkpoints import of_stage
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from ratchet.train.preference.pictures import BadPictures
+    from ratchet.train.rl.rewards import Rewards
 
 _LOOSEN = "loosen filter, or sample more in generate"
 ADVICE: Mapping[str, str] = {
@@ -47,6 +49,7 @@ def prepare(context: StageContext, scratch: Path) -> Job:
     config: TrainConfig = context.config
     with context.clock("rows"):
         rows, order = _rows(context, config, scratch / "rows.arrow")
+    config, rewards = _rewards(context, config)
     with context.clock("fetch"):
         seed_dir = models.fetch(context.store, trained_from(context.round))
     return Job(
@@ -59,7 +62,18 @@ def prepare(context: StageContext, scratch: Path) -> Job:
         order,
         checkpoints=of_stage(context),
         validation=_validation(context, config),
+        rewards=rewards,
     )
+
+
+def _rewards(context: StageContext, config: TrainConfig) -> tuple[TrainConfig, Rewards | None]:
+    """What RL optimises, and the configuration with the length of its completions."""
+    if config.method not in RL:
+        return config, None
+    from ratchet.train.rl.building import resolved, rewards_of
+
+    packs = context.open("filter", GROUPS).manifest.packs
+    return resolved(config, context.round.recipe), rewards_of(context, ImageBank(context.store, packs))
 
 
 def training_seed(salt: str) -> int:

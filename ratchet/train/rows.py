@@ -16,6 +16,7 @@ from ratchet.errors import TrainError
 from ratchet.recipe import Recipe
 from ratchet.records import Completion, Group, Message, Prompt, Shown
 from ratchet.train.preference.rows import Row, pair_rows, unpaired_rows
+from ratchet.train.rl.rows import rl_rows
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -60,6 +61,8 @@ ROWS: Mapping[str, Callable[[Iterable[Group], Recipe], list[Row]]] = {
     "sft": _sft,
     "dpo": pair_rows,
     "kto": unpaired_rows,
+    "grpo": rl_rows,
+    "rloo": rl_rows,
 }
 """How each method's rows come from groups, by the round's recipe."""
 
@@ -106,7 +109,7 @@ def features(row: Row) -> Any:
     from datasets import Features, Image, List, Value
 
     messages = List({"role": Value("string"), "content": Value("string")})
-    kinds = {**dict.fromkeys(_PICTURES, List(Image(mode="RGB"))), "label": Value("bool")}
+    kinds = {**dict.fromkeys(_PICTURES, List(Image(mode="RGB"))), "label": Value("bool"), "asked": Value("string")}
     return Features({name: kinds.get(name, messages) for name in row})
 
 

@@ -49,7 +49,8 @@ class Watch(TrainerCallback):  # type: ignore[misc]
                 learning_rate=logs["learning_rate"],
                 grad_norm=logs.get("grad_norm"),
                 tokens=int(logs["num_tokens"]),
-                metrics={name: float(value) for name, value in logs.items() if name not in _COLUMNS},
+                # None is what TRL has for a mean over nothing.
+                metrics={n: float(v) for n, v in logs.items() if n not in _COLUMNS and v is not None},
             )
         )
         self._progress(state.global_step, state.max_steps, "steps", f"loss {loss:.3f}")

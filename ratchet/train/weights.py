@@ -16,6 +16,7 @@ from ratchet.errors import TrainError
 from ratchet.model_files import CARD
 from ratchet.recipe import LoraConfig as LoraOptions
 from ratchet.recipe import TrainConfig
+from ratchet.recipe.train import RL
 from ratchet.train import options, towers
 from ratchet.train.report import LogRow, TrainReport, ends, visits
 from ratchet.train.together import world
@@ -161,13 +162,7 @@ def report(
     return TrainReport(
         method=config.method,
         rows=rows,
-        visits=visits(
-            world().visited(rows, config.batch_size),
-            config.batch_size,
-            settings.gradient_accumulation_steps,
-            log[-1].step,
-            drop_last=settings.dataloader_drop_last,
-        ),
+        visits=_visits(config, settings, rows, log[-1].step),
         steps=log[-1].step,
         epochs=log[-1].epoch,
         tokens=log[-1].tokens,
@@ -179,6 +174,14 @@ def report(
         seconds=seconds,
         loop_seconds=loop_seconds,
     )
+
+
+def _visits(config: TrainConfig, settings: Any, rows: int, steps: int) -> int:
+    batch, accumulate = config.batch_size, settings.gradient_accumulation_steps
+    if config.method in RL:
+        # A batch counts completions; a prompt is visited once with all of its own.
+        return int(steps * accumulate * batch // config.reinforcement.k)
+    return visits(world().visited(rows, batch), batch, accumulate, steps, drop_last=settings.dataloader_drop_last)
 
 
 def _copy_all_but_weights(seed_dir: Path, out_dir: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ratchet.records import Record
 
@@ -17,6 +18,12 @@ class KlConfig(Record):
         None, gt=0, description="nats per completion that the coefficient is steered to; null: fixed"
     )
     horizon: int = Field(1000, gt=0, description="completions over which the steering takes effect")
+
+    @model_validator(mode="after")
+    def _starts_above_zero(self) -> KlConfig:
+        if self.target is not None and self.coefficient == 0:
+            raise ValueError("train.rl.kl.target steers the coefficient by factors; set kl.coefficient above 0")
+        return self
 
 
 class LengthStage(Record):
@@ -35,22 +42,50 @@ class ReinforcementConfig(Record):
     temperature: float = Field(1.0, gt=0)
     top_p: float = Field(1.0, gt=0, le=1)
     max_new_tokens: int | None = Field(None, gt=0, description="null: generate.max_new_tokens")
-    lengths: tuple[LengthStage, ...] = Field((), description="PTST (Vision-R1): longer completions as training goes on")
+    lengths: tuple[LengthStage, ...] = Field(
+        (), description="PTST (Vision-R1): other lengths as training goes on, in place of max_new_tokens"
+    )
     rewards: dict[str, float] | None = Field(
         None,
-        description="weight by verifier, as verdicts call it (such as {own: .9, format: .1}); null: verify's own policy",
+        description="weight by verifier, as verdicts call it (such as {prompt: .9, format: .1}); null: verify's own policy",
     )
-    scale: Literal["group", "batch", "none"] = Field(
-        "group", description="what advantages are divided by; none: Dr. GRPO"
+    scale: Literal["group", "batch", "none"] | None = Field(
+        None,
+        description="what advantages are divided by; none: Dr. GRPO; null: the method's own (grpo group, rloo none)",
     )
     clip_low: float = Field(0.2, gt=0)
-    clip_high: float | None = Field(None, gt=0, description="null: as clip_low; DAPO: .28")
+    clip_high: float | None = Field(
+        None, gt=0, description="null: as clip_low; DAPO: .28; for the loss cispo the largest ratio itself, such as 5"
+    )
     iterations: int = Field(1, ge=1, description="optimiser passes over each batch of completions")
     drop_zero_variance: bool = Field(True, description="groups whose rewards are all alike do not count (DAPO)")
     mask_clipped: bool = Field(False, description="completions cut at max_new_tokens do not count")
     kl: KlConfig = KlConfig()
-    sft_weight: float = Field(0.0, ge=0, description="weight of a supervised term on the group's kept answers")
+    sft_weight: float = Field(0.0, ge=0, description="weight of a supervised term on the policy's own right answers")
     rollouts: Literal["auto", "model", "colocate", "server"] = Field(
         "auto",
-        description="who makes completions: the model itself, vLLM in this process, a vLLM server; auto: colocate on a GPU, model on a CPU",
+        description="who makes completions: the model itself, vLLM in this process, a vLLM server (train.trl.vllm_server_*); "
+        "auto: colocate on a GPU, model on a CPU",
     )
+
+    @model_validator(mode="after")
+    def _stages_in_order(self) -> ReinforcementConfig:
+        starts = [stage.start for stage in self.lengths]
+        if starts and starts[0] != 0:
+            raise ValueError(f"train.rl.lengths begin at {starts[0]:g} of the steps; let the first stage start at 0")
+        if any(later <= earlier for earlier, later in pairwise(starts)):
+            raise ValueError(
+                f"train.rl.lengths start at {starts}; put the stages in order, each later than the one before"
+            )
+        if starts and self.max_new_tokens is not None:
+            raise ValueError(
+                "train.rl.max_new_tokens and train.rl.lengths both say how long completions may be; remove one"
+            )
+        if self.rewards is not None and not any(weight > 0 for weight in self.rewards.values()):
+            raise ValueError("train.rl.rewards needs at least one weight above 0; remove it for verify's own policy")
+        return self
+
+    @property
+    def longest(self) -> int | None:
+        """Most tokens of a completion in any stage; None: generate.max_new_tokens."""
+        return max((stage.max_new_tokens for stage in self.lengths), default=self.max_new_tokens)

@@ -53,7 +53,7 @@ def study(out: Path, names: Sequence[str], seeds: Sequence[int], seconds: float,
 def best(lines: Sequence[dict[str, Any]], number: int, screen: float) -> list[str]:
     """The `number` configurations that gained most on validation with `screen` CPU-seconds, and the controls."""
     base = [line for line in lines if line["name"] == "seed" and line["split"] == "validation"]
-    runs = {config.name: [] for config in GRID}
+    runs: dict[str, list[dict[str, Any]]] = {config.name: [] for config in GRID}
     for line in lines:
         if line["seconds"] == screen and line["split"] == "validation" and line["name"] in runs:
             runs[line["name"]].append(line)

@@ -6,14 +6,15 @@ import contextlib
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PrinterCallback, TrainerCallback
-from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
+from trl import GRPOConfig, SFTConfig, SFTTrainer
 
+from ratchet.generate.engines.local import end_tokens
 from ratchet.recipe import VerifyConfig
 from ratchet.records import Sampling
 from ratchet.tinyworld import measure, study
@@ -22,9 +23,9 @@ from ratchet.tinyworld.grpo.clock import Clock
 from ratchet.tinyworld.grpo.configs import Config
 from ratchet.tinyworld.seed import seed_labels
 from ratchet.tinyworld.world import Item
-from ratchet.train.rl.active import Active
-from ratchet.train.rl.rewards import Rewards, in_groups, prompt_of_json
-from ratchet.train.rl.rollouts import ReadOnce
+from ratchet.train.rl.earned import Earned
+from ratchet.train.rl.grpo import Grpo
+from ratchet.train.rl.rewards import Rewards
 from ratchet.verify.environments import for_prompts
 from ratchet.verify.panel import Panel
 
@@ -36,29 +37,12 @@ Look = Callable[[Any], None]
 """Told the trainer after each step."""
 
 
-class Earned:
-    """TRL's reward function: 1 for a right answer, or the verifier's score."""
+class Exact(Earned):
+    """1 for a right answer, 0 for a wrong one, however near it is."""
 
-    __name__ = "judged"
-
-    def __init__(self, rewards: Rewards, k: int, dense: bool) -> None:
-        self.rewards, self.k, self.dense = rewards, k, dense
-        self.passed: list[bool | None] = []
-
-    def __call__(self, completions: Any, completion_ids: Any, asked: Sequence[str], **_: Any) -> list[float | None]:
-        answers = [
-            (said[0]["content"].strip(), len(ids), False) for said, ids in zip(completions, completion_ids, strict=True)
-        ]
-        prompts = [prompt_of_json(text) for text in asked[:: self.k]]
-        judged = [one for group in self.rewards.judged(prompts, in_groups(answers, self.k)) for one in group]
-        self.passed = [one.passed for one in judged]
-        if self.dense:
-            return [one.total for one in judged]
-        return [None if one.passed is None else float(one.passed) for one in judged]
-
-
-class Grpo(Active, ReadOnce, GRPOTrainer):  # type: ignore[misc]
-    """TRL's trainer, with each prompt read once and only what differs trained on."""
+    @property
+    def values(self) -> list[float | None]:
+        return [None if one.passed is None else float(one.passed) for one in self.last]
 
 
 class Until(TrainerCallback):  # type: ignore[misc]
@@ -102,7 +86,9 @@ def grpo(
         clock.charge(seconds)
         asked = [item for item, rate in zip(asked, rates, strict=True) if 0 < rate < 1]
     sampling = Sampling(strategy="rl", seed=seed, temperature=config.temperature, max_new_tokens=measure.MAX_NEW_TOKENS)
-    earned = Earned(Rewards(Panel(None, for_prompts(None)), VerifyConfig(), sampling), config.k, config.dense)
+    rewards = Rewards(Panel(None, for_prompts(None)), VerifyConfig(), sampling)
+    ends = end_tokens(model, processor.tokenizer)
+    earned = Earned(rewards, config.k, ends) if config.dense else Exact(rewards, config.k, ends)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
         trainer = Grpo(
             model=model,

@@ -18,23 +18,19 @@ from typing import Any
 
 import torch
 
+from ratchet.train.rl.earned import Earned
+
 BY_ROW = (
     *("prompt_ids", "prompt_mask", "completion_ids", "completion_mask", "advantages", "old_per_token_logps"),
-    *("ref_per_token_logps", "pixel_attention_mask", "group", "right", "importance_sampling_ratio"),
+    *("ref_per_token_logps", "pixel_attention_mask", "group", "right", "counts", "importance_sampling_ratio"),
+    *("old_logps",),
     *("sampling_per_token_logps", "token_type_ids", "mm_token_type_ids", "tool_mask"),
 )
 BY_IMAGE = ("image_sizes", "image_position_ids", "image_grid_thw")
 UNSPLIT = ("spatial_shapes", "num_tiles")
 """Where these are among a batch's tensors, pictures are cut into tiles whose rows this does not know: all rows stay."""
-MEAN_OF_ROWS = ("grpo", "sapo", "dr_grpo", "luspo")
+MEAN_OF_ROWS = ("grpo", "sapo", "dr_grpo", "luspo", "rloo")
 """Losses that divide by the number of rows; bnpo divides by their tokens, the others by the generation batch's."""
-
-
-def counting(advantages: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
-    """Which rows are of a group with an advantage other than 0 (rows, bool)."""
-    differs = torch.zeros(int(group.max()) + 1, dtype=torch.bool, device=group.device)
-    differs[group[advantages != 0]] = True
-    return differs[group]
 
 
 def alike(inputs: Mapping[str, Any], rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -97,22 +93,26 @@ def supervised(logps: torch.Tensor, mask: torch.Tensor, right: torch.Tensor) -> 
 
 
 class Active:
-    """Mixed into TRL's online trainers, before them. `drop_alike` false: groups of zero variance stay in."""
+    """Mixed into TRL's online trainers, before them. `drop` false: groups without variance stay in.
 
-    drop_alike: bool = True
+    `earned` is the reward function; it knows which rows count and which are right.
+    """
+
+    drop: bool = True
     sft_weight: float = 0.0
-    earned: Any
+    earned: Earned
     _logps: torch.Tensor
 
     def _generate_and_score_completions(self, inputs: list[Any]) -> dict[str, Any]:
         trainer: Any = self
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)  # type: ignore[misc]
-        advantages = batch["advantages"]
-        device = advantages.device
-        batch["group"] = torch.arange(len(advantages), device=device) // trainer.num_generations
-        batch["right"] = torch.tensor([one is True for one in self.earned.passed], device=device)
-        if self.drop_alike and "num_items_in_batch" in batch:
-            tokens = (batch["completion_mask"] * counting(advantages, batch["group"])[:, None]).sum()
+        device, rows = batch["advantages"].device, len(batch["advantages"])
+        batch["group"] = torch.arange(rows, device=device) // trainer.num_generations
+        batch["right"] = torch.tensor([one.passed is True for one in self.earned.last], device=device)
+        counts = self.earned.counts if self.drop else [True] * rows
+        batch["counts"] = torch.tensor(counts, device=device)
+        if "num_items_in_batch" in batch:
+            tokens = (batch["completion_mask"] * batch["counts"][:, None]).sum()
             batch["num_items_in_batch"] = trainer.accelerator.gather(tokens).sum()
         return batch
 
@@ -127,24 +127,36 @@ class Active:
         loss: torch.Tensor = super()._compute_loss(model, inputs)  # type: ignore[misc]
         if not self.sft_weight:
             return loss
-        right = inputs["right"] & counting(inputs["advantages"], inputs["group"])
-        term = supervised(self._logps, inputs["completion_mask"], right)
+        term = supervised(self._logps, inputs["completion_mask"], inputs["right"] & inputs["counts"])
         trainer._metrics["train"]["sft_loss"].append(float(term.detach()))
-        return loss + self.sft_weight * term / trainer.current_gradient_accumulation_steps
+        return loss + self.sft_weight * term / self._divided()
+
+    def _divided(self) -> float:
+        """GRPO divides its loss by the accumulated batches itself; for RLOO, transformers does."""
+        trainer: Any = self
+        return float(trainer.current_gradient_accumulation_steps) if hasattr(trainer, "loss_type") else 1.0
 
     def _fewer(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """The rows that count, those that are alike once."""
         trainer: Any = self
-        if any(inputs.get(name) is not None for name in UNSPLIT):
-            return inputs
         every = torch.arange(len(inputs["advantages"]), device=inputs["advantages"].device)
-        rows = every[counting(inputs["advantages"], inputs["group"])] if self.drop_alike else every
+        if any(inputs.get(name) is not None for name in UNSPLIT):
+            return {**inputs, "advantages": inputs["advantages"] * inputs["counts"]}
+        rows = every[inputs["counts"]]
         if not len(rows):
             # One row of advantage 0: all processes must pass forwards and backwards.
-            return selected(inputs, every[:1])
-        if trainer.beta or trainer._entropy_bonus_enabled or trainer.top_entropy_quantile < 1:
+            fewer = selected(inputs, every[:1])
+            return {**fewer, "advantages": torch.zeros_like(fewer["advantages"])}
+        if self._terms_by_row():
             return selected(inputs, rows)
         kept, counts = alike(inputs, rows)
         fewer = selected(inputs, kept)
-        fewer["advantages"] = fewer["advantages"] * counts * share(inputs, rows, kept, trainer.loss_type)
-        return fewer
+        loss = getattr(trainer, "loss_type", "rloo")
+        return {**fewer, "advantages": fewer["advantages"] * counts * share(inputs, rows, kept, loss)}
+
+    def _terms_by_row(self) -> bool:
+        """Whether the loss has terms that an advantage does not weigh. RLOO's divergence is in its rewards."""
+        trainer: Any = self
+        if not hasattr(trainer, "loss_type"):
+            return False
+        return bool(trainer.beta or trainer._entropy_bonus_enabled or trainer.top_entropy_quantile < 1)

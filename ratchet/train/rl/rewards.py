@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -37,7 +37,12 @@ class Rewards:
     config: VerifyConfig
     sampling: Sampling
     model: str = "policy"
-    counts: Counter[str] = field(default_factory=Counter)
+    closing: Callable[[], None] | None = None
+
+    def close(self) -> None:
+        """Write what judges are to keep, and free the models that were opened."""
+        if self.closing is not None:
+            self.closing()
 
     def judged(self, asked: Sequence[Prompt], answers: Sequence[Sequence[tuple[str, int, bool]]]) -> list[list[Reward]]:
         """For each prompt the rewards of its completions, given as (text, tokens, whether it was cut)."""

@@ -1,0 +1,27 @@
+"""Prompts as rows of reinforcement learning: what is asked, and all that the verifiers need to judge an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ratchet.recipe import Recipe
+from ratchet.records import Group
+
+Row = dict[str, Any]
+
+
+def rl_rows(groups: Iterable[Group], _recipe: Recipe) -> list[Row]:
+    """One row per prompt of the groups that are for RL, by prompt id.
+
+    `asked` is the whole prompt as JSON: its reference, its verifiers, its pictures' hashes.
+    """
+    prompts = {group.prompt.id: group.prompt for group in groups if "rl" in group.uses}
+    return [
+        {
+            "images": [ref.sha256 for ref in prompt.images],
+            "prompt": [{"role": message.role, "content": message.content} for message in prompt.messages],
+            "asked": prompt.model_dump_json(),
+        }
+        for _, prompt in sorted(prompts.items())
+    ]
