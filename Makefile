@@ -10,7 +10,7 @@ FIND_LINKS ?= $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 UV_TORCH := $(if $(FIND_LINKS),,--torch-backend cpu)
 UV := $(if $(FIND_LINKS),UV_FIND_LINKS="$(FIND_LINKS)") $(VENV)/bin/uv pip
 
-.PHONY: help env dev lock demo test test-slow lint types format bench study-audit study-collapse study-collection study-saturation study-sft clean
+.PHONY: help env dev lock demo test test-slow lint types format bench study-audit study-collapse study-collection study-grpo study-saturation study-sft clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
@@ -65,6 +65,9 @@ study-audit: $(VENV)/.env  ## every verifier measured on the tiny world: the tab
 
 study-sft: $(VENV)/.env  ## where a second round of SFT begins and in which order it learns: the table of docs/optimisation.md
 	$(PY) -m ratchet.tinyworld.sft_study
+
+study-grpo: $(VENV)/.env  ## GRPO on the tiny world: 19 configurations x 3 seeds x 600 CPU-seconds (10 hours; it goes on where it stopped)
+	$(PY) -m ratchet.tinyworld.grpo --out build/study-grpo
 
 study-saturation: $(VENV)/.env  ## a round of self-training against the seed's labels again
 	$(PY) -m ratchet.tinyworld.study --splits validation report

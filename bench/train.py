@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import statistics
 import tempfile
 import time
@@ -23,10 +24,15 @@ from PIL import Image
 
 from bench.result import SEED_FOLDER, Result, ratio
 from ratchet.artifacts import ImageBank, write_pack
-from ratchet.recipe import TrainConfig
+from ratchet.recipe import TrainConfig, VerifyConfig
+from ratchet.recipe.training.reinforcement import ReinforcementConfig
+from ratchet.records import Sampling
 from ratchet.store import FolderStore
 from ratchet.tinyworld import items, prompt_of
+from ratchet.train.rl.rewards import Rewards
 from ratchet.train.rows import Row, joined
+from ratchet.verify.environments import for_prompts
+from ratchet.verify.panel import Panel
 
 GOAL = 0.95
 
@@ -35,6 +41,8 @@ def sides(answer: str, method: str) -> Row:
     def said(text: str) -> list[dict[str, str]]:
         return [{"role": "assistant", "content": text}]
 
+    if method == "grpo":
+        return {}
     wrong = "no" if answer != "no" else "yes"
     return {"completion": said(answer)} if method == "sft" else {"chosen": said(answer), "rejected": said(wrong)}
 
@@ -49,6 +57,8 @@ def drawn(rows: int, method: str) -> tuple[list[Row], dict[str, bytes]]:
             "images": [ref.sha256 for ref in prompt.images],
             "prompt": [{"role": "user", "content": item.question}],
         }
+        if method == "grpo":
+            asked["asked"] = prompt.model_dump_json()
         made.append({**asked, **sides(item.answer, method)})
     return made, pictures
 
@@ -56,6 +66,9 @@ def drawn(rows: int, method: str) -> tuple[list[Row], dict[str, bytes]]:
 def bare_rows(rows: int, method: str) -> Dataset:
     """Rows as the bare scripts take them."""
     made, pictures = drawn(rows, method)
+    for row in made:
+        if "asked" in row:
+            row["answer"] = json.loads(row.pop("asked"))["reference"]
     return Dataset.from_list(
         [{**row, "images": [Image.open(io.BytesIO(pictures[sha])) for sha in row["images"]]} for row in made]
     )
@@ -70,10 +83,10 @@ def dpo_rows(rows: int) -> Dataset:
 
 
 def measure(quick: bool) -> list[Result]:
-    """Both methods: the loop alone, and from model folder to model folder."""
+    """Each method: the loop alone, and from model folder to model folder."""
     results = []
-    for method in ("sft", "dpo"):
-        rows, turns = (128, 2) if quick else (2048 if method == "sft" else 512, 3)
+    for method, most in (("sft", 2048), ("dpo", 512), ("grpo", 128)):
+        rows, turns = (min(most, 64 if method == "grpo" else 128), 2) if quick else (most, 3)
         rates = compare(SEED_FOLDER, method=method, rows=rows, turns=turns)
         for part, what in (("loop", "in the training loop"), ("whole", "from model folder to model folder")):
             said = f"steps {what} over a bare TRL script, {rows} rows"
@@ -88,16 +101,18 @@ def compare(
     """Steps a second of both, in the loop and in all, turn by turn."""
     import torch
 
-    from bench import bare_dpo, bare_sft
+    from bench import bare_dpo, bare_grpo, bare_sft
 
     clock = time.perf_counter if torch.cuda.is_available() else time.process_time
+    batch = 8 * bare_grpo.K if method == "grpo" else batch
     config = TrainConfig(
-        method=method,
+        method=method,  # type: ignore[arg-type]
         epochs=epochs,
         batch_size=batch,
-        learning_rate=1e-3 if method == "sft" else 5e-4,  # type: ignore[arg-type]
+        learning_rate={"sft": 1e-3, "dpo": 5e-4, "grpo": 1e-4}[method],
+        rl=ReinforcementConfig(k=bare_grpo.K, max_new_tokens=bare_grpo.NEW_TOKENS) if method == "grpo" else None,
     )
-    prepare = {"sft": bare_sft.prepare, "dpo": bare_dpo.prepare}[method]
+    prepare = {"sft": bare_sft.prepare, "dpo": bare_dpo.prepare, "grpo": bare_grpo.prepare}[method]
     given = bare_rows(rows, method)
     found: dict[str, list[float]] = {f"{who}_{what}": [] for who in ("bare", "ours") for what in ("loop", "whole")}
     with tempfile.TemporaryDirectory() as place:
@@ -114,11 +129,20 @@ def compare(
                     else:
                         from ratchet.train import METHODS, Job
 
-                        steps = METHODS[method](Job(config, Path(folder), data, Path(out) / "model", 1)).steps
+                        job = Job(config, Path(folder), data, Path(out) / "model", 1, rewards=rewards(method))
+                        steps = METHODS[method](job).steps
                     if turn:  # the first warms up
                         found[f"{who}_whole"].append(steps / (clock() - start))
                         found[f"{who}_loop"].append(steps / loop.spent)
     return found
+
+
+def rewards(method: str) -> Rewards | None:
+    """The verifiers that the prompts name, as the train stage gives them to GRPO."""
+    if method != "grpo":
+        return None
+    drawn = Sampling(strategy="grpo", seed=1, temperature=1.0, max_new_tokens=1)
+    return Rewards(Panel(None, for_prompts(None)), VerifyConfig(), drawn)
 
 
 class _Loop:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -40,6 +40,10 @@ class Lineage(Record):
     params: dict[str, str] = {}
     metrics: dict[str, float] = {}
     datasets: tuple[tuple[str, str, str], ...] = ()
+
+
+Curve = Sequence[tuple[int, float]]
+"""Points (step, value), steps rising."""
 
 
 class Registry(Protocol):
@@ -80,6 +84,10 @@ class Registry(Protocol):
     def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> None: ...
 
     def log_metrics(self, name: str, version: str, metrics: Mapping[str, float]) -> None: ...
+
+    def log_curves(self, name: str, version: str, curves: Mapping[str, Curve]) -> None:
+        """Log how a version's training went, step by step; logged again, nothing changes."""
+        ...
 
 
 def find_registered(versions: Iterable[ModelVersion], digest: str, tags: Mapping[str, str]) -> ModelVersion | None:

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from ratchet.errors import RegistryError, RegistryUnavailable
-from ratchet.registry.base import CHAMPION, DIGEST, ROUND, Lineage, ModelVersion, find_registered
+from ratchet.registry.base import CHAMPION, DIGEST, ROUND, Curve, Lineage, ModelVersion, find_registered
 from ratchet.rounds import check_loop_name
 
 # MLflow's own patience is minutes. With these a server that is down is reported within half a minute. It also prints and
@@ -28,6 +28,8 @@ MANNERS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 BATCH = 100
+POINTS = 1000
+# As many as MLflow takes in one request.
 # How often a tag that another process has just written is looked at again.
 TAG_TURNS = 5
 VALUE_CHARS = 500
@@ -120,6 +122,23 @@ class MlflowRegistry:
             found = self._client.get_model_version(name, version)
             if found.run_id:
                 self._log(found.run_id, Lineage(metrics=dict(metrics), tags={ROUND: found.tags.get(ROUND, "0")}))
+
+    def log_curves(self, name: str, version: str, curves: Mapping[str, Curve]) -> None:
+        from mlflow.entities import Metric
+
+        with self._asking(f"log curves of {name} version {version}"):
+            found = self._client.get_model_version(name, version)
+            if not found.run_id:
+                return
+            # The version's own time, not now: MLflow keeps one of two points that are equal in all.
+            moment = int(found.creation_timestamp)
+            points = [
+                Metric(_NO_METRIC_NAME.sub("_", key), value, moment, step)
+                for key, curve in sorted(curves.items())
+                for step, value in curve
+            ]
+            for start in range(0, len(points), POINTS):
+                self._client.log_batch(found.run_id, metrics=points[start : start + POINTS])
 
     @cached_property
     def _client(self) -> Any:

@@ -18,6 +18,7 @@ from ratchet.evaluate.outcomes import OUTCOMES, Outcome
 from ratchet.provenance import code_revision, image_digest
 from ratchet.recipe import PromoteConfig
 from ratchet.registry.base import DECISION, REASON, ROUND, Lineage, ModelVersion, Registry, open_registry
+from ratchet.registry.curves import train_curves
 from ratchet.registry.evidence import side_by_side
 from ratchet.registry.gate import DECISIONS, GateDecision, decide
 from ratchet.registry.looks import Looks, look_key
@@ -58,6 +59,8 @@ def _judge(context: StageContext, model: ModelRef) -> tuple[dict[str, Any], Gate
     with context.clock("registry"):
         context.check_lease()
         version = registry.register(context.round.loop, model.uri, model.digest, _lineage(context))
+        if DECISION not in version.tags:
+            registry.log_curves(version.name, version.version, train_curves(context.store, context.parents["train"]))
     raised = alarms.watch(context)
     stopped = alarms.stopping(raised)
     with context.clock("decide"):

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from ratchet import canonical
 from ratchet.errors import Conflict, NotFound, RegistryError
-from ratchet.registry.base import DIGEST, Lineage, ModelVersion, find_registered
+from ratchet.registry.base import DIGEST, Curve, Lineage, ModelVersion, find_registered
 from ratchet.rounds import check_loop_name
 from ratchet.store import Store
 
@@ -89,6 +89,16 @@ class StoreRegistry:
         if metrics:
             self._merge(_metrics_key(name, version), lambda content: {**content, **metrics})
 
+    def log_curves(self, name: str, version: str, curves: Mapping[str, Curve]) -> None:
+        if curves:
+            points = {key: [list(point) for point in curve] for key, curve in curves.items()}
+            self._merge(_curves_key(name, version), lambda content: {**content, **points})
+
+    def curves(self, name: str, version: str) -> dict[str, list[tuple[int, float]]]:
+        """The curves that were logged for a version."""
+        found = self._read(_curves_key(name, version))[0] or {}
+        return {key: [(int(step), float(value)) for step, value in curve] for key, curve in found.items()}
+
     def metrics(self, name: str, version: str) -> dict[str, float]:
         """What was logged for a version."""
         return self._read(_metrics_key(name, version))[0] or {}
@@ -138,6 +148,10 @@ def _version_key(name: str, version: str) -> str:
 
 def _metrics_key(name: str, version: str) -> str:
     return f"{_folder(name)}/metrics/{_number(version)}.json"
+
+
+def _curves_key(name: str, version: str) -> str:
+    return f"{_folder(name)}/curves/{_number(version)}.json"
 
 
 def _number(version: str) -> str:

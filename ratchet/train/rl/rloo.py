@@ -22,6 +22,8 @@ from ratchet.train.rl.rollouts import ReadOnce
 class Rloo(Active, ReadOnce, RLOOTrainer):  # type: ignore[misc]
     """TRL's trainer that reads each prompt once, and trains on what differs."""
 
+    with_logprobs = False
+
 
 def arguments(config: TrainConfig, folder: Path, seed: int) -> RLOOConfig:
     """TRL's configuration. Raises RecipeError, also for options that RLOO has no place for."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from trl.trainer.utils import pad
 
-from ratchet.generate.engines.prefill import completions
+from ratchet.generate.engines.prefill import SHARING, completions
 
 if TYPE_CHECKING:
     import torch
@@ -19,18 +19,29 @@ Ids = list[list[int]]
 
 
 class ReadOnce:
-    """Mixed into TRL's online trainers. Groups lie together in a batch, so every k-th prompt is a new one."""
+    """Mixed into TRL's online trainers. Groups lie together in a batch, so every k-th prompt is a new one.
+
+    `with_logprobs`: whether the trainer takes (completions, their log-probabilities or None), or completions alone.
+    """
 
     num_generations: int
     num_generations_eval: int
+    with_logprobs: bool = True
 
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[Ids, Any, dict[str, Any]]:
         k = self._k()
-        if self.use_vllm or len(prompts) % k:  # type: ignore[attr-defined]
+        if not self._reads_once():
             return super()._tokenize_prompts(prompts)  # type: ignore[misc,no-any-return]
         ids, images, fields = super()._tokenize_prompts(prompts[::k])  # type: ignore[misc]
         repeated = None if images is None else [one for one in images for _ in range(k)]
         return [one for one in ids for _ in range(k)], repeated, fields
+
+    def _reads_once(self) -> bool:
+        """Where the cache may be shared, and the model is whole in this process; elsewhere TRL's own way is taken."""
+        trainer: Any = self
+        served = trainer.use_vllm or trainer.use_transformers_continuous_batching
+        in_parts = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+        return not served and not in_parts and trainer.model.config.model_type in SHARING
 
     def _k(self) -> int:
         return self.num_generations if self.model.training else self.num_generations_eval  # type: ignore[attr-defined]
@@ -81,7 +92,8 @@ class ReadOnce:
 
     def _generate_single_turn(
         self, prompt_ids: Ids, images: Any, fields: dict[str, Any], *rest: Any, **named: Any
-    ) -> tuple[Ids, Any]:
-        if self.use_vllm or len(prompt_ids) % self._k():  # type: ignore[attr-defined]
+    ) -> Any:
+        if not self._reads_once():
             return super()._generate_single_turn(prompt_ids, images, fields, *rest, **named)  # type: ignore[misc,no-any-return]
-        return self._sampled(prompt_ids, fields), None
+        made = self._sampled(prompt_ids, fields)
+        return (made, None) if self.with_logprobs else made

@@ -171,3 +171,34 @@ def test_a_broken_entry_of_the_store_is_named(tmp_path, name):
         registry.versions(name)
     with pytest.raises(RegistryError, match="version 'x' is no number"):
         registry.version(name, "x")
+
+
+def test_curves_are_logged_once_however_often(registry, name):
+    registry.register(name, "s3://b/x", DIGESTS[1], LINEAGE)
+    for _ in range(2):
+        registry.log_curves(name, "1", {"train/loss": [(1, 2.5), (2, 1.5)], "train/verifier/a b!": [(2, 0.5)]})
+    registry.log_curves(name, "1", {})
+
+
+def test_the_store_keeps_curves(tmp_path, name):
+    registry = open_registry(Settings(root=str(tmp_path), registry="store"), open_store(str(tmp_path)))
+    registry.register(name, "s3://b/x", DIGESTS[1], LINEAGE)
+    registry.log_curves(name, "1", {"train/loss": [(1, 2.5), (2, 1.5)]})
+    registry.log_curves(name, "1", {"train/loss": [(1, 2.5), (2, 1.5)], "train/kl": [(2, 0.1)]})
+    assert registry.curves(name, "1") == {"train/loss": [(1, 2.5), (2, 1.5)], "train/kl": [(2, 0.1)]}
+    assert registry.metrics(name, "1") == LINEAGE.metrics
+
+
+@pytest.mark.slow
+def test_mlflow_shows_curves_step_by_step(mlflow_uri, name):
+    from mlflow import MlflowClient
+
+    registry, client = MlflowRegistry(mlflow_uri), MlflowClient(mlflow_uri)
+    registry.register(name, "s3://b/x", DIGESTS[1], LINEAGE)
+    points = [(step, 1 / step) for step in range(1, 1502)]
+    for _ in range(2):
+        registry.log_curves(name, "1", {"train/loss": points, "train/verifier/a b!": [(2, 0.5)]})
+    run = client.get_model_version(name, "1").run_id
+    shown = client.get_metric_history(run, "train/loss")
+    assert sorted((one.step, one.value) for one in shown) == points
+    assert [one.value for one in client.get_metric_history(run, "train/verifier/a b_")] == [0.5]

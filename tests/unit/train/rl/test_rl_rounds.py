@@ -64,7 +64,7 @@ def test_the_same_seed_gives_the_same_model(job_of: JobOf) -> None:
 def test_every_loss_takes_a_step(loss: str, job_of: JobOf) -> None:
     rl = {"clip_high": 5.0} if loss == "cispo" else {}
     report = trained(job_of(config(loss=loss, max_steps=1, rl=rl), rewards(Scores("a", long_words))))
-    assert report.log[0].grad_norm and report.log[0].grad_norm > 0
+    assert (report.log[0].grad_norm or 0) > 0
 
 
 def test_lora_learns_with_the_bare_model_as_reference(job_of: JobOf) -> None:
@@ -104,7 +104,7 @@ def test_a_verifier_that_crashes_stops_training(job_of: JobOf) -> None:
 
 def test_a_loss_that_is_no_number_stops(job_of: JobOf) -> None:
     broken = config(max_steps=4, learning_rate=1e30, trl={"max_grad_norm": 0.0})
-    with pytest.raises(TrainError, match="loss is (nan|inf)|probability tensor|failed in TRL"):
+    with pytest.raises(TrainError, match=r"loss is (nan|inf)|failed in TRL"):
         trained(job_of(broken, rewards(Scores("a", long_words))))
 
 
