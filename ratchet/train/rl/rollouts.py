@@ -94,6 +94,6 @@ class ReadOnce:
         self, prompt_ids: Ids, images: Any, fields: dict[str, Any], *rest: Any, **named: Any
     ) -> Any:
         if not self._reads_once():
-            return super()._generate_single_turn(prompt_ids, images, fields, *rest, **named)  # type: ignore[misc,no-any-return]
+            return super()._generate_single_turn(prompt_ids, images, fields, *rest, **named)  # type: ignore[misc]
         made = self._sampled(prompt_ids, fields)
         return (made, None) if self.with_logprobs else made

@@ -89,7 +89,8 @@ def test_growth_depends_on_the_rounds_number(store: Store, plain: Round) -> None
 def test_rewards_are_an_input_of_reinforcement_alone(store: Store, plain: Round) -> None:
     rl = with_train(plain, method="grpo")
     other = rl.model_copy(update={"recipe": rl.recipe.model_copy(update={"verify": _verify("none")})})
-    assert digests(store, rl).keys() == {"verify"}
+    assert digests(store, rl).keys() == {"verify", "max_new_tokens"}
+    assert digests(store, with_train(plain, method="grpo", rl={"max_new_tokens": 9})).keys() == {"verify"}
     assert digests(store, rl) != digests(store, other)
 
 

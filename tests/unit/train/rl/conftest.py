@@ -46,8 +46,8 @@ def rewards(*verifiers: Scores, **config: Any) -> Rewards:
     return Rewards(Panel(names, {one.name: one for one in verifiers}), VerifyConfig(**config), SAMPLING)  # type: ignore[arg-type]
 
 
-def long_words(_prompt: Prompt, text: str) -> float:
-    """A reward that any model can raise: the share of answers' first letters before n."""
+def early_letters(_prompt: Prompt, text: str) -> float:
+    """A reward that any model can raise: for answers whose first letter is before n."""
     return float(text[:1] < "n")
 
 
