@@ -1,6 +1,6 @@
 """Reinforcement learning without ratchet: TRL's GRPOTrainer as one writes it by hand, as well tuned as ours.
 
-python -m bench.bare_grpo MODEL_FOLDER [--rows 64] [--epochs 1]
+python -m bench.bare_grpo MODEL_FOLDER
 """
 
 from __future__ import annotations
@@ -45,8 +45,7 @@ def prepare(folder: str | Path, rows: Dataset, out: str, epochs: float, batch: i
         **({} if torch.cuda.is_available() else CPU),
     )
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
-    processor = AutoProcessor.from_pretrained(folder)
-    return GRPOTrainer(model=model, args=settings, reward_funcs=right, train_dataset=rows, processing_class=processor)
+    return GRPOTrainer(model, right, settings, rows, processing_class=AutoProcessor.from_pretrained(folder))
 
 
 if __name__ == "__main__":
@@ -54,12 +53,9 @@ if __name__ == "__main__":
 
     arguments = argparse.ArgumentParser()
     arguments.add_argument("folder")
-    arguments.add_argument("--rows", type=int, default=64)
-    arguments.add_argument("--epochs", type=float, default=1)
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        trainer = prepare(given.folder, bare_rows(given.rows, "grpo"), place, given.epochs, 64, 1e-4)
+        trainer = prepare(given.folder, bare_rows(64, "grpo"), place, 1, 64, 1e-4)
         start = time.perf_counter()
         trainer.train()
         print(f"{trainer.state.global_step / (time.perf_counter() - start):.2f} steps/s")
-        trainer.save_model(f"{place}/model")
