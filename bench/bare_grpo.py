@@ -17,8 +17,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from trl import GRPOConfig, GRPOTrainer
 
 CPU = {"use_cpu": True, "bf16": False, "gradient_checkpointing": False, "dataloader_pin_memory": False}
-K = 8
-NEW_TOKENS = 14
+K, NEW_TOKENS = 8, 14
 
 
 def right(completions: list[Any], answer: list[str], **_: Any) -> list[float]:
@@ -53,9 +52,8 @@ if __name__ == "__main__":
 
     arguments = argparse.ArgumentParser()
     arguments.add_argument("folder")
-    given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        trainer = prepare(given.folder, bare_rows(64, "grpo"), place, 1, 64, 1e-4)
+        trainer = prepare(arguments.parse_args().folder, bare_rows(64, "grpo"), place, 1, 64, 1e-4)
         start = time.perf_counter()
         trainer.train()
         print(f"{trainer.state.global_step / (time.perf_counter() - start):.2f} steps/s")
