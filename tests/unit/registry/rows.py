@@ -6,29 +6,22 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-from ratchet.artifacts import ArtifactWriter, Header, Manifest, ModelRef, RowSchema
+from ratchet.artifacts import ArtifactWriter, Header, Manifest, ModelRef
 from ratchet.evaluate.outcomes import OUTCOMES, Outcome
 from ratchet.promptset import PromptSetWriter, find
 from ratchet.recipe import Recipe
-from ratchet.records import ImageRef, Message, Prompt, Record
+from ratchet.records import ImageRef, Message, Prompt
 from ratchet.registry.base import Registry
 from ratchet.registry.promotion import promote
 from ratchet.rounds import Round
 from ratchet.settings import Settings
 from ratchet.stage import StageContext, context_of
 from ratchet.store import Store
+from ratchet.train.report import TRAIN_LOG, LogRow
 
 PROMPTS = "a" * 64
 FAMILY = "tests"
-
-
-class Nothing(Record):
-    """Row of an artifact that has none."""
-
-    name: str = ""
-
-
-NOTHING = RowSchema("nothing", 1, Nothing)
+LOG = [LogRow(step=step, epoch=step / 2, loss=1 / step, learning_rate=0.5, tokens=step) for step in (1, 2)]
 
 
 def outcome(number: int, role: str, correct: bool | None, **fields: Any) -> Outcome:
@@ -99,7 +92,7 @@ def stage(
     )
     made = model(candidate, loop).model_copy(update={"name": candidate})
     parents = {
-        "train": write(store, f"{opened.prefix}/train-{candidate}", "train", NOTHING, [], {"model": made.model_dump()}),
+        "train": write(store, f"{opened.prefix}/train-{candidate}", "train", TRAIN_LOG, LOG, {"model": made.model_dump()}),
         "evaluate": write(
             store, f"{opened.prefix}/evaluate-{candidate}", "evaluate", OUTCOMES, rows, {"accuracy": {"count": 0.5}}
         ),

@@ -64,6 +64,7 @@ def test_a_better_candidate_is_registered_judged_and_promoted(store, registry, s
     assert champion.tags["ratchet.gate_report"] == manifest.uri
     assert registry.metrics(LOOP, "2")["evaluate/accuracy/count"] == 0.5
     assert registry.metrics(LOOP, "2")["gate/p_value"] == results["decision"]["p_value"]
+    assert registry.curves(LOOP, "2")["train/loss"] == [(1, 1.0), (2, 0.5)]
     assert looks(store) == 1
 
 
