@@ -109,7 +109,10 @@ class Profile(Record):
         job = self.launcher.trainjob
         if job is None:
             return self.launcher
-        filled = job.filled(self.image("train"), self.environment, self.secrets)
+        # The step itself only waits, which the smallest image can.
+        name = self.set_of("train")
+        image = self.images.get("training" if name == WITHOUT_MODELS else name, "")
+        filled = job.filled(image, self.environment, self.secrets)
         return self.launcher.model_copy(update={"trainjob": filled})
 
     @classmethod

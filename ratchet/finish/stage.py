@@ -7,6 +7,8 @@ else is FAILED, with that stage and what it said.
 
 from __future__ import annotations
 
+import sys
+
 from ratchet import canonical, rounds
 from ratchet.errors import LeaseLost, RatchetError
 from ratchet.rounds import RoundEnd, Ticket
@@ -33,6 +35,7 @@ def finish(job: str, loop: str, settings: Settings) -> RoundEnd:
         said = rounds.read_end(store, loop, ticket.number)
         return said or RoundEnd(state="FAILED", reason=f"LeaseLost: {error}", job=job)
     end = rounds.write_end(store, loop, ticket.number, end_of(store, ticket))
+    _end_job(store, ticket)
     lease.release()
     _write_report(store, ticket)
     return end
@@ -58,6 +61,18 @@ def end_of(store: Store, ticket: Ticket) -> RoundEnd:
         champion=results.get("champion"),
         candidate=results.get("candidate"),
     )
+
+
+def _end_job(store: Store, ticket: Ticket) -> None:
+    """Delete the TrainJob that a killed or cancelled train has left: no other try of the step will come."""
+    prefix = rounds.round_prefix(ticket.loop, ticket.number)
+    if store.stat(f"{prefix}/trainjob.json") is None:
+        return
+    from ratchet.train.launchers.trainjob import leftover
+
+    told = leftover.clean(store, prefix, ticket.job)
+    if told is not None:
+        sys.stderr.write(f"finish: {told}\n")
 
 
 def _write_report(store: Store, ticket: Ticket) -> None:

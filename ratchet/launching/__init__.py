@@ -40,6 +40,11 @@ class LauncherConfig(Record):
             raise ValueError(
                 f"launcher torchrun starts processes of one machine, but nodes is {self.nodes}; use trainjob"
             )
+        if self.kind == "trainjob" and self.restarts:
+            raise ValueError(
+                f"launcher.restarts is {self.restarts}, but a TrainJob's processes are not started again one by one; set it to 0: the "
+                "pipeline retries the stage, which goes on from the last checkpoint"
+            )
         if (self.kind == "trainjob") != (self.trainjob is not None):
             raise ValueError(
                 f"launcher.kind is {self.kind} and launcher.trainjob is {'set' if self.trainjob else 'not set'}; "

@@ -76,7 +76,12 @@ class TrainJobConfig(Record):
         "torch-distributed", description="the runtime it is made from; manifests/components/trainjob has ratchet-torch"
     )
     runtime_kind: Literal["ClusterTrainingRuntime", "TrainingRuntime"] = "ClusterTrainingRuntime"
-    image: str | None = Field(None, min_length=1, max_length=500, description="null: the profile's for train")
+    image: str | None = Field(
+        None,
+        min_length=1,
+        max_length=500,
+        description="null: the profile's for train, or its training image where train has core",
+    )
     cpu: Quantity = "4"
     memory: Quantity = "16Gi"
     gpus: int = Field(0, ge=0, le=64)
@@ -134,5 +139,5 @@ class TrainJobConfig(Record):
             raise ValueError(
                 f"the TrainJob's variables {', '.join(twice)} are given twice, in environment and secrets; give each once"
             )
-        given = {"image": self.image or image, "environment": variables, "secrets": joined}
+        given = {"image": self.image or image or None, "environment": variables, "secrets": joined}
         return self.model_copy(update=given)

@@ -13,15 +13,18 @@ import pytest
 
 from ratchet.begin import BeginOptions, begin
 from ratchet.errors import LeaseLost, ModelError, TrainError
+from ratchet.finish import finish
 from ratchet.launching.trainjob import TrainJobConfig
 from ratchet.registry import lease as leases
+from ratchet.rounds import Ticket, write_run
 from ratchet.services.fake_kubernetes.state import now
 from ratchet.settings import Settings
-from ratchet.train.launchers.trainjob import following, preflight
+from ratchet.train.launchers.trainjob import following, leftover, preflight
 from ratchet.train.launchers.trainjob import jobs as job_module
 from ratchet.train.launchers.trainjob import launcher as launching
 from ratchet.train.launchers.trainjob.launcher import launch
 from ratchet.train.launchers.trainjob.manifest import ATTEMPT, HOLDER
+from ratchet.train.orders import order_of
 from tests.e2e.rounds import fork, kill_group, wait
 from tests.fake_cluster import NAMESPACE, POD, WORKFLOW, WORKLOAD, cluster, needs_crds
 from tests.unit.train.trainjobs import MODEL, Trial, later, launcher, trial, until
@@ -55,6 +58,7 @@ def test_a_training_ends_with_its_model_and_without_its_job(run: Trial, capfd: p
     assert run.trainer.started == 2
     assert "node 0: train 1/3 steps loss 0" in capfd.readouterr().err
     assert (1, 3, "steps", "loss 0") in run.told
+    assert run.context.store.stat(record(run)) is None
 
 
 def test_the_job_is_the_runs_and_says_whose_stage_it_is(run: Trial) -> None:
@@ -106,6 +110,7 @@ def test_a_component_that_is_cancelled_deletes_its_job(run: Trial) -> None:
     pid = child(run)
     os.kill(pid, signal.SIGTERM)
     assert wait(pid) == 1
+    assert run.context.store.stat(record(run)) is None
     until(lambda: run.job() is None and not run.pods())
     assert all(node.ended.is_set() for node in run.trainer.nodes.values())
 
@@ -265,6 +270,7 @@ def test_the_workers_own_words_come_first(run: Trial) -> None:
     ends_when(run, run.running, code=7, rank=1, says="the seed is no model", error="ModelError")
     with pytest.raises(ModelError, match="the seed is no model") as raised:
         launch(run.context)
+    assert run.context.store.stat(record(run)) is None
     assert "raised in rank 1" in "".join(raised.value.__notes__)
     until(lambda: run.job() is None)
 
@@ -507,3 +513,44 @@ def test_begin_asks_the_cluster_of_a_profile_that_trains_there(run: Trial) -> No
     settings = Settings(root=str(run.folder / "store"), registry="store")
     with pytest.raises(TrainError, match="which a TrainJob's pods on other machines do not have"):
         begin("job-1", BeginOptions(loop="mine", recipe="rft", profile=profile), settings)
+
+
+def record(run: Trial) -> str:
+    return f"{run.context.round.prefix}/{leftover.RECORD}"
+
+
+def run_of(run: Trial) -> Ticket:
+    ticket = order_of(run.context).ticket
+    write_run(run.context.store, ticket)
+    return ticket
+
+
+def test_the_exit_task_deletes_the_job_that_a_killed_step_has_left(
+    run: Trial, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ticket, settings = run_of(run), Settings(root=run.context.store.root, registry="store")
+    kill_group(child(run))
+    assert finish(ticket.job, "mine", settings).state == "FAILED"
+    until(lambda: run.job() is None and not run.pods())
+    assert f"TrainJob {run.name} was left and is deleted" in capfd.readouterr().err
+    assert run.context.store.stat(record(run)) is None
+
+
+def test_the_exit_task_leaves_the_job_that_another_run_has_adopted(run: Trial) -> None:
+    kill_group(child(run))
+    state, kind = run.cluster.state, run.cluster.kind("trainjobs")
+    state.update(kind, NAMESPACE, run.name, lambda job: job["metadata"]["annotations"].update({HOLDER: "job-2/2"}))
+    leftover.clean(run.context.store, run.context.round.prefix, "job-1")
+    assert run.running()
+    assert leftover.clean(run.context.store, run.context.round.prefix, "job-2") is None
+    assert run.running()
+
+
+def test_the_exit_task_ends_a_round_whose_job_it_cannot_delete(run: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticket, settings = run_of(run), Settings(root=run.context.store.root, registry="store")
+    kill_group(child(run))
+    monkeypatch.setattr(leftover, "AWAY_SECONDS", 0.1)
+    run.cluster.stop()
+    assert finish(ticket.job, "mine", settings).state == "FAILED"
+    run.cluster.start()
+    assert run.context.store.stat(record(run)) is not None

@@ -227,6 +227,10 @@ def test_a_profile_hands_its_image_variables_and_secrets_to_the_job() -> None:
     assert (job.image, job.environment) == ("t", {"A": "1", "B": "2"})
     assert job.secrets == {"s3": {"k": "KEY", "t": "TOKEN"}, "hf": {"t": "HF"}}
     assert Profile().placed_launcher == Profile().launcher
+    waiting = Profile.model_validate(profile(image_of={"train": "core"}))
+    assert waiting.image("train") == "c"
+    assert waiting.placed_launcher.trainjob is not None
+    assert waiting.placed_launcher.trainjob.image == "t"
 
 
 @pytest.mark.parametrize(
@@ -234,6 +238,7 @@ def test_a_profile_hands_its_image_variables_and_secrets_to_the_job() -> None:
     [
         ({"resources": {"train": {"gpus": 1}}}, "resources.train.gpus to 0"),
         ({"environment": {"KEY": "1"}, "secrets": {"s3": {"k": "KEY"}}}, "KEY are given twice"),
+        ({"launcher": {"kind": "trainjob", "restarts": 1, "trainjob": {}}}, "the pipeline retries the stage"),
         ({"launcher": {"kind": "trainjob", "processes": 2, "trainjob": {"gpus": 4}}}, "set launcher.processes: 4"),
     ],
 )

@@ -18,6 +18,7 @@ from ratchet.errors import LeaseLost, RatchetError, TrainError
 from ratchet.launching.trainjob import TrainJobConfig
 from ratchet.stage import StageContext, lease_seconds
 from ratchet.train.launchers import Outcome
+from ratchet.train.launchers.trainjob import leftover
 from ratchet.train.launchers.trainjob.api import Away, Object, connect
 from ratchet.train.launchers.trainjob.following import Following
 from ratchet.train.launchers.trainjob.jobs import Jobs, attempt_of
@@ -59,10 +60,11 @@ def _run(context: StageContext) -> None:
         asked: Object | None = None
         try:
             asked = train_job(wanted(context, config), config, jobs.owner())
+            leftover.remember(context.store, context.round.prefix, asked)
             _watch(context, config, jobs, jobs.ensure(asked))
         except (SystemExit, KeyboardInterrupt):
             if asked is not None:
-                _cancel(jobs, asked)
+                _cancel(context, jobs, asked)
             raise
         except Away as error:
             raise TrainError(
@@ -81,14 +83,14 @@ def _watch(context: StageContext, config: TrainJobConfig, jobs: Jobs, job: Objec
         watching.run()
         following.end()
     except Ended as ended:
-        _delete(jobs, job)
+        _delete(context, jobs, job)
         raise ended.error from None
     except LeaseLost:
-        _delete(jobs, job)
+        _delete(context, jobs, job)
         raise
     finally:
         following.stop()
-    _delete(jobs, job)
+    _delete(context, jobs, job)
 
 
 def wanted(context: StageContext, config: TrainJobConfig) -> Wanted:
@@ -127,7 +129,7 @@ def cancelled_by_signal() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _cancel(jobs: Jobs, job: Object) -> None:
+def _cancel(context: StageContext, jobs: Jobs, job: Object) -> None:
     """Delete the job of a run that ends, but not when only this pod does: Kubernetes marks pods that it takes away."""
     # A second signal must not interrupt this.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -141,15 +143,17 @@ def _cancel(jobs: Jobs, job: Object) -> None:
             )
             return
         hurried.delete(job)
+        leftover.forget(context.store, context.round.prefix)
         _say(f"cancelled: TrainJob {name} is deleted")
     except (Away, RatchetError) as error:
         _say(f"cancelled, but TrainJob {name} could not be deleted ({error}); `kubectl delete trainjob {name}` ends it")
 
 
-def _delete(jobs: Jobs, job: Object) -> None:
-    """A job that could not be deleted goes with its owner: the training's result is worth more than tidiness."""
+def _delete(context: StageContext, jobs: Jobs, job: Object) -> None:
+    """A job that could not be deleted goes by the exit task or with its owner: the training's result is worth more."""
     try:
         jobs.delete(job)
+        leftover.forget(context.store, context.round.prefix)
     except (Away, TrainError) as error:
         _say(f"TrainJob {job['metadata']['name']} could not be deleted: {error}")
 
