@@ -44,9 +44,15 @@ class Api:
 
     def ask(self, method: str, path: str, *, body: Object | None = None, query: Mapping[str, str] = {}) -> Object:
         """One request with a JSON answer. Raises Away and Refused."""
+        from urllib3.exceptions import HTTPError
+
         content = "application/merge-patch+json" if method == "PATCH" else "application/json"
         answer = self._call(method, path, body, query, {"Content-Type": content}, (CONNECT_SECONDS, ANSWER_SECONDS))
-        found: Object = canonical.loads(answer.data)
+        try:
+            found: Object = canonical.loads(answer.data)
+        except (HTTPError, OSError, ValueError) as error:
+            # Cut off in the middle: what it did is done, and asking again shows it.
+            raise Away(f"{type(error).__name__}: {error}") from error
         return found
 
     def lines(self, path: str, query: Mapping[str, str]) -> Iterator[str]:

@@ -131,8 +131,9 @@ def cancelled_by_signal() -> Iterator[None]:
 
 def _cancel(context: StageContext, jobs: Jobs, job: Object) -> None:
     """Delete the job of a run that ends, but not when only this pod does: Kubernetes marks pods that it takes away."""
-    # A second signal must not interrupt this.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if threading.current_thread() is threading.main_thread():
+        # A second signal must not interrupt this.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     hurried = Jobs(jobs.api, jobs.say, 1.0, CANCEL_AWAY_SECONDS)
     name = job["metadata"]["name"]
     try:
