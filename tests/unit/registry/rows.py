@@ -92,7 +92,9 @@ def stage(
     )
     made = model(candidate, loop).model_copy(update={"name": candidate})
     parents = {
-        "train": write(store, f"{opened.prefix}/train-{candidate}", "train", TRAIN_LOG, LOG, {"model": made.model_dump()}),
+        "train": write(
+            store, f"{opened.prefix}/train-{candidate}", "train", TRAIN_LOG, LOG, {"model": made.model_dump()}
+        ),
         "evaluate": write(
             store, f"{opened.prefix}/evaluate-{candidate}", "evaluate", OUTCOMES, rows, {"accuracy": {"count": 0.5}}
         ),
