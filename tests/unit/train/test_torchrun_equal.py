@@ -20,7 +20,7 @@ from ratchet.train.weights import saved_dtype
 from tests.unit.train.launched import context
 
 LORA = {"lora": {"rank": 4, "alpha": 8}}
-DPO: dict[str, Any] = {"method": "dpo", "loss": ["sigmoid"], "learning_rate": 5e-4}
+DPO: dict[str, Any] = {"method": "dpo", "loss": ["sigmoid", "sft"], "learning_rate": 5e-4}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -105,7 +105,7 @@ def test_a_killed_worker_fails_the_stage_by_its_rank_and_the_stage_goes_on_from_
     until(lambda: kept(store, ready))
     (victim,) = [pid for pid, values in running(mark, "ratchet.train.worker").items() if values.get("RANK") == "1"]
     os.kill(victim, signal.SIGKILL)
-    assert wait(child) == 0
+    assert wait(child, 600) == 0
     said = (tmp_path / "said").read_text()
     assert "rank 1 of 2 was ended by SIGKILL" in said
     assert "nothing was registered; run the stage again" in said
@@ -124,6 +124,24 @@ def test_a_killed_worker_fails_the_stage_by_its_rank_and_the_stage_goes_on_from_
     alone = FolderStore(tmp_path / "alone")
     other = run_step(context(alone, groups[:16], seed_dir, LauncherConfig(), **LONG))
     assert again.results["report"]["loss_last"] == pytest.approx(other.results["report"]["loss_last"], abs=1e-3)
+
+
+def test_where_the_profile_allows_restarts_a_killed_worker_costs_the_steps_since_the_checkpoint_alone(
+    groups: Sequence[Group], seed_dir: Path, tmp_path: Path, mark: str
+) -> None:
+    store = FolderStore(tmp_path / "store")
+    ready = context(
+        store, groups[:16], seed_dir, TWO.model_copy(update={"restarts": 1}), **LONG, checkpoints={"every": 4}
+    )
+    child = fork(lambda: run_step(ready))
+    until(lambda: kept(store, ready))
+    (victim,) = [pid for pid, values in running(mark, "ratchet.train.worker").items() if values.get("RANK") == "1"]
+    os.kill(victim, signal.SIGKILL)
+    assert wait(child, 600) == 0
+    training = read_training(ready)
+    assert training is not None
+    assert len(training.report.resumed_from) == 1
+    assert [row.step for row in training.report.log] == list(range(1, LONG["max_steps"] + 1))
 
 
 @pytest.mark.parametrize(
