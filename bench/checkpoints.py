@@ -38,11 +38,11 @@ WIDE = {"hidden_size": 1024, "num_hidden_layers": 8}
 
 
 def measure(quick: bool) -> list[Result]:
-    steps, turns = (60, 1) if quick else (4 * EVERY, 5)
+    steps, turns = (60, 1) if quick else (3 * EVERY, 3)
     with services() as store, tempfile.TemporaryDirectory() as place:
         return [
             overhead(store, Path(place), SEED_FOLDER, steps, turns),
-            registered(store, Path(place), {} if quick else WIDE, 1 if quick else 5),
+            registered(store, Path(place), {} if quick else WIDE, 1 if quick else 3),
         ]
 
 
@@ -146,7 +146,7 @@ def _seed(folder: Path, text: dict[str, int]) -> Path:
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--model", default=SEED_FOLDER)
-    for name, default in (("steps", 4 * EVERY), ("turns", 3)):
+    for name, default in (("steps", 3 * EVERY), ("turns", 3)):
         arguments.add_argument(f"--{name}", type=int, default=default)
     given = arguments.parse_args()
     with services() as store, tempfile.TemporaryDirectory() as place:

@@ -30,6 +30,11 @@ class Looks(TrainerCallback):  # type: ignore[misc]
             raise TrainError(
                 "train.checkpoints.best is validation, but this training was given no validation; set it to last."
             )
+        if trainer.is_fsdp_enabled:
+            raise TrainError(
+                "train.checkpoints.best is validation, but no process has the whole model under fsdp and can ask it; set it to "
+                "last, or launcher.strategy to ddp."
+            )
         self.looks: list[Look] = []
         self.best: Tensors = {}
         self._validation, self._trainer, self._watch = job.validation, trainer, watch

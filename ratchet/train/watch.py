@@ -28,6 +28,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, config: TrainConfig, progress: Progress) -> None:
         self.log: list[LogRow] = []
+        self._kept: list[dict[str, Any]] = []
         self._config = config
         self._progress = progress
 
@@ -41,7 +42,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
                 f"(learning rate {logs['learning_rate']:.3g}); nothing was saved. Lower train.learning_rate "
                 f"({self._config.learning_rate:g}) or raise train.warmup_ratio ({self._config.warmup_ratio:g})."
             )
-        self.log.append(
+        self._add(
             LogRow(
                 step=state.global_step,
                 epoch=logs["epoch"],
@@ -59,13 +60,22 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         """Add a metric to the row of a step that was just logged."""
         row = self.log[-1]
         assert row.step == step, f"the last row is of step {row.step}, not {step}"
-        self.log[-1] = row.model_copy(update={"metrics": {**row.metrics, name: value}})
+        self.log.pop()
+        self._kept.pop()
+        self._add(row.model_copy(update={"metrics": {**row.metrics, name: value}}))
 
     def kept(self) -> dict[str, Any]:
-        return {"log": [row.model_dump() for row in self.log]}
+        return {"log": list(self._kept)}
 
     def regain(self, kept: dict[str, Any]) -> None:
-        self.log = [LogRow.model_validate(row) for row in kept["log"]]
+        self.log, self._kept = [], []
+        for row in kept["log"]:
+            self._add(LogRow.model_validate(row))
+
+    def _add(self, row: LogRow) -> None:
+        self.log.append(row)
+        # Once a row: a checkpoint of a long training would dump thousands again.
+        self._kept.append(row.model_dump())
 
 
 @contextmanager

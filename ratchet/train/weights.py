@@ -18,6 +18,7 @@ from ratchet.recipe import LoraConfig as LoraOptions
 from ratchet.recipe import TrainConfig
 from ratchet.recipe.train import RL
 from ratchet.train import options, towers
+from ratchet.train.checkpoints.snapshot import not_finite
 from ratchet.train.report import LogRow, TrainReport, ends, visits
 from ratchet.train.together import world
 
@@ -196,7 +197,7 @@ def _copy_all_but_weights(seed_dir: Path, out_dir: Path) -> None:
 
 
 def _check_finite(state: dict[str, Any]) -> None:
-    broken = [name for name, value in state.items() if not bool(torch.isfinite(value).all())]
+    broken = not_finite(state)
     if broken:
         raise TrainError(
             f"{len(broken)} of {len(state)} weights are not finite after training (first: {broken[0]}); nothing was saved. "

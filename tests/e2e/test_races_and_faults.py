@@ -304,7 +304,11 @@ GUIDES = "prompts: 18, weakness: {}, tune: {temperatures: [0.5, 1.0], prompts: 9
 GUIDED = MICRO.replace("generate: {", f"generate: {{{GUIDES}, ")
 
 
-@pytest.mark.parametrize("recipe", [LEARNING, GUIDED], ids=["plain", "guided"])
+# Training chooses among its states by looks at validation.
+CHOOSING = LEARNING.replace("train: {", "train: {checkpoints: {every: 2, best: validation, validate_every: 4}, ")
+
+
+@pytest.mark.parametrize("recipe", [LEARNING, GUIDED, CHOOSING], ids=["plain", "guided", "choosing"])
 def test_nothing_that_learns_ever_opens_what_is_held_out(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, recipe: str
 ) -> None:

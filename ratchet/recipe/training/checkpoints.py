@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ratchet.records import Record
 
@@ -12,7 +12,8 @@ from ratchet.records import Record
 class CheckpointsConfig(Record):
     """What is kept while a training runs, and which of it becomes the candidate.
 
-    `best` validation asks the policy prompts of the `validation` split, with the evaluation's settings, never the holdout.
+    `best` validation asks the policy prompts of the `validation` split, with the evaluation's settings, never the holdout; the
+    look after the seed with the highest accuracy is the candidate, of equal ones the earliest.
     """
 
     every: int | None = Field(
@@ -29,3 +30,14 @@ class CheckpointsConfig(Record):
     patience: int | None = Field(
         None, gt=0, description="looks without a better one after which training stops; null: never"
     )
+
+    @model_validator(mode="after")
+    def _read(self) -> CheckpointsConfig:
+        given = {"validate_every": self.validate_every, "patience": self.patience}
+        idle = [name for name, value in given.items() if value is not None]
+        if self.best == "last" and idle:
+            raise ValueError(
+                f"train.checkpoints.{' and '.join(idle)} are of looks at validation, but train.checkpoints.best is last; remove "
+                "them, or set best: validation"
+            )
+        return self

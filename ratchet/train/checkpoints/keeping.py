@@ -93,6 +93,16 @@ class Keeping(TrainerCallback):  # type: ignore[misc]
         if self._writer is not None:
             self._writer.send(taken)
 
+    def on_epoch_begin(self, _args: Any, state: Any, _control: Any, train_dataloader: Any = None, **_: Any) -> None:
+        """Say the epoch to the sampler that shuffles: accelerate does not where several processes go on from the middle of one."""
+        sampler: Any = getattr(train_dataloader, "batch_sampler", None)
+        while hasattr(sampler, "batch_sampler"):
+            sampler = sampler.batch_sampler
+        sampler = getattr(sampler, "sampler", None)
+        if hasattr(sampler, "set_epoch"):
+            # Shares of an epoch are sums of floats.
+            sampler.set_epoch(int((state.epoch or 0.0) + 1e-6))
+
     def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
         assert self._every is not None
         self._due = self._due or state.global_step % self._every == 0

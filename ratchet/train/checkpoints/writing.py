@@ -8,6 +8,7 @@ and training goes on: its result does not need it.
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import threading
@@ -84,7 +85,7 @@ class Writer:
                     raise _Abandoned
                 files[name] = Path(place) / f"{name}.safetensors"
                 save_file(tensors, files[name])
-            self._checkpoints.write(snapshot.step, files, snapshot.state, self._go_on)
+            self._checkpoints.write(snapshot.step, files, json.loads(snapshot.state), self._go_on)
         self._checkpoints.prune(self._keep)
 
     def _go_on(self) -> None:

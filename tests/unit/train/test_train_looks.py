@@ -98,6 +98,11 @@ def test_a_stopped_training_remembers_its_looks_and_its_best_weights(
     assert digests(tmp_path / "again") == digests(tmp_path / "whole")
 
 
+def test_what_looks_alone_read_is_refused_without_them() -> None:
+    with pytest.raises(ValueError, match=r"validate_every and patience are of looks at validation"):
+        CheckpointsConfig(validate_every=3, patience=2)
+
+
 def test_best_of_validation_needs_a_validation(rows_of: Rows, seed_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainError, match=r"best is validation, but this training was given no validation"):
         METHODS["sft"](Job(config(1), seed_dir, rows_of("sft", 8), tmp_path / "out", 3))

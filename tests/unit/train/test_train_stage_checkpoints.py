@@ -125,3 +125,24 @@ def test_what_looks_read_is_part_of_the_stages_identity(
     longer, last = EvaluateConfig(max_new_tokens=8), TrainConfig(max_steps=2)
     assert key(longer, config) != key(EVALUATE, config)
     assert key(longer, last) == key(EVALUATE, last)
+
+
+@pytest.mark.parametrize(
+    "words", ["CUDA out of memory. Tried to allocate 2 GiB", "DefaultCPUAllocator: can't allocate memory"]
+)
+def test_a_training_that_runs_out_of_memory_keeps_its_checkpoint_and_says_what_to_lower(
+    words: str, round_store: FolderStore, groups: Sequence[Group], seed_dir: Any
+) -> None:
+    def full(done: int, total: int, unit: str, note: str = "") -> None:
+        if done == 3:
+            raise torch.OutOfMemoryError(words) if "CUDA" in words else RuntimeError(words)
+
+    config = TrainConfig(max_steps=4, batch_size=8, checkpoints=EVERY)
+    ready = context(round_store, groups[:24], seed_dir, config)
+    ready.progress = full
+    with pytest.raises(
+        TrainError, match=r"out of memory with train\.batch_size 8; nothing was saved: .*lower train\.batch_size"
+    ):
+        run_step(ready)
+    assert of_stage(ready).steps()
+    assert {round_store.key(one.uri).split("/")[1] for one in round_store.list("models/")} == {"seed"}
