@@ -42,7 +42,8 @@ def test_a_round_of_grpo_from_its_own_verdicts_to_a_registered_model_with_its_cu
     made = {stage: small.run(stage) for stage in ("generate", "verify", "filter", "train", "evaluate", "promote")}
     groups = small.groups(made["filter"])
     for_rl = [group for group in groups if "rl" in group.uses]
-    assert 0 < len(for_rl) < len(groups)
+    # What the seed always answers right, or never, is not there.
+    assert 0 < len(for_rl) < 90
     for group in for_rl:
         assert len({verdict.passed for one in group.completions for verdict in one.verdicts}) == 2
     report = made["train"].results["report"]
