@@ -1,6 +1,12 @@
-"""Preference learning on pairs, with TRL's DPOTrainer: any of its losses or a weighted list, full weights or LoRA.
+"""Preference learning on pairs: any of TRL's DPO losses or a weighted list, SimPO, STIC's regulariser, and terms of the picture.
 
-The reference model is the seed: a frozen copy, or with LoRA the model without its adapter.
+    sigmoid                                DPO (Rafailov et al. 2023, arXiv 2305.18290)
+    sigmoid .8, bco_pair .2, sft 1         MPO (Wang et al. 2024, arXiv 2411.10442): preference, quality, generation
+    ipo                                    IPO (Azar et al. 2023, arXiv 2310.12036), length-normalised as TRL has it
+    simpo                                  SimPO (Meng et al. 2024, arXiv 2405.14734), no reference model in memory
+    sigmoid 1, stic 1/1024                 STIC (Deng et al. 2024, arXiv 2405.19716)
+
+The reference model is the seed: a frozen copy, with LoRA the model without its adapter, and none where no loss asks for one.
 """
 
 from __future__ import annotations
@@ -13,37 +19,68 @@ from trl import DPOConfig, DPOTrainer
 
 from ratchet.errors import RecipeError
 from ratchet.recipe import TrainConfig
+from ratchet.recipe.training.preference import OWN_LOSSES, TRL_LOSSES
 from ratchet.train import options, session
 from ratchet.train.job import Job
+from ratchet.train.preference.collating import PictureCollator
+from ratchet.train.preference.trainer import PreferenceTrainer, Uniform, needs_reference
 from ratchet.train.report import TrainReport
 
 TEXTS = ("prompt", "chosen", "rejected")
-# TRL finds out about a wrong name at the first step only.
-LOSSES = (
-    *("sigmoid", "sigmoid_norm", "sft", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard"),
-    *("aot", "aot_unpaired", "apo_zero", "apo_down", "discopop"),
-)
+LOSSES = (*TRL_LOSSES, *OWN_LOSSES)
+# TRL finds out once the model is loaded.
+_DIVERGING = frozenset({"sigmoid", "sigmoid_norm", "hinge", "ipo", "exo_pair", "robust", "discopop", "sft"})
 
 
 def arguments(config: TrainConfig, folder: Path, seed: int) -> DPOConfig:
-    """TRL's configuration. Raises RecipeError, also for a loss that TRL does not have."""
+    """TRL's configuration. Raises RecipeError, also for a loss that there is not, and for losses that do not go together."""
     wrong = [loss for loss in config.losses if loss not in LOSSES]
     if wrong or not config.losses:
         raise RecipeError(
             f"train.loss {list(config.losses)}: {wrong or 'nothing'} is no DPO loss; use one or more of {', '.join(LOSSES)}."
         )
+    theirs = [(name, weight) for name, weight in zip(config.losses, config.weights, strict=True) if name in TRL_LOSSES]
     extra = {
         "beta": ("train.beta", config.beta),
-        "loss_type": ("train.loss", list(config.losses)),
-        "loss_weights": ("train.loss_weights", list(config.loss_weights) if config.loss_weights else None),
+        "loss_type": ("train.loss", [name for name, _ in theirs]),
+        "loss_weights": ("train.loss_weights", [weight for _, weight in theirs]),
     }
-    return options.build(DPOConfig, config, folder, seed, extra)
+    made = options.build(DPOConfig, config, folder, seed, extra)
+    # Columns of other pictures are none that TRL knows.
+    made.remove_unused_columns = False
+    _check_together(config, made)
+    return made
 
 
 def train(job: Job) -> TrainReport:
-    """See `ratchet.train.job.Trainer`. The rows have the columns images, prompt, chosen and rejected."""
+    """See `ratchet.train.job.Trainer`. The rows have the columns that `ratchet.train.preference.rows` makes."""
     return session.run(job, arguments, TEXTS, _trainer)
 
 
-def _trainer(job: Job, model: Any, _processor: Any, common: dict[str, Any]) -> DPOTrainer:
-    return DPOTrainer(model=model, ref_model=None if job.config.lora else copy.deepcopy(model), **common)
+def _trainer(job: Job, model: Any, processor: Any, common: dict[str, Any]) -> DPOTrainer:
+    config = job.config
+    referred = needs_reference(config)
+    reference = _reference(model, config) if referred else Uniform(model.config)
+    plain = config.pictures is None and not set(config.losses) & set(OWN_LOSSES)
+    if referred and plain and "rejected_images" not in job.rows.column_names:
+        return DPOTrainer(model=model, ref_model=reference, **common)
+    collator = PictureCollator(processor, clean=config.pictures is not None and bool(config.pictures.noised))
+    return PreferenceTrainer(config=config, model=model, ref_model=reference, data_collator=collator, **common)
+
+
+def _reference(model: Any, config: TrainConfig) -> Any:
+    """A frozen copy; None with adapters, where the model without them is the reference."""
+    return None if config.lora else copy.deepcopy(model)
+
+
+def _check_together(config: TrainConfig, made: DPOConfig) -> None:
+    if "exo_pair" in config.losses and made.label_smoothing == 0:
+        raise RecipeError(
+            "train.loss exo_pair needs label smoothing above 0; set train.trl.label_smoothing, such as 1.0e-3."
+        )
+    alone = [loss for loss in config.losses if loss not in _DIVERGING]
+    if made.f_divergence_type != "reverse_kl" and alone:
+        raise RecipeError(
+            f"train.trl.f_divergence_type {made.f_divergence_type} is not defined for the losses {', '.join(alone)}; "
+            f"use it with {', '.join(sorted(_DIVERGING))}, or leave it out."
+        )

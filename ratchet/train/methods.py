@@ -32,6 +32,7 @@ _LATE: Mapping[str, _Late] = {
     "dpo": _Late("ratchet.train.dpo"),
     "grpo": _Late("ratchet.train.rl.grpo"),
     "rloo": _Late("ratchet.train.rl.rloo"),
+    "kto": _Late("ratchet.train.kto"),
 }
 METHODS: Mapping[str, Trainer] = _LATE
 

@@ -1,0 +1,57 @@
+"""Preference learning on unpaired verdicts, with TRL's KTOTrainer: KTO (Ethayarajh et al. 2024, arXiv 2402.01306).
+
+Right answers are desirable, wrong ones undesirable. Where one kind is rarer, its weight is raised until both weigh the same in
+all: (weight x number) of right and of wrong answers are equal, within the paper's range of ratios, 1 to 4/3.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from trl import KTOConfig, KTOTrainer
+
+from ratchet.errors import RecipeError, TrainError
+from ratchet.recipe import TrainConfig
+from ratchet.recipe.training.preference import KTO_LOSSES
+from ratchet.train import options, session
+from ratchet.train.job import Job
+from ratchet.train.preference.rows import check_labels
+from ratchet.train.report import TrainReport
+
+TEXTS = ("prompt", "completion")
+WEIGHTS = ("desirable_weight", "undesirable_weight")
+
+
+def arguments(config: TrainConfig, folder: Path, seed: int) -> KTOConfig:
+    """TRL's configuration. Raises RecipeError, also for a loss that KTO has not, and for batches of one row."""
+    if len(config.losses) != 1 or config.losses[0] not in KTO_LOSSES:
+        raise RecipeError(f"train.loss {list(config.losses)} is none of KTO's; use one of {', '.join(KTO_LOSSES)}.")
+    if config.batch_size == 1 and config.losses[0] == "kto":
+        raise RecipeError(
+            "train.batch_size 1 leaves nothing to estimate KTO's divergence from: it reads each answer beside another row's prompt; "
+            "set 2 or more."
+        )
+    extra = {"beta": ("train.beta", config.beta), "loss_type": ("train.loss", config.losses[0])}
+    return options.build(KTOConfig, config, folder, seed, extra)
+
+
+def train(job: Job) -> TrainReport:
+    """See `ratchet.train.job.Trainer`. The rows have the columns images, prompt, completion and label."""
+    if len(job.rows) and "label" not in job.rows.column_names:
+        raise TrainError(f"the rows lack the column label; they have {', '.join(job.rows.column_names)}.")
+    return session.run(job, arguments, TEXTS, _trainer)
+
+
+def weights_of(right: int, wrong: int) -> tuple[float, float]:
+    """(desirable_weight, undesirable_weight): 1 for the more frequent kind, for the other as much as it is rarer."""
+    return max(1.0, wrong / right), max(1.0, right / wrong)
+
+
+def _trainer(job: Job, model: Any, _processor: Any, common: dict[str, Any]) -> KTOTrainer:
+    if not any(name in job.config.trl for name in WEIGHTS):
+        found = weights_of(*check_labels(job.rows["label"]))
+        for name, weight in zip(WEIGHTS, found, strict=True):
+            setattr(common["args"], name, weight)
+    return KTOTrainer(model=model, ref_model=None if job.config.lora else copy.deepcopy(model), **common)
