@@ -60,6 +60,9 @@ study-collection: $(VENV)/.env  ## what each recipe collects on the tiny world: 
 study-collapse: $(VENV)/.env  ## a loop of majority votes with its alarms on and off: the tables of docs/alarms.md
 	$(PY) -m ratchet.tinyworld.collapse
 
+study-preference: $(VENV)/.env  ## a round each of DPO, mDPO and KTO from the same answers: gain, and how much the picture counts
+	$(PY) -m ratchet.tinyworld.preferences
+
 study-audit: $(VENV)/.env  ## every verifier measured on the tiny world: the table of docs/organisation.md
 	$(PY) -m ratchet.tinyworld.audited
 

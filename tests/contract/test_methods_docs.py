@@ -29,6 +29,7 @@ METHODS = (
         "SENA",
         "BDHS",
         "Image-DPO",
+        "mDPO",
     ),
     *("judge-free", "MM-UPT", "M-STAR", "R1-V", "VLM-R1", "Visual-RFT", "Vision-R1", "LMM-R1", "OpenVLThinker"),
     *("Sherlock", "ViCrit", "SynthRL", "Vision-SR1", "VILA2", "Video-STaR", "VisPlay", "EvoLMM", "Vision-Zero", "DPE"),
