@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from ratchet.recipe.training.checkpoints import CheckpointsConfig
 from ratchet.recipe.training.curriculum import CurriculumConfig
 from ratchet.recipe.training.parameters import LoraConfig, ParametersConfig
-from ratchet.recipe.training.preference import DEFAULT_WEIGHTS, PictureTermsConfig
+from ratchet.recipe.training.preference import DEFAULT_WEIGHTS, REFERENCE_FREE, PictureTermsConfig
 from ratchet.recipe.training.reinforcement import ReinforcementConfig
 from ratchet.records import Record
 
@@ -112,6 +112,11 @@ class TrainConfig(Record):
     def weights(self) -> tuple[float, ...]:
         """The weight of each loss."""
         return self.loss_weights or tuple(DEFAULT_WEIGHTS.get(name, 1.0) for name in self.losses)
+
+    @property
+    def needs_reference(self) -> bool:
+        """DPO: whether anything in the loss compares with the reference model."""
+        return bool(set(self.losses) - REFERENCE_FREE) or (self.pictures is not None and self.pictures.needs_reference)
 
     @property
     def reinforcement(self) -> ReinforcementConfig:

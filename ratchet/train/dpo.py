@@ -23,7 +23,7 @@ from ratchet.recipe.training.preference import OWN_LOSSES, TRL_LOSSES
 from ratchet.train import options, session
 from ratchet.train.job import Job
 from ratchet.train.preference.collating import PictureCollator
-from ratchet.train.preference.trainer import PreferenceTrainer, Uniform, needs_reference
+from ratchet.train.preference.trainer import PreferenceTrainer, Uniform
 from ratchet.train.report import TrainReport
 
 TEXTS = ("prompt", "chosen", "rejected")
@@ -59,7 +59,7 @@ def train(job: Job) -> TrainReport:
 
 def _trainer(job: Job, model: Any, processor: Any, common: dict[str, Any]) -> DPOTrainer:
     config = job.config
-    referred = needs_reference(config)
+    referred = config.needs_reference
     reference = _reference(model, config) if referred else Uniform(model.config)
     plain = config.pictures is None and not set(config.losses) & set(OWN_LOSSES)
     if referred and plain and "rejected_images" not in job.rows.column_names:

@@ -124,7 +124,9 @@ def keeps_reference(config: TrainConfig, settings: Any) -> bool:
     """Whether the method keeps a frozen copy of the whole model beside the policy."""
     if config.lora is not None:
         return False
-    return config.method in ("dpo", "kto") or (config.method in ("grpo", "rloo") and bool(getattr(settings, "beta", 0)))
+    if config.method == "dpo":
+        return config.needs_reference
+    return config.method == "kto" or (config.method in ("grpo", "rloo") and bool(getattr(settings, "beta", 0)))
 
 
 def activations(model: Any, config: TrainConfig, settings: Any, batch: Batch, size: int) -> int:

@@ -57,10 +57,9 @@ class PictureTermsConfig(Record):
             raise ValueError(
                 f"train.pictures.anchor_margin {self.anchor_margin} does nothing without anchor; set anchor"
             )
-        given = self.model_fields_set & {"bad", "bad_params"}
-        if given and not self.needs_bad:
+        if self.bad_params and not self.needs_bad:
             raise ValueError(
-                f"train.pictures.{min(given)} does nothing without conditional or noised; set one, or remove it"
+                "train.pictures.bad_params does nothing without conditional or noised; set one, or remove it"
             )
         try:
             settle(self.bad, self.bad_params)

@@ -14,17 +14,11 @@ from trl import DPOTrainer
 from trl.trainer.utils import use_adapter
 
 from ratchet.recipe import PictureTermsConfig, TrainConfig
-from ratchet.recipe.training.preference import OWN_LOSSES, REFERENCE_FREE
+from ratchet.recipe.training.preference import OWN_LOSSES
 from ratchet.train.preference import losses
 from ratchet.train.preference.collating import BAD, CLEAN, CONTENT, ROWS
 
 IGNORED = -100
-
-
-def needs_reference(config: TrainConfig) -> bool:
-    """Whether anything in the loss compares with the reference model."""
-    named = bool(set(config.losses) - REFERENCE_FREE)
-    return named or (config.pictures is not None and config.pictures.needs_reference)
 
 
 class Uniform(torch.nn.Module):  # type: ignore[misc]
