@@ -66,9 +66,9 @@ def described(report: TrainReport, trainer: Any, order: Order | None) -> TrainRe
     sampler = trainer._get_train_sampler()
     drawn = report.visits
     if isinstance(sampler, RepeatedOrderSampler):
-        args = trainer.args
-        completions = report.steps * args.gradient_accumulation_steps * args.world_size * args.train_batch_size
-        drawn = -(-completions // (sampler.copies * sampler.passes))
+        # TRL draws prompts anew after so many passes, each of one backward call.
+        calls = report.steps * trainer.args.gradient_accumulation_steps
+        drawn = -(-calls // sampler.passes) * sampler.multiple
     return report.model_copy(update={"intake": intake(order, order.seen(drawn, sampler.multiple))})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,11 +17,11 @@ from ratchet import models
 from ratchet.artifacts import ImageBank
 from ratchet.recipe import TrainConfig
 from ratchet.recipe.training.curriculum import CurriculumConfig
-from ratchet.train import METHODS, Job
+from ratchet.train import METHODS, Job, TrainReport
 from ratchet.train.curriculum import Facts, Order
 from ratchet.train.hooks import attach
 from ratchet.train.rows import joined
-from ratchet.train.sampler import OrderSampler, RepeatedOrderSampler, ordered
+from ratchet.train.sampler import OrderSampler, RepeatedOrderSampler, described, ordered
 from ratchet.train.sft import arguments
 from tests import tiny
 from tests.unit.train.builders import SKILLS
@@ -153,3 +154,28 @@ def test_prompts_of_online_methods_are_repeated_as_trl_repeats_them() -> None:
     theirs = RepeatSampler(order.epoch(0, 4), mini_repeat_count=3, batch_size=4, repeat_count=2, shuffle=False)
     assert list(ours) == [order.epoch(0, 4)[place] for place in theirs]
     assert len(ours) == len(theirs) == len(list(ours))
+
+
+def test_the_prompts_that_online_methods_drew_are_counted_by_their_passes() -> None:
+    """Two backward calls a step, two passes over each four prompts: every step draws four."""
+    order = Order(FACTS, 5, ORDERS["hard"])
+    sampler = RepeatedOrderSampler(order, lambda: 0, multiple=4, copies=2, passes=2)
+    trainer = SimpleNamespace(_get_train_sampler=lambda: sampler, args=SimpleNamespace(gradient_accumulation_steps=2))
+    report = TrainReport(
+        method="grpo",
+        rows=ROWS,
+        visits=48,
+        steps=6,
+        epochs=2.0,
+        tokens=1,
+        loss_first=0.0,
+        loss_last=0.0,
+        parameters=1,
+        trainable_parameters=1,
+        log=(),
+        seconds=1.0,
+        loop_seconds=1.0,
+    )
+    intake = described(report, trainer, order).intake
+    assert intake is not None
+    assert sum(one.visits for one in intake.skills.values()) == 24
