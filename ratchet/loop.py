@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ratchet import models, rounds, sources
+from ratchet import models, rounds, seeds, sources
 from ratchet import recipe as recipes
 from ratchet.artifacts import Manifest
 from ratchet.begin import BeginOptions, begin
@@ -39,8 +39,13 @@ def new_job() -> str:
     return f"run-{os.getpid()}-{secrets.token_hex(4)}"
 
 
-def init_loop(settings: Settings, loop: str, seed: str) -> ModelVersion:
+def init_loop(
+    settings: Settings, loop: str, seed: str, *, base: str | None = None, template: Path | None = None
+) -> ModelVersion:
     """Register the loop's first champion from a folder, s3://, models:/, hf:// or "tinyworld".
+
+    `base` is the model that an adapter lies on, from the same kinds of places; `template` a file with the chat template that
+    is stored with the model.
 
     Run again with the same model it changes nothing; a loop that has a champion already keeps it.
     """
@@ -51,6 +56,8 @@ def init_loop(settings: Settings, loop: str, seed: str) -> ModelVersion:
     if known is not None:
         return known
     folder, description = sources.fetch_model(seed, store, registry)
+    below = sources.fetch_model(base, store, registry)[0] if base is not None else None
+    folder = seeds.ready(Path(folder), store, loop, base=below, template=template)
     return _register_first(settings, loop, Path(folder), description)
 
 

@@ -14,6 +14,10 @@ from ratchet.errors import ModelError
 from ratchet.records import Record
 
 CARD = "ratchet-model.json"
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+BASE = "ratchet-base.json"
+"""In an adapter's folder: which model it lies on."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".h5", ".keras"})
@@ -58,15 +62,21 @@ def describe(root: Path) -> tuple[ModelFile, ...]:
     for path in paths:
         _check_file(path, root)
     names = [path.relative_to(root).as_posix() for path in paths]
-    if "config.json" not in names or not any(name.endswith(".safetensors") for name in names):
-        raise ModelError(
-            f"{root} holds {', '.join(names) or 'nothing'}; a model needs config.json and *.safetensors. "
-            "Save it with `save_pretrained`."
-        )
+    check_names(names, str(root))
     return tuple(
         ModelFile(path=name, sha256=file_sha256(path), size=path.stat().st_size)
         for name, path in zip(names, paths, strict=True)
     )
+
+
+def check_names(names: Sequence[str], where: str) -> None:
+    """Raise ModelError unless these are the files of a whole model or of an adapter."""
+    whole = "config.json" in names and any(name.endswith(".safetensors") for name in names)
+    if not whole and not {ADAPTER_CONFIG, ADAPTER_WEIGHTS} <= set(names):
+        raise ModelError(
+            f"{where} holds {', '.join(names[:8]) or 'nothing'}; a model needs config.json and *.safetensors, an adapter "
+            f"{ADAPTER_CONFIG} and {ADAPTER_WEIGHTS}. Save it with `save_pretrained`, which writes safetensors."
+        )
 
 
 def files_digest(files: Sequence[ModelFile]) -> str:

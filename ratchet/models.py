@@ -6,6 +6,7 @@ would run what it says.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -18,10 +19,11 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
-from ratchet import canonical
+from ratchet import adapters, canonical
 from ratchet.artifacts.manifest import ModelRef
 from ratchet.errors import ModelError, NotFound
 from ratchet.model_files import (
+    BASE,
     CARD,
     ModelCard,
     ModelFile,
@@ -34,17 +36,20 @@ from ratchet.model_files import (
 from ratchet.store import Store
 
 Dtype = Literal["float32", "bfloat16", "float16"]
+_DTYPES: dict[str, Dtype] = {"bfloat16": "bfloat16", "float16": "float16"}
 _STALE_SECONDS = 86_400
 
 
 def upload(store: Store, folder: str | Path, name: str) -> ModelRef:
     """Copy the model in `folder` to the store and return its reference; quick when the same model is there already.
 
-    Hidden files are left out. Raises ModelError for pickles, programs, links that leave the folder, and folders without
-    safetensors or config.json.
+    Hidden files are left out. Raises ModelError for pickles, programs, links that leave the folder, folders without
+    safetensors or config.json, and adapters whose base is not in the store.
     """
     root = Path(folder)
     files = describe(root)
+    if adapters.is_adapter(root):
+        read_card(store, adapters.read_base(root).ref(store))
     digest = files_digest(files)
     prefix = f"models/{check_name(name)}/{digest}"
     card = ModelCard(name=name, digest=digest, files=files)
@@ -58,23 +63,48 @@ def upload(store: Store, folder: str | Path, name: str) -> ModelRef:
 def fetch(store: Store, ref: ModelRef, cache: str | Path | None = None) -> Path:
     """The model's folder on this machine, downloaded unless it is there; every file is checked against its hash.
 
-    `cache` (default: RATCHET_CACHE, else a private folder among the temporary files) is shared safely by processes: a
-    folder appears under its digest whole or not at all. Raises ModelError for a missing card and for bytes that differ.
+    An adapter is fetched with its base, and its folder is that of both, merged. `cache` (default: RATCHET_CACHE, else a
+    private folder among the temporary files) is shared safely by processes: a folder appears under its digest whole or not
+    at all. Raises ModelError for a missing card and for bytes that differ.
     """
     home = _cache_folder(cache)
     place = home / ref.digest
     card = read_card(store, ref)
-    if _complete(place, card):
-        return place
-    _sweep(home)
-    partial = _scratch(home)
+    if not _complete(place, card):
+        _sweep(home)
+        partial = _scratch(home)
+        try:
+            for file in card.files:
+                _download(store, f"{store.key(ref.uri)}/{file.path}", partial / file.path, file)
+            _publish(partial, place, card)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    if not (place / CARD).is_file():
+        _note(place, card)
+    if any(file.path == BASE for file in card.files):
+        return _whole(store, place, card, cache)
+    return place
+
+
+def _whole(store: Store, place: Path, card: ModelCard, cache: str | Path | None) -> Path:
+    """The folder of an adapter and its base, merged; made once, and told apart by the adapter's digest, which covers the base's."""
+    target = place.with_name(f"{card.digest}-merged")
+    if (target / CARD).is_file():
+        return target
+    base = fetch(store, adapters.read_base(place).ref(store), cache)
+    partial = _scratch(place.parent)
     try:
-        for file in card.files:
-            _download(store, f"{store.key(ref.uri)}/{file.path}", partial / file.path, file)
-        _publish(partial, place, card)
+        adapters.materialise(place, base, partial)
+        _note(partial, card)
+        _publish(partial, target, ModelCard(name=card.name, digest=card.digest, files=()))
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return place
+    return target
+
+
+def _note(folder: Path, card: ModelCard) -> None:
+    """Whose files these are: what trains on them records it."""
+    (folder / CARD).write_bytes(canonical.pretty(card.model_dump(mode="json")))
 
 
 def load(folder: str | Path, dtype: Dtype = "float32") -> tuple[Any, Any]:
@@ -87,6 +117,9 @@ def load(folder: str | Path, dtype: Dtype = "float32") -> tuple[Any, Any]:
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     path = Path(folder)
+    if adapters.is_adapter(path):
+        model, processor = adapters.loaded(path, [path.parent, _cache_folder(None)])
+        return model.to(getattr(torch, dtype)).eval(), processor
     if not (path / "config.json").is_file():
         raise ModelError(
             f"{path} holds no config.json, so it is no model folder; give one that `save_pretrained` wrote."
@@ -114,6 +147,12 @@ def load(folder: str | Path, dtype: Dtype = "float32") -> tuple[Any, Any]:
     return model, processor
 
 
+def saved_dtype(folder: Path) -> Dtype:
+    """Precision that a model's config.json names; float32 where it names none that can be trained."""
+    written = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return _DTYPES.get(str(written.get("dtype") or written.get("torch_dtype")), "float32")
+
+
 def check_processor(path: Path, processor: Any) -> None:
     """Raise ModelError unless the processor takes pictures and has a chat template; set padding to the left."""
     tokenizer = getattr(processor, "tokenizer", None)
@@ -124,7 +163,8 @@ def check_processor(path: Path, processor: Any) -> None:
         )
     if not (getattr(processor, "chat_template", None) or getattr(tokenizer, "chat_template", None)):
         raise ModelError(
-            f"{path} has no chat template; add chat_template.jinja, as the model's instruction-tuned sibling has it."
+            f"{path} has no chat template; give one, such as its instruction-tuned sibling's: "
+            "`ratchet init --seed MODEL --chat-template FILE` stores it with the model."
         )
     tokenizer.padding_side = "left"
 

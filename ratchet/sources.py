@@ -21,7 +21,7 @@ import ratchet
 from ratchet import models
 from ratchet.artifacts import ModelRef
 from ratchet.errors import ModelError, NotFound, PromptSetError, StoreError
-from ratchet.model_files import CARD, ModelCard, check_path
+from ratchet.model_files import CARD, ModelCard, check_names, check_path
 from ratchet.registry.base import CHAMPION, Registry
 from ratchet.store import Store, open_store
 
@@ -105,22 +105,13 @@ def check_model_folder(folder: Path, given: str) -> None:
     for name in names:
         if not any(part.startswith(".") for part in name.split("/")):
             check_path(name, given)
-    _check_complete(names, given)
+    check_names(names, given)
     for index in folder.glob("*.safetensors.index.json"):
         missing = sorted(set(_read_json(index, given).get("weight_map", {}).values()) - set(names))
         if missing:
             raise ModelError(f"{given} lacks {', '.join(missing[:3])}, which {index.name} lists; copy the model whole.")
     for config in folder.glob("*.json"):
         _check_no_code(config, given)
-
-
-def _check_complete(names: list[str], given: str) -> None:
-    if "config.json" not in names or not any(name.endswith(".safetensors") for name in names):
-        shown = ", ".join(names[:8]) or "nothing"
-        raise ModelError(
-            f"{given} holds {shown}; a model needs config.json and *.safetensors. "
-            "Save it with `save_pretrained`, which writes safetensors."
-        )
 
 
 def _check_no_code(config: Path, given: str) -> None:
@@ -196,7 +187,7 @@ def _stored(given: str, store: Store) -> Path:
     names = [name for s in source.list() if not _hidden(name := source.key(s.uri))]
     for name in names:
         check_path(name, given)
-    _check_complete(names, given)
+    check_names(names, given)
     target = _scratch()
     for name in names:
         (target / name).parent.mkdir(parents=True, exist_ok=True)

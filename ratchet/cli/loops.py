@@ -48,13 +48,20 @@ def init(
         str, typer.Option(help="Folder, s3://prefix, models:/name@alias, hf://repo@revision, or tinyworld.")
     ],
     loop: LoopOption = "default",
+    base: Annotated[
+        str | None, typer.Option(help="The model that a seed which is an adapter lies on; the same kinds of places.")
+    ] = None,
+    chat_template: Annotated[
+        Path | None,
+        typer.Option("--chat-template", help="Jinja file to store with a seed that brings no chat template."),
+    ] = None,
     embedded: EmbeddedOption = None,
 ) -> None:
     """Register a loop's first champion. A loop that has one keeps it."""
     from ratchet.loop import init_loop
 
     with workplace(embedded) as settings:
-        version = init_loop(settings, loop, seed)
+        version = init_loop(settings, loop, seed, base=base, template=chat_template)
     console.print(f"champion of loop {loop}: version {version.version}  {version.uri}", highlight=False, soft_wrap=True)
 
 

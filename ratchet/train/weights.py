@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Sequence
@@ -11,9 +10,9 @@ from typing import Any
 
 import torch
 
-from ratchet import models
+from ratchet import adapters, models
 from ratchet.errors import TrainError
-from ratchet.model_files import CARD
+from ratchet.model_files import ADAPTER_WEIGHTS
 from ratchet.recipe import LoraConfig as LoraOptions
 from ratchet.recipe import TrainConfig
 from ratchet.recipe.train import RL
@@ -22,7 +21,7 @@ from ratchet.train.checkpoints.snapshot import not_finite
 from ratchet.train.report import LogRow, TrainReport, ends, visits
 from ratchet.train.together import world
 
-_DTYPES: dict[str, models.Dtype] = {"bfloat16": "bfloat16", "float16": "float16"}
+saved_dtype = models.saved_dtype
 
 
 def load(seed_dir: Path, config: TrainConfig, settings: Any) -> tuple[Any, Any]:
@@ -31,6 +30,8 @@ def load(seed_dir: Path, config: TrainConfig, settings: Any) -> tuple[Any, Any]:
     What learns is float32, also where the device computes in less; what adapters lie on is in the device's precision.
     """
     options.check_device(config)
+    if config.lora is not None and config.lora.save == "adapter":
+        _base(seed_dir)
     computed: models.Dtype = "bfloat16" if settings.bf16 else "float16" if settings.fp16 else "float32"
     model, processor = models.load(seed_dir, computed if config.lora else "float32")
     if getattr(processor, "chat_template", None) is None:
@@ -115,13 +116,16 @@ def sizes(model: Any) -> tuple[int, int]:
     return sum(n for n, _ in counts), sum(n for n, learns in counts if learns)
 
 
-def save(model: Any, seed_dir: Path, out_dir: Path) -> None:
-    """Merge adapters, and save the weights in the seed's precision, as safetensors.
+def save(model: Any, seed_dir: Path, out_dir: Path, lora: LoraOptions | None = None) -> None:
+    """Merge adapters, and save the weights in the seed's precision, as safetensors; or the adapter alone, where `lora` says so.
 
-    All other files, but for its README, are the seed's own: training changes no tokenizer, template or architecture, but it does leave traces
-    in what transformers would write (padding sides, a cache that is switched off, local paths). Raises TrainError, and
+    All other files, but for its README, are the seed's own: training changes no tokenizer, template or architecture, but it
+    does leave traces in what transformers would write (padding sides, a cache that is switched off, local paths). Raises TrainError, and
     leaves nothing, when weights are not finite, equal the seed's, or do not come back from disk as they were saved.
     """
+    if lora is not None and lora.save == "adapter":
+        _save_adapter(model, seed_dir, out_dir)
+        return
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
     dtype = saved_dtype(seed_dir)
@@ -131,17 +135,41 @@ def save(model: Any, seed_dir: Path, out_dir: Path) -> None:
     _check_changed(state, models.load(seed_dir, dtype)[0].state_dict(), dtype)
     try:
         model.save_pretrained(out_dir)
-        _copy_all_but_weights(seed_dir, out_dir)
+        adapters.copy_all_but_weights(seed_dir, out_dir)
         _check_saved(state, models.load(out_dir, dtype)[0].state_dict(), out_dir)
     except BaseException:
         shutil.rmtree(out_dir, ignore_errors=True)
         raise
 
 
-def saved_dtype(folder: Path) -> models.Dtype:
-    """Precision that a model's config.json names; float32 where it names none that can be trained."""
-    written = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return _DTYPES.get(str(written.get("dtype") or written.get("torch_dtype")), "float32")
+def _save_adapter(model: Any, seed_dir: Path, out_dir: Path) -> None:
+    """Save the adapter alone, with the seed as its base, once what both give together has passed the checks of a whole model."""
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    state = {name: value.detach().cpu().clone() for name, value in get_peft_model_state_dict(model).items()}
+    try:
+        model.save_pretrained(out_dir)
+        (out_dir / "README.md").unlink(missing_ok=True)
+        adapters.write_base(out_dir, _base(seed_dir))
+        _check_saved(state, load_file(out_dir / ADAPTER_WEIGHTS), out_dir)
+        dtype = saved_dtype(seed_dir)
+        merged = model.merge_and_unload().to(device="cpu", dtype=getattr(torch, dtype)).state_dict()
+        _check_finite(merged)
+        _check_changed(merged, models.load(seed_dir, dtype)[0].state_dict(), dtype)
+    except BaseException:
+        shutil.rmtree(out_dir, ignore_errors=True)
+        raise
+
+
+def _base(seed_dir: Path) -> adapters.Base:
+    base = adapters.base_of(seed_dir)
+    if base is None:
+        raise TrainError(
+            f"train.lora.save is adapter, but {seed_dir} was not fetched from a store, so the adapter's base would have no name; "
+            "set train.lora.save: merged."
+        )
+    return base
 
 
 def report(
@@ -183,17 +211,6 @@ def _visits(config: TrainConfig, settings: Any, rows: int, steps: int) -> int:
         # A batch counts completions; a prompt is visited once with all of its own.
         return int(steps * accumulate * batch // config.reinforcement.k)
     return visits(world().visited(rows, batch), batch, accumulate, steps, drop_last=settings.dataloader_drop_last)
-
-
-def _copy_all_but_weights(seed_dir: Path, out_dir: Path) -> None:
-    for path in sorted(seed_dir.rglob("*")):
-        relative = path.relative_to(seed_dir)
-        hidden = any(part.startswith(".") for part in relative.parts)
-        left_out = path.name.endswith((".safetensors", ".index.json", CARD)) or path.name.startswith("README")
-        if path.is_file() and not hidden and not left_out:
-            target = out_dir / relative
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
 
 
 def _check_finite(state: dict[str, Any]) -> None:
