@@ -8,14 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from trl import RLOOConfig, RLOOTrainer
-
 from ratchet.recipe import TrainConfig
 from ratchet.train import options
 from ratchet.train.job import Job
 from ratchet.train.report import TrainReport
 from ratchet.train.rl import online
 from ratchet.train.rl.active import Active
+from ratchet.train.rl.imported import RLOOConfig, RLOOTrainer
 from ratchet.train.rl.rollouts import ReadOnce
 
 
