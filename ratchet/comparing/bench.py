@@ -28,7 +28,7 @@ from ratchet.recipe import EvaluateConfig, Recipe
 from ratchet.records import Record
 
 log = logging.getLogger(__name__)
-RECIPES = ("rft", "star", "rest-em", "m-star", "sima", "stic", "rlaif-v", "mm-upt", "grpo")
+RECIPES = ("rft", "star", "rest-em", "m-star", "sima", "stic", "mdpo", "rlaif-v", "mm-upt", "grpo")
 """What is compared where nothing is said: two or three of each family, all of which a small seed can do."""
 CONTROLS = (LABELS, NO_VERIFIER)
 COMPARISONS: tuple[Comparison, ...] = ("visits", "seconds")
