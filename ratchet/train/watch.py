@@ -20,7 +20,8 @@ from ratchet.train.memory import levers
 from ratchet.train.report import LogRow
 
 _FULL = os.strerror(errno.ENOSPC)
-_COLUMNS = ("loss", "learning_rate", "grad_norm", "num_tokens", "epoch")
+# `step_time` is a clock, which the log, being content, must not hold.
+_COLUMNS = ("loss", "learning_rate", "grad_norm", "num_tokens", "epoch", "step_time")
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]

@@ -17,7 +17,7 @@ class CheckpointsConfig(Record):
     """
 
     every: int | None = Field(
-        None, gt=0, description="steps between checkpoints that a killed training goes on from; null: none"
+        200, gt=0, description="steps between checkpoints that a killed training goes on from; null: none"
     )
     keep: int = Field(
         2, ge=1, description="checkpoints that stay in the store; all are removed once the model is there"
