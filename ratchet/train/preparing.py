@@ -51,7 +51,8 @@ def prepare(context: StageContext, scratch: Path) -> Job:
         rows, order = _rows(context, config, scratch / "rows.arrow")
     config, rewards = _rewards(context, config)
     with context.clock("fetch"):
-        seed_dir = models.fetch(context.store, trained_from(context.round))
+        model = trained_from(context.round)
+        seed_dir = models.fetch(context.store, model)
     return Job(
         config,
         seed_dir,
@@ -63,6 +64,7 @@ def prepare(context: StageContext, scratch: Path) -> Job:
         checkpoints=of_stage(context),
         validation=_validation(context, config),
         rewards=rewards,
+        model=model,
     )
 
 
