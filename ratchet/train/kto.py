@@ -33,7 +33,7 @@ def arguments(config: TrainConfig, folder: Path, seed: int) -> KTOConfig:
             "train.batch_size 1 leaves nothing to estimate KTO's divergence from: it reads each answer beside another row's prompt; "
             "set 2 or more."
         )
-    extra = {"beta": ("train.beta", config.beta), "loss_type": ("train.loss", config.losses[0])}
+    extra = {"beta": ("train.beta", config.anchor), "loss_type": ("train.loss", config.losses[0])}
     return options.build(KTOConfig, config, folder, seed, extra)
 
 
