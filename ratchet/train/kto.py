@@ -40,7 +40,9 @@ def arguments(config: TrainConfig, folder: Path, seed: int) -> KTOConfig:
 def train(job: Job) -> TrainReport:
     """See `ratchet.train.job.Trainer`. The rows have the columns images, prompt, completion and label."""
     if len(job.rows) and "label" not in job.rows.column_names:
-        raise TrainError(f"the rows lack the column label; they have {', '.join(job.rows.column_names)}.")
+        raise TrainError(
+            f"the rows lack the column label; they have {', '.join(job.rows.column_names)}. Run the filter stage again."
+        )
     return session.run(job, arguments, TEXTS, _trainer)
 
 
