@@ -31,7 +31,8 @@ class Job:
     `checkpoints` is where a training that was killed goes on from; `validation` chooses among checkpoints; `rewards` are
     what RL optimises. Where several processes train together each has a Job of its own, and only the first saves.
     `seed` is a number; `model` the store's name for what lies in `seed_dir`, which an adapter is saved with; None: as it was fetched.
-    `dry`: take the longest rows' step twice, and raise Rehearsed in place of saving.
+    `dry`: take the longest rows' step twice, and raise Rehearsed in place of saving; it is the number of processes that will
+    share each batch, of which this one takes its own part.
     """
 
     config: TrainConfig
@@ -45,7 +46,7 @@ class Job:
     validation: Validation | None = None
     rewards: Rewards | None = None
     model: ModelRef | None = None
-    dry: bool = False
+    dry: int = 0
 
 
 class Trainer(Protocol):

@@ -39,7 +39,7 @@ def run(job: Job, arguments: Arguments, texts: Sequence[str], make: Make) -> Tra
         checks.check_rows(rows, texts)
         model, processor = weights.load(job.seed_dir, config, settings, job.model)
         checks.check_rendering(rows, processor, texts)
-        planned = plans.plan(config, settings, rows, model, processor, texts)
+        planned = plans.plan(config, settings, rows, model, processor, texts, max(job.dry, 1))
         if job.dry:
             rows = plans.rehearsed(planned, rows, settings)
         watch = Watch(config, job.progress)

@@ -15,12 +15,12 @@ from ratchet.verify.panel import panel_of
 from ratchet.verify.tools import opened
 
 
-def rewards_of(context: StageContext, bank: ImageBank) -> Rewards:
-    """What this round's RL optimises. `bank` has the pictures of its prompts."""
+def rewards_of(context: StageContext, bank: ImageBank, keeps: bool = True) -> Rewards:
+    """What this round's RL optimises. `bank` has the pictures of its prompts; `keeps` as of `opened`."""
     recipe = context.round.recipe
     config = reward_policy(recipe.verify, recipe.train)
     stack = ExitStack()
-    tools = stack.enter_context(opened(context, bank))
+    tools = stack.enter_context(opened(context, bank, keeps))
     drawn = Sampling(
         strategy=recipe.train.method, seed=derived_seed(context.round.salt, "rl"), temperature=1.0, max_new_tokens=1
     )
