@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from ratchet.artifacts import ImageBank, ModelRef
-from ratchet.errors import RecipeError
+from ratchet.errors import RecipeError, TrainError
 from ratchet.launching import LauncherConfig
 from ratchet.launching.trainjob import TrainJobConfig
+from ratchet.recipe import TrainConfig
 from ratchet.records import Group
 from ratchet.store.folder import FolderStore
 from ratchet.train.dryrun import of
+from ratchet.train.watch import told
 from ratchet.verify.tools import Tools
 from tests.unit.train.launched import context
 
@@ -64,3 +66,13 @@ def test_replies_of_judges_are_kept_only_where_they_may_be(keeps: bool, tmp_path
     tools._engines["seed"] = engine
     assert (tools.judge("seed").cache is not None) == keeps
     tools.close()
+
+
+def test_what_a_verifier_raised_is_not_blamed_on_trl() -> None:
+    with (
+        pytest.raises(TrainError, match=r"failed in ratchet\.verify\.mine: ValueError: boom\. This is a verifier"),
+        told(TrainConfig()),
+    ):
+        exec("raise ValueError('boom')", {"__name__": "ratchet.verify.mine"})
+    with pytest.raises(TrainError, match=r"failed in TRL: ValueError: boom\. Check train\.trl"), told(TrainConfig()):
+        raise ValueError("boom")
