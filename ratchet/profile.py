@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from ratchet.errors import RecipeError
 from ratchet.launching import LauncherConfig
+from ratchet.launching.fitting import check_training
 from ratchet.recipe import EndpointConfig, Recipe
 from ratchet.recipe.judges import SEED, JudgeConfig
 from ratchet.records import Record
@@ -144,7 +145,7 @@ class Profile(Record):
                 "Change train.method, or compile with a profile that allows it."
             )
         try:
-            self.launcher.check_batch(recipe.train.method, recipe.train.batch_size)
+            check_training(self.launcher, recipe.train, self._training_gpus())
         except ValueError as error:
             raise RecipeError(f"recipe {recipe.name} does not fit profile {self.name}: {error}.") from error
         self._check_job(recipe)
@@ -179,6 +180,14 @@ class Profile(Record):
                 f"torch. Set image_of: {{{stage}: inference}} in the profile and compile again, or ask a server (engine endpoint)."
             )
 
+    def _training_gpus(self) -> int:
+        """GPUs that training has; where images are this machine's own environment and none are counted, those that it has."""
+        job = self.launcher.trainjob
+        if job is not None:
+            return job.gpus * self.launcher.nodes
+        counted = self.resources_of("train").gpus
+        return counted or (_gpus_here() if self.image("train").startswith(_HERE) else 0)
+
     def set_of(self, task: str) -> str:
         """The dependency set of a task."""
         return self.image_of.get(task, IMAGE_OF_TASK[task])
@@ -189,6 +198,11 @@ class Profile(Record):
 
     def resources_of(self, stage: str) -> Resources:
         return self.resources.get(stage, Resources())
+
+
+def _gpus_here() -> int:
+    """GPUs that this machine's driver has made devices of, without the seconds that importing torch takes."""
+    return len([*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("dxg")])
 
 
 def _judges(recipe: Recipe) -> dict[str, JudgeConfig]:

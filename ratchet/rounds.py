@@ -18,13 +18,14 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from ratchet import canonical
 from ratchet.artifacts.manifest import MANIFEST, Manifest, ModelRef, parse_manifest
 from ratchet.autonomy import RoundAutonomy
 from ratchet.errors import AuditFailed, Conflict, NotFound, RoundError, RoundStopped, StoreError
 from ratchet.recipe import Recipe
+from ratchet.recipe.training.reading import forgiven
 from ratchet.records import Record
 from ratchet.store import Store, open_store
 
@@ -68,6 +69,12 @@ class Round(Record):
     base: ModelRef | None = None
     opened: datetime = Field(default_factory=lambda: datetime.now(UTC))
     code_revision: str
+
+    @field_validator("recipe", mode="before")
+    @classmethod
+    def _of_an_older_one(cls, given: Any) -> Any:
+        """A stored recipe names every key; an older ratchet's those too that the method does not read."""
+        return {**given, "train": forgiven(given["train"])} if isinstance(given, dict) and "train" in given else given
 
     @property
     def prefix(self) -> str:

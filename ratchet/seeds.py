@@ -79,7 +79,7 @@ def _with_template(folder: Path, template: Path) -> Path:
         text = processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
     except (TemplateError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(
-            f"the chat template {template} does not work with {folder} ({type(error).__name__}: {error})."
+            f"the chat template {template} does not work with {folder} ({type(error).__name__}: {error}); mend it, or give the one that belongs to the model."
         ) from error
     mark = getattr(processor, "boi_token", None) or getattr(processor, "image_token", None)
     if mark and text.count(mark) != 1:

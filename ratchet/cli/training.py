@@ -47,12 +47,12 @@ def train(
     from ratchet.loop import run_stage
 
     with workplace(embedded) as settings:
+        placed = settings.model_copy(update={"profile": profile or settings.profile})
         if dry_run:
             from ratchet.train.dryrun import rehearse
 
-            _print_rehearsal(rehearse(settings, loop, job), as_json)
+            _print_rehearsal(rehearse(placed, loop, job), as_json)
             return
-        placed = settings.model_copy(update={"profile": profile or settings.profile})
         with watching(errors):
             manifest = run_stage(placed, loop, "train", job)
     print_manifest("train", manifest, as_json)

@@ -45,7 +45,9 @@ def fits(recipe: Recipe, ground: Ground) -> None:
     if ground.drawn and source != TINYWORLD:
         raise RecipeError(f"needs prompts like those of {source!r}; give them with --prompts")
     if recipe.sources():
-        raise RecipeError(f"needs {', '.join(recipe.sources())} beside the seed, which a comparison does not fetch")
+        raise RecipeError(
+            f"needs {', '.join(recipe.sources())} beside the seed, which a comparison does not fetch; leave this recipe out"
+        )
 
 
 def prompts_of(recipe: Recipe, ground: Ground) -> PromptSet:

@@ -24,9 +24,13 @@ def control(name: str, ground: Ground) -> tuple[Recipe, PromptSet]:
     if name == NO_VERIFIER:
         return no_verifier(like), ground.prompts(None)
     if not ground.drawn:
-        raise RecipeError("the rows that this seed was taught are not known; the control is for the tiny world's seed")
+        raise RecipeError(
+            "the rows that this seed was taught are not known; the control is for the tiny world's seed; leave it out"
+        )
     if ground.seed.digest != _shipped():
-        raise RecipeError("the rows that this seed was taught are not known; they are the shipped seed's")
+        raise RecipeError(
+            "the rows that this seed was taught are not known; they are the shipped seed's; compare with that seed, or leave this control out"
+        )
     return labels_again(like, 1), labels_set(ground.store)
 
 

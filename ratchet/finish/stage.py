@@ -10,7 +10,8 @@ from __future__ import annotations
 import sys
 
 from ratchet import canonical, rounds
-from ratchet.errors import LeaseLost, RatchetError
+from ratchet.errors import LeaseLost, RatchetError, StoreError
+from ratchet.launching.trainjob import RECORD
 from ratchet.rounds import RoundEnd, Ticket
 from ratchet.settings import Settings
 from ratchet.stage import STEPS, lease_of
@@ -66,7 +67,11 @@ def end_of(store: Store, ticket: Ticket) -> RoundEnd:
 def _end_job(store: Store, ticket: Ticket) -> None:
     """Delete the TrainJob that a killed or cancelled train has left: no other try of the step will come."""
     prefix = rounds.round_prefix(ticket.loop, ticket.number)
-    if store.stat(f"{prefix}/trainjob.json") is None:
+    try:
+        if store.stat(f"{prefix}/{RECORD}") is None:
+            return
+    except StoreError as error:
+        sys.stderr.write(f"finish: whether a TrainJob is left is not known: {error}\n")
         return
     from ratchet.train.launchers.trainjob import leftover
 

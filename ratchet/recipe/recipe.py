@@ -14,6 +14,7 @@ from ratchet.recipe.guide import check_guides
 from ratchet.recipe.organise import VerifyConfig
 from ratchet.recipe.preference_checks import check_preference
 from ratchet.recipe.prompts import PromptsConfig
+from ratchet.recipe.rewarding import reward_policy
 from ratchet.recipe.shown_checks import check_shown
 from ratchet.recipe.train import TrainConfig
 from ratchet.records import Record
@@ -55,6 +56,7 @@ class Recipe(Record):
             )
         check_preference(self.generate, self.filter, self.train)
         check_shown(self.generate, self.train)
+        reward_policy(self.verify, self.train)
         return self
 
     def sources(self) -> tuple[str, ...]:

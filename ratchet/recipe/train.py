@@ -10,6 +10,7 @@ from ratchet.recipe.training.checkpoints import CheckpointsConfig
 from ratchet.recipe.training.curriculum import CurriculumConfig
 from ratchet.recipe.training.parameters import LoraConfig, ParametersConfig
 from ratchet.recipe.training.preference import DEFAULT_WEIGHTS, REFERENCE_FREE, PictureTermsConfig
+from ratchet.recipe.training.reading import check_read
 from ratchet.recipe.training.reinforcement import ReinforcementConfig
 from ratchet.records import Record
 
@@ -46,7 +47,9 @@ class TrainConfig(Record):
     warmup_ratio: float = Field(0.03, ge=0, lt=1)
     lora: LoraConfig | None = None
     parameters: ParametersConfig = ParametersConfig()
-    beta: float = Field(0.1, gt=0, description="DPO, KTO: strength of the anchor to the reference model")
+    beta: float | None = Field(
+        None, gt=0, description="DPO, KTO: strength of the anchor to the reference model; null: 0.1"
+    )
     loss: tuple[str, ...] | None = Field(
         None, description="TRL's loss types; DPO also simpo and stic; null: the method's own"
     )
@@ -72,6 +75,7 @@ class TrainConfig(Record):
     @model_validator(mode="after")
     def _of_the_method(self) -> TrainConfig:
         """What another method reads is a mistake, not something to be passed over."""
+        check_read(self)
         if self.loss_weights is not None and len(self.loss_weights) != len(self.losses):
             raise ValueError(
                 f"train.loss_weights has {len(self.loss_weights)} values for {len(self.losses)} losses; give one weight a loss"
@@ -102,6 +106,11 @@ class TrainConfig(Record):
                 "train.curriculum and train.trl.train_sampling_strategy both say in which order rows come; remove one"
             )
         return self
+
+    @property
+    def anchor(self) -> float:
+        """`beta`, TRL's default where the recipe names none."""
+        return 0.1 if self.beta is None else self.beta
 
     @property
     def losses(self) -> tuple[str, ...]:

@@ -25,7 +25,9 @@ def check_rows(rows: Dataset, texts: Sequence[str]) -> None:
         )
     lacking = [name for name in ("images", *texts) if name not in rows.column_names]
     if lacking:
-        raise TrainError(f"the rows lack the columns {', '.join(lacking)}; they have {', '.join(rows.column_names)}.")
+        raise TrainError(
+            f"the rows lack the columns {', '.join(lacking)}; they have {', '.join(rows.column_names)}. Run the filter stage again."
+        )
     bare = _without_pictures(rows)
     if bare:
         raise TrainError(

@@ -25,6 +25,7 @@ from ratchet.train.job import Job
 from ratchet.train.preference.collating import PictureCollator
 from ratchet.train.preference.trainer import PreferenceTrainer, Uniform
 from ratchet.train.report import TrainReport
+from ratchet.train.together import world
 
 TEXTS = ("prompt", "chosen", "rejected")
 LOSSES = (*TRL_LOSSES, *OWN_LOSSES)
@@ -39,9 +40,10 @@ def arguments(config: TrainConfig, folder: Path, seed: int) -> DPOConfig:
         raise RecipeError(
             f"train.loss {list(config.losses)}: {wrong or 'nothing'} is no DPO loss; use one or more of {', '.join(LOSSES)}."
         )
+    _check_alike(config)
     theirs = [(name, weight) for name, weight in zip(config.losses, config.weights, strict=True) if name in TRL_LOSSES]
     extra = {
-        "beta": ("train.beta", config.beta),
+        "beta": ("train.beta", config.anchor),
         "loss_type": ("train.loss", [name for name, _ in theirs]),
         "loss_weights": ("train.loss_weights", [weight for _, weight in theirs]),
     }
@@ -83,4 +85,14 @@ def _check_together(config: TrainConfig, made: DPOConfig) -> None:
         raise RecipeError(
             f"train.trl.f_divergence_type {made.f_divergence_type} is not defined for the losses {', '.join(alone)}; "
             f"use it with {', '.join(sorted(_DIVERGING))}, or leave it out."
+        )
+
+
+def _check_alike(config: TrainConfig) -> None:
+    """All processes must go forward alike where each has a part of the model."""
+    place = world()
+    if place.size > 1 and place.strategy == "fsdp" and config.pictures is not None and config.pictures.reads_more:
+        raise RecipeError(
+            "train.pictures asks the model again for rows that have another picture or a caption, and under fsdp a process without "
+            "such rows would leave the others waiting; set launcher.strategy to ddp, or remove train.pictures."
         )

@@ -8,7 +8,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from ratchet import rounds
-from ratchet.errors import RoundError
+from ratchet.errors import RecipeError, RoundError
+from ratchet.launching.fitting import check_training
+from ratchet.profile import Profile
 from ratchet.recipe import CheckpointsConfig
 from ratchet.records import Record
 from ratchet.settings import Settings
@@ -77,9 +79,11 @@ def ended(method: str, plan: Plan, peak: int | None, seconds: float) -> Rehearse
 
 
 def rehearse(settings: Settings, loop: str, job: str | None = None) -> Rehearsal:
-    """The dry run of a round's train stage, in this process. Takes no lease and writes nothing.
+    """The dry run of a round's train stage, in this process: of several that the profile's launcher starts, one with its part of
+    each batch. Takes no lease and writes nothing.
 
-    Raises RoundError where filter has not finished, and whatever training would raise before its third step.
+    Raises RecipeError for a launcher whose processes one alone says nothing of, RoundError where filter has not
+    finished, and whatever training would raise before its third step.
     """
     from ratchet.loop import ticket_of
 
@@ -93,18 +97,38 @@ def rehearse(settings: Settings, loop: str, job: str | None = None) -> Rehearsal
         )
     opened = rounds.read_round(store, loop, ticket.number)
     parents = {name: done[name] for name in STEPS["train"].parents}
-    return of(context_of("train", store, opened, parents, settings=settings))
+    where = Profile.load(settings.profile).placed_launcher
+    return of(context_of("train", store, opened, parents, settings=settings, launcher=where))
 
 
 def of(context: StageContext) -> Rehearsal:
     """The dry run of a train stage."""
     check(context.config)
+    _check_launcher(context)
+    processes = context.launcher.world
     with TemporaryDirectory(prefix="ratchet-dry-") as scratch:
-        job = prepare(context, Path(scratch))
-        config = job.config.model_copy(update={"checkpoints": CheckpointsConfig()})
-        job = dataclasses.replace(job, config=config, dry=True, checkpoints=None, validation=None, order=None)
+        job = prepare(context, Path(scratch), keeps=False)
+        share = {"checkpoints": CheckpointsConfig(), "batch_size": job.config.batch_size // processes}
+        config = job.config.model_copy(update=share)
+        job = dataclasses.replace(job, config=config, dry=processes, checkpoints=None, validation=None, order=None)
         try:
             METHODS[job.config.method](job)
         except Rehearsed as done:
             return done.rehearsal
     raise AssertionError("a dry run ends before its method returns")
+
+
+def _check_launcher(context: StageContext) -> None:
+    where = context.launcher
+    if where.kind == "trainjob" or where.strategy == "fsdp":
+        named = (
+            "kind trainjob trains on other machines" if where.kind == "trainjob" else "strategy fsdp shares the model"
+        )
+        raise RecipeError(
+            f"launcher.{named}, so one process here says nothing of its memory and time; run the dry run with a profile whose "
+            "launcher is inprocess, or torchrun with ddp."
+        )
+    try:
+        check_training(where, context.config, gpus=1)
+    except ValueError as error:
+        raise RecipeError(f"{error}.") from error

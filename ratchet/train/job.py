@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ratchet.artifacts.manifest import ModelRef
 from ratchet.progress import Progress, silent
 from ratchet.recipe import TrainConfig
 from ratchet.train.report import TrainReport
@@ -29,7 +30,9 @@ class Job:
     `order` says which rows an epoch sees, and when; None: all, as TRL shuffles them.
     `checkpoints` is where a training that was killed goes on from; `validation` chooses among checkpoints; `rewards` are
     what RL optimises. Where several processes train together each has a Job of its own, and only the first saves.
-    `dry`: take the longest rows' step twice, and raise Rehearsed in place of saving.
+    `seed` is a number; `model` the store's name for what lies in `seed_dir`, which an adapter is saved with; None: as it was fetched.
+    `dry`: take the longest rows' step twice, and raise Rehearsed in place of saving; it is the number of processes that will
+    share each batch, of which this one takes its own part.
     """
 
     config: TrainConfig
@@ -42,7 +45,8 @@ class Job:
     checkpoints: Checkpoints | None = None
     validation: Validation | None = None
     rewards: Rewards | None = None
-    dry: bool = False
+    model: ModelRef | None = None
+    dry: int = 0
 
 
 class Trainer(Protocol):

@@ -33,14 +33,16 @@ def arguments(config: TrainConfig, folder: Path, seed: int) -> KTOConfig:
             "train.batch_size 1 leaves nothing to estimate KTO's divergence from: it reads each answer beside another row's prompt; "
             "set 2 or more."
         )
-    extra = {"beta": ("train.beta", config.beta), "loss_type": ("train.loss", config.losses[0])}
+    extra = {"beta": ("train.beta", config.anchor), "loss_type": ("train.loss", config.losses[0])}
     return options.build(KTOConfig, config, folder, seed, extra)
 
 
 def train(job: Job) -> TrainReport:
     """See `ratchet.train.job.Trainer`. The rows have the columns images, prompt, completion and label."""
     if len(job.rows) and "label" not in job.rows.column_names:
-        raise TrainError(f"the rows lack the column label; they have {', '.join(job.rows.column_names)}.")
+        raise TrainError(
+            f"the rows lack the column label; they have {', '.join(job.rows.column_names)}. Run the filter stage again."
+        )
     return session.run(job, arguments, TEXTS, _trainer)
 
 

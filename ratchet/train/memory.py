@@ -79,7 +79,7 @@ def estimate(model: Any, config: TrainConfig, settings: Any, batch: Batch) -> Es
         "optimiser state": int(learn * state_bytes(str(settings.optim))),
         "activations and logits": beside,
         "gradients": gradients if settings.gradient_accumulation_steps > 1 else max(gradients - beside, 0),
-        "rollouts": rollouts(model, batch, computed),
+        "rollouts": rollouts(model, batch, computed, getattr(settings, "steps_per_generation", None) or 1),
     }
     held, room = holding(device)
     return Estimate(parts, held, room, device)
@@ -153,13 +153,13 @@ def logits(model: Any, batch: Batch, device: str, learns: bool) -> int:
     return int(_TILES[device] * tile + 2 * 4 * tokens * text.hidden_size + head)
 
 
-def rollouts(model: Any, batch: Batch, size: int) -> int:
-    """Bytes of keys and values while completions are made: 2 x layers x heads x width a token."""
+def rollouts(model: Any, batch: Batch, size: int, batches: int = 1) -> int:
+    """Bytes of keys and values while completions are made, for so many batches at once: 2 x layers x heads x width a token."""
     if not batch.new:
         return 0
     text = model.config.get_text_config()
     heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-    return int(2 * size * text.num_hidden_layers * heads * _head(text) * batch.sequences * batch.tokens)
+    return int(2 * size * text.num_hidden_layers * heads * _head(text) * batches * batch.sequences * batch.tokens)
 
 
 def holding(device: str) -> tuple[int, int]:

@@ -60,7 +60,9 @@ class Failure(Record):
         kind = getattr(errors, self.error, None)
         if isinstance(kind, type) and issubclass(kind, RatchetError):
             return kind(f"{self.message}{more}")
-        return TrainError(f"training failed in rank {self.rank}: {self.error}: {self.message}{more}")
+        return TrainError(
+            f"training failed in rank {self.rank}: {self.error}: {self.message} (mend it, and run the stage again){more}"
+        )
 
 
 def order_of(context: StageContext, attempt: str | None = None) -> Order:

@@ -38,8 +38,18 @@ class Plan:
         return int(self.visits * float(np.mean(self.lengths.total)))
 
 
-def plan(config: TrainConfig, settings: Any, rows: Dataset, model: Any, processor: Any, texts: Sequence[str]) -> Plan:
-    """Look at all rows. Raises TrainError for rows that are too long, and for a training that does not fit the memory."""
+def plan(
+    config: TrainConfig,
+    settings: Any,
+    rows: Dataset,
+    model: Any,
+    processor: Any,
+    texts: Sequence[str],
+    processes: int = 1,
+) -> Plan:
+    """Look at all rows. A dry run is one process alone for the `processes` that will share a step.
+
+    Raises TrainError for rows that are too long, and for a training that does not fit the memory."""
     new = int(getattr(settings, "max_completion_length", 0) or 0) if config.method in RL else 0
     found = limits.lengths(rows, processor, texts, new)
     limits.check_lengths(found, model, rows)
@@ -47,15 +57,27 @@ def plan(config: TrainConfig, settings: Any, rows: Dataset, model: Any, processo
     per_step = each * settings.world_size * settings.gradient_accumulation_steps
     rows_per_step = max(per_step // config.reinforcement.k, 1) if config.method in RL else per_step
     longest = tuple(found.longest(rows_per_step))
+    rows_per_step *= processes
     batch = _batch(config, rows, found, model, processor, longest[:each], each, new)
     estimate = memory.estimate(model, config, settings, batch)
     memory.check_memory(estimate, config)
     steps = (
         settings.max_steps
         if settings.max_steps > 0
-        else math.ceil(config.epochs * math.ceil(len(rows) / rows_per_step))
+        else math.ceil(config.epochs * _per_epoch(config, settings, len(rows), rows_per_step))
     )
     return Plan(found, longest, rows_per_step, steps, estimate)
+
+
+def _per_epoch(config: TrainConfig, settings: Any, rows: int, rows_per_step: int) -> int:
+    """Steps of an epoch. RL makes completions for `steps_per_generation` batches at once, and learns `rl.iterations` times from
+    them; prompts that do not fill the last of these are left out (TRL's RepeatSampler)."""
+    if config.method not in RL:
+        return math.ceil(rows / rows_per_step)
+    accumulate = settings.gradient_accumulation_steps
+    batches: int = settings.steps_per_generation * settings.num_iterations
+    made = rows * accumulate // (rows_per_step * settings.steps_per_generation)
+    return max(math.ceil(made * batches / accumulate), 1)
 
 
 def rehearsed(plan_: Plan, rows: Dataset, settings: Any) -> Dataset:

@@ -44,14 +44,18 @@ ADVICE: Mapping[str, str] = {
 """What to do where the filter dropped most for this reason."""
 
 
-def prepare(context: StageContext, scratch: Path) -> Job:
-    """Build the job of this round's training; `scratch` is a folder for its rows and for the model that comes out."""
+def prepare(context: StageContext, scratch: Path, keeps: bool = True) -> Job:
+    """Build the job of this round's training; `scratch` is a folder for its rows and for the model that comes out.
+
+    Without `keeps` nothing is written to the store, judges' replies neither.
+    """
     config: TrainConfig = context.config
     with context.clock("rows"):
         rows, order = _rows(context, config, scratch / "rows.arrow")
-    config, rewards = _rewards(context, config)
+    config, rewards = _rewards(context, config, keeps)
     with context.clock("fetch"):
-        seed_dir = models.fetch(context.store, trained_from(context.round))
+        model = trained_from(context.round)
+        seed_dir = models.fetch(context.store, model)
     return Job(
         config,
         seed_dir,
@@ -63,17 +67,18 @@ def prepare(context: StageContext, scratch: Path) -> Job:
         checkpoints=of_stage(context),
         validation=_validation(context, config),
         rewards=rewards,
+        model=model,
     )
 
 
-def _rewards(context: StageContext, config: TrainConfig) -> tuple[TrainConfig, Rewards | None]:
+def _rewards(context: StageContext, config: TrainConfig, keeps: bool) -> tuple[TrainConfig, Rewards | None]:
     """What RL optimises, and the configuration with the length of its completions."""
     if config.method not in RL:
         return config, None
     from ratchet.train.rl.building import resolved, rewards_of
 
     packs = context.open("filter", GROUPS).manifest.packs
-    return resolved(config, context.round.recipe), rewards_of(context, ImageBank(context.store, packs))
+    return resolved(config, context.round.recipe), rewards_of(context, ImageBank(context.store, packs), keeps)
 
 
 def training_seed(salt: str) -> int:

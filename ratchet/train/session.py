@@ -37,9 +37,9 @@ def run(job: Job, arguments: Arguments, texts: Sequence[str], make: Make) -> Tra
     with TemporaryDirectory(prefix=f"ratchet-{config.method}-") as scratch, quiet():
         settings = arguments(config, Path(scratch), job.seed)
         checks.check_rows(rows, texts)
-        model, processor = weights.load(job.seed_dir, config, settings)
+        model, processor = weights.load(job.seed_dir, config, settings, job.model)
         checks.check_rendering(rows, processor, texts)
-        planned = plans.plan(config, settings, rows, model, processor, texts)
+        planned = plans.plan(config, settings, rows, model, processor, texts, max(job.dry, 1))
         if job.dry:
             rows = plans.rehearsed(planned, rows, settings)
         watch = Watch(config, job.progress)
@@ -69,7 +69,7 @@ def run(job: Job, arguments: Arguments, texts: Sequence[str], make: Make) -> Tra
         model = sharding.whole(trainer, job.seed_dir)
         if model is not None:
             with saved(job.out_dir):
-                weights.save(model, job.seed_dir, job.out_dir, config.lora)
+                weights.save(model, job.seed_dir, job.out_dir, config.lora, job.model)
     seconds = time.perf_counter() - start
     report = weights.report(config, settings, len(rows), watch.log, sizes, seconds=seconds, loop_seconds=loop_seconds)
     report = report.model_copy(update={**keeping.facts(), **(looks.facts() if looks is not None else {})})

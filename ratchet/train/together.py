@@ -73,7 +73,9 @@ def die_with_parent(death: signal.Signals = signal.SIGKILL) -> None:
         return
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, int(death), 0, 0, 0) != 0:
-        raise TrainError(f"this system lets no process end with its parent: {os.strerror(ctypes.get_errno())}.")
+        raise TrainError(
+            f"this system lets no process end with its parent: {os.strerror(ctypes.get_errno())}; train on Linux, or with launcher inprocess."
+        )
     # It may have ended before it was asked for.
     if os.getppid() != int(parent):
         os._exit(128 + death)

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 from transformers import TrainerCallback
@@ -19,6 +20,7 @@ from ratchet.recipe import TrainConfig
 from ratchet.train.memory import levers
 from ratchet.train.report import LogRow
 
+_VERIFIERS = "ratchet.verify"
 _FULL = os.strerror(errno.ENOSPC)
 # `step_time` is a clock, which the log, being content, must not hold.
 _COLUMNS = ("loss", "learning_rate", "grad_norm", "num_tokens", "epoch", "step_time")
@@ -87,10 +89,21 @@ def told(config: TrainConfig) -> Iterator[None]:
     except (ValueError, TypeError, NotImplementedError, ImportError, RuntimeError, KeyError, MemoryError) as error:
         if _of_memory(error):
             raise _out_of_memory(config, error) from error
+        where = _raised_in(error)
+        step = (
+            "This is a verifier of the recipe, or of its prompts: mend it, or leave it out of verify.verifiers."
+            if where.startswith(_VERIFIERS)
+            else "Check train.trl, train.lora and whether the seed model can be trained by TRL."
+        )
         raise TrainError(
-            f"{config.method} training failed in TRL: {type(error).__name__}: {_first_line(error)}. "
-            "Check train.trl, train.lora and whether the seed model can be trained by TRL."
+            f"{config.method} training failed in {where}: {type(error).__name__}: {_first_line(error)}. {step}"
         ) from error
+
+
+def _raised_in(error: BaseException) -> str:
+    """The module of verifiers that the error came through; else TRL, where training was."""
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    return next((name for name in reversed(modules) if name.startswith(_VERIFIERS)), "TRL")
 
 
 def _out_of_memory(config: TrainConfig, error: BaseException) -> TrainError:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ratchet import adapters, models
+from ratchet.artifacts.manifest import ModelRef
 from ratchet.errors import TrainError
 from ratchet.model_files import ADAPTER_WEIGHTS
 from ratchet.recipe import LoraConfig as LoraOptions
@@ -24,14 +25,14 @@ from ratchet.train.together import world
 saved_dtype = models.saved_dtype
 
 
-def load(seed_dir: Path, config: TrainConfig, settings: Any) -> tuple[Any, Any]:
+def load(seed_dir: Path, config: TrainConfig, settings: Any, named: ModelRef | None = None) -> tuple[Any, Any]:
     """(model, processor) for training, frozen towers frozen. Raises TrainError.
 
     What learns is float32, also where the device computes in less; what adapters lie on is in the device's precision.
     """
     options.check_device(config)
     if config.lora is not None and config.lora.save == "adapter":
-        _base(seed_dir)
+        _base(seed_dir, named)
     computed: models.Dtype = "bfloat16" if settings.bf16 else "float16" if settings.fp16 else "float32"
     model, processor = models.load(seed_dir, computed if config.lora else "float32")
     if getattr(processor, "chat_template", None) is None:
@@ -116,15 +117,18 @@ def sizes(model: Any) -> tuple[int, int]:
     return sum(n for n, _ in counts), sum(n for n, learns in counts if learns)
 
 
-def save(model: Any, seed_dir: Path, out_dir: Path, lora: LoraOptions | None = None) -> None:
-    """Merge adapters, and save the weights in the seed's precision, as safetensors; or the adapter alone, where `lora` says so.
+def save(
+    model: Any, seed_dir: Path, out_dir: Path, lora: LoraOptions | None = None, named: ModelRef | None = None
+) -> None:
+    """Merge adapters, and save the weights in the seed's precision, as safetensors; or the adapter alone, where `lora` says so,
+    on the base that is `named` in the store.
 
     All other files, but for its README, are the seed's own: training changes no tokenizer, template or architecture, but it
     does leave traces in what transformers would write (padding sides, a cache that is switched off, local paths). Raises TrainError, and
     leaves nothing, when weights are not finite, equal the seed's, or do not come back from disk as they were saved.
     """
     if lora is not None and lora.save == "adapter":
-        _save_adapter(model, seed_dir, out_dir)
+        _save_adapter(model, seed_dir, out_dir, _base(seed_dir, named))
         return
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
@@ -142,7 +146,7 @@ def save(model: Any, seed_dir: Path, out_dir: Path, lora: LoraOptions | None = N
         raise
 
 
-def _save_adapter(model: Any, seed_dir: Path, out_dir: Path) -> None:
+def _save_adapter(model: Any, seed_dir: Path, out_dir: Path, base: adapters.Base) -> None:
     """Save the adapter alone, with the seed as its base, once what both give together has passed the checks of a whole model."""
     from peft import get_peft_model_state_dict
     from safetensors.torch import load_file
@@ -151,7 +155,7 @@ def _save_adapter(model: Any, seed_dir: Path, out_dir: Path) -> None:
     try:
         model.save_pretrained(out_dir)
         (out_dir / "README.md").unlink(missing_ok=True)
-        adapters.write_base(out_dir, _base(seed_dir))
+        adapters.write_base(out_dir, base)
         _check_saved(state, load_file(out_dir / ADAPTER_WEIGHTS), out_dir)
         dtype = saved_dtype(seed_dir)
         merged = model.merge_and_unload().to(device="cpu", dtype=getattr(torch, dtype)).state_dict()
@@ -162,8 +166,9 @@ def _save_adapter(model: Any, seed_dir: Path, out_dir: Path) -> None:
         raise
 
 
-def _base(seed_dir: Path) -> adapters.Base:
-    base = adapters.base_of(seed_dir)
+def _base(seed_dir: Path, named: ModelRef | None) -> adapters.Base:
+    """What the store calls the seed. The folder's own card says who fetched it first, maybe by another name."""
+    base = adapters.Base(name=named.name, digest=named.digest) if named is not None else adapters.base_of(seed_dir)
     if base is None:
         raise TrainError(
             f"train.lora.save is adapter, but {seed_dir} was not fetched from a store, so the adapter's base would have no name; "

@@ -48,6 +48,9 @@ def work(order: Order, context: StageContext) -> None:
     # A try of the same launch that was killed may have left a half-saved model.
     out_dir = folder / f"model-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
     job = replace(job, out_dir=out_dir, progress=context.progress if world.first else silent)
+    if job.checkpoints is not None:
+        # A run that adopted the job has the lease under another epoch, and its checkpoints are wanted as the model is.
+        job = replace(job, checkpoints=job.checkpoints.checked(lambda: check_wanted(context, order)))
     with context.clock("train"):
         report = METHODS[job.config.method](job)
     if not world.first:

@@ -26,7 +26,8 @@ from ratchet.verify.judges.asking import away
 class Tools:
     """`bank` has the prompts' pictures; `pinned` the models that the recipe names, by the name it gives them.
 
-    `draw` is the number from which all of a verifier's own draws derive. Whoever opens tools closes them.
+    `draw` is the number from which all of a verifier's own draws derive. `keeps`: whether judges' replies are kept in the store,
+    where a judge's configuration wants it. Whoever opens tools closes them.
     """
 
     store: Store
@@ -35,6 +36,7 @@ class Tools:
     judges: Mapping[str, JudgeConfig]
     pinned: Mapping[str, ModelRef]
     draw: int
+    keeps: bool = True
     spending: Spending = field(default_factory=Spending)
     _engines: dict[str, Engine] = field(default_factory=dict)
     _judges: dict[str, Judge] = field(default_factory=dict)
@@ -93,7 +95,7 @@ class Tools:
             config = self.judge_config(name)
             try:
                 engine = self.engine(name)
-                cache = Judgements(self.store, self.who(name)) if config.cache else None
+                cache = Judgements(self.store, self.who(name)) if config.cache and self.keeps else None
             except (SamplingError, StoreError) as error:
                 raise away(name, error) from error
             found = self._judges[name] = Judge(name, config, engine, self.spending, cache)
@@ -127,11 +129,11 @@ class Tools:
 
 
 @contextmanager
-def opened(context: StageContext, bank: ImageBank) -> Iterator[Tools]:
-    """The tools of a running stage, for `bank`'s pictures."""
+def opened(context: StageContext, bank: ImageBank, keeps: bool = True) -> Iterator[Tools]:
+    """The tools of a running stage, for `bank`'s pictures; without `keeps` nothing is written to the store."""
     config: VerifyConfig = context.round.recipe.verify
     draw = derived_seed(context.round.salt, "verify")
-    tools = Tools(context.store, bank, context.round.seed, config.judges, context.round.models, draw)
+    tools = Tools(context.store, bank, context.round.seed, config.judges, context.round.models, draw, keeps)
     try:
         yield tools
     finally:

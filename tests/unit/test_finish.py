@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 
 from ratchet import rounds
-from ratchet.errors import AuditFailed, RoundStopped, TrainError
+from ratchet.errors import AuditFailed, RoundStopped, StoreError, TrainError
 from ratchet.finish import finish
 from ratchet.finish.stage import end_of
+from ratchet.launching.trainjob import RECORD
 from ratchet.loop import cancel
 from ratchet.registry import lease as leases
 from ratchet.rounds import Ticket
 from ratchet.settings import Settings
 from ratchet.stage import STEPS
-from ratchet.store import Store, open_store
+from ratchet.store import Stat, Store, open_store
+from ratchet.store.folder import FolderStore
 from tests.unit.loops import LOOP, leave, leave_all, new_loop, opened
 
 SUBSETS = [subset for n in range(1, len(STEPS) + 1) for subset in combinations(STEPS, n)]
@@ -150,3 +152,26 @@ def test_a_stop_at_promote_says_why(settings: Settings, store: Store, ticket: Ti
     end = finish(ticket.job, LOOP, settings)
     assert (end.state, end.reason) == ("STOPPED", "Not promoted: the alias is elsewhere.")
     assert (end.champion, end.candidate) == ("1", "2")
+
+
+def test_a_store_that_fails_at_the_jobs_record_does_not_keep_the_lease(
+    settings: Settings,
+    store: Store,
+    ticket: Ticket,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    leave_all(store, ticket, "REFUSED")
+    usual = FolderStore.stat
+
+    def failing(self: FolderStore, key: str) -> Stat | None:
+        if key.endswith(RECORD):
+            raise StoreError("the disk is away")
+        return usual(self, key)
+
+    monkeypatch.setattr(FolderStore, "stat", failing)
+    assert finish(ticket.job, LOOP, settings).state == "REFUSED"
+    state = leases.read(store.sub(rounds.loop_prefix(LOOP)))
+    assert state is not None
+    assert state.released
+    assert "whether a TrainJob is left is not known: the disk is away" in capsys.readouterr().err

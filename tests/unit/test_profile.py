@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,51 @@ def test_a_batch_that_the_processes_cannot_share_is_refused_before_anything_runs
     two.check(Recipe.model_validate({"name": "a", "train": {"batch_size": 9}}))
     with pytest.raises(RecipeError, match=r"recipe a does not fit profile two: train\.batch_size 8 .* multiple of 3"):
         two.check(Recipe.model_validate({"name": "a", "train": {"batch_size": 8}}))
+
+
+def trained(**train: object) -> Recipe:
+    return Recipe.model_validate({"name": "a", "filter": {"pairs": {}}, "train": train})
+
+
+GROUPS: dict[str, object] = {"method": "grpo", "rl": {"k": 8}}
+SHARDED = "launcher: {kind: torchrun, processes: 2, strategy: fsdp}"
+
+
+def test_groups_that_the_processes_would_tear_apart_are_refused_before_anything_runs() -> None:
+    two = Profile.load("{name: two, launcher: {kind: torchrun, processes: 2}}")
+    two.check(trained(**GROUPS, batch_size=16))
+    Profile().check(trained(**GROUPS, batch_size=8))
+    with pytest.raises(
+        RecipeError, match=r"batch_size 8 gives each of the 2 .* 4 completions, .* make it a multiple of 16"
+    ):
+        two.check(trained(**GROUPS, batch_size=8))
+
+
+@pytest.mark.parametrize("mode", ["colocate", "server"])
+def test_rollouts_of_vllm_need_gpus_of_training(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = trained(method="grpo", batch_size=16, rl={"rollouts": mode})
+    pods = "launcher: {{kind: trainjob, trainjob: {{gpus: {0}}}}}\nimages: {{training: r.example/t}}\n"
+    for given in (Profile(images=CLUSTER), Profile.load(pods.format(0))):
+        with pytest.raises(RecipeError, match=rf"rollouts {mode} .*training has none; set it to model or auto"):
+            given.check(served)
+    Profile(images=CLUSTER, resources={"train": Resources(gpus=1)}).check(served)
+    Profile.load(pods.format(1)).check(served)
+    for here, refused in ((0, True), (1, False)):
+        monkeypatch.setattr("ratchet.profile._gpus_here", lambda here=here: here)
+        with pytest.raises(RecipeError, match="training has none") if refused else nullcontext():
+            Profile().check(served)
+
+
+@pytest.mark.parametrize(
+    ("train", "said"),
+    [
+        ({"pictures": {"conditional": 1}}, "train.pictures asks the model again .* set launcher.strategy to ddp"),
+        ({"pictures": {"noised": 1}}, "train.pictures asks the model again"),
+        ({"checkpoints": {"best": "validation"}}, "best is validation, but .* set best to last"),
+    ],
+)
+def test_what_fsdp_cannot_do_is_refused_before_anything_runs(train: dict[str, object], said: str) -> None:
+    Profile.load(SHARDED.replace("fsdp", "ddp") + "\n").check(trained(method="dpo", **train))
+    Profile.load(f"{SHARDED}\n").check(trained(method="dpo", pictures={"anchor": 1}))
+    with pytest.raises(RecipeError, match=said):
+        Profile.load(f"{SHARDED}\n").check(trained(method="dpo", **train))

@@ -44,6 +44,31 @@ from ratchet.recipe import Recipe
         ),
         ("{name: a, filter: {pairs: {repair: {by: prompt}}}}", ["stands for several verifiers", "name one of them"]),
         ("{name: a, train: {method: dpo, loss_weights: [1, 2, 3]}}", ["3 values for 2 losses", "one weight a loss"]),
+        ("{name: a, train: {beta: 0.1}}", ["train.beta 0.1", "train.method is sft", "does not read it; remove it"]),
+        ("{name: a, train: {method: grpo, beta: 0.04}}", ["train.beta 0.04", "is grpo", "set train.rl.kl.coefficient"]),
+        ("{name: a, train: {method: rloo, beta: 0.04}}", ["is rloo", "set train.rl.kl.coefficient, and remove beta"]),
+        (
+            "{name: a, train: {method: dpo, loss: [sft, stic], beta: 1.0}}",
+            ["train.beta 1 is not read by train.method dpo with the losses sft, stic", "such as sigmoid"],
+        ),
+        ("{name: a, train: {loss: sigmoid}}", ["train.loss sigmoid", "train.method is sft", "remove it"]),
+        ("{name: a, train: {method: rloo, loss: dapo}}", ["train.loss dapo", "is rloo, which has one loss only"]),
+        ("{name: a, train: {method: kto, loss_weights: [0.5]}}", ["train.loss_weights", "is kto", "remove them"]),
+        ("{name: a, train: {method: grpo, loss_weights: [2]}}", ["train.loss_weights", "is grpo", "remove them"]),
+        (
+            "{name: a, train: {method: dpo, pictures: {anchor: 1, bad: crop}}}",
+            ["train.pictures.bad does nothing without conditional or noised", "or remove it"],
+        ),
+        (
+            "{name: a, train: {method: grpo, loss: cispo, rl: {clip_low: 0.2, clip_high: 5}}}",
+            ["train.rl.clip_low 0.2 is not read by the loss cispo of grpo", "by clip_high; remove clip_low"],
+        ),
+        ("{name: a, train: {method: grpo, loss: sapo, rl: {clip_low: 0.2}}}", ["loss sapo", "clips nothing; remove"]),
+        ("{name: a, train: {method: grpo, loss: vespo, rl: {clip_low: 0.2}}}", ["loss vespo", "clips nothing; remove"]),
+        (
+            "{name: a, verify: {verifiers: [exact]}, train: {method: grpo, rl: {rewards: {nosuch: 1}}}}",
+            ["train.rl.rewards {'nosuch': 1.0} do not fit verify", "no verifier", "add them to verify.verifiers"],
+        ),
         ("{name: 'No Good'}", ["name", "given: 'No Good'"]),
         ("{generate: {k: 2}}", ["name", "Field required"]),
         ("{name: a, generate: {temperature: warm}}", ["generate.temperature", "given: 'warm'"]),
@@ -77,6 +102,24 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_what_is_no_recipe_is_refused_with_what_there_is(given: str, said: str) -> None:
     with pytest.raises(RecipeError, match=said):
         recipe.load(given)
+
+
+@pytest.mark.parametrize(
+    "train",
+    [
+        "{method: dpo, beta: 0.1}",
+        "{method: kto, beta: 0.1}",
+        "{method: dpo, loss: simpo, beta: 2.0}",
+        "{method: dpo, loss: sft, beta: 0.1, pictures: {anchor: 1}}",
+        "{method: dpo, pictures: {conditional: 1, bad: crop}}",
+        "{method: grpo, loss: dapo, rl: {clip_low: 0.2}}",
+        "{method: rloo, rl: {clip_low: 0.2}}",
+        "{method: grpo, rl: {rewards: {nosuch: 1}}}",
+    ],
+)
+def test_a_key_that_is_read_may_be_given_with_its_default(train: str) -> None:
+    given = recipe.load(f"{{name: a, filter: {{pairs: {{}}}}, train: {train}}}\n")
+    assert recipe.load(recipe.dump(given)) == given
 
 
 @pytest.mark.parametrize("name", recipe.names())

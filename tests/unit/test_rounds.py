@@ -147,3 +147,19 @@ def test_a_round_of_another_version_is_told_in_words(tmp_path: Path) -> None:
     store.put(key, canonical.pretty(body))
     with pytest.raises(RoundError, match=r"round 1 of loop mine .* another version of ratchet .*generate\.shard_size"):
         rounds.read_round(store, LOOP, 1)
+
+
+def test_a_round_of_an_older_ratchet_is_read_with_the_defaults_that_it_wrote_for_other_methods(tmp_path: Path) -> None:
+    settings = new_loop(tmp_path)
+    store, ticket = open_store(settings.root), opened(settings)
+    now = rounds.read_round(store, LOOP, ticket.number)
+    assert now.recipe.train.method == "sft"
+    stored = now.model_dump(mode="json")
+    stored["recipe"]["train"] |= {"beta": 0.1, "loss": ["sigmoid", "sft"]}
+    key = f"{rounds.round_prefix(LOOP, ticket.number)}/round.json"
+    store.put(key, canonical.pretty(stored))
+    assert rounds.read_round(store, LOOP, ticket.number) == now
+    stored["recipe"]["train"]["beta"] = 0.3
+    store.put(key, canonical.pretty(stored))
+    with pytest.raises(RoundError, match="another version of ratchet"):
+        rounds.read_round(store, LOOP, ticket.number)

@@ -46,7 +46,9 @@ class PictureTermsConfig(Record):
     content: float = Field(
         0.0, ge=0, description="log-likelihood per token of the caption that the chosen answer was made from"
     )
-    bad: PictureKind = Field("crop", description="corruption that makes the bad picture where the pairs bring none")
+    bad: PictureKind | None = Field(
+        None, description="corruption that makes the bad picture where the pairs bring none; null: crop"
+    )
     bad_params: dict[str, float] = Field(default_factory=dict, description="its strength; default: the kind's")
 
     @model_validator(mode="after")
@@ -57,20 +59,31 @@ class PictureTermsConfig(Record):
             raise ValueError(
                 f"train.pictures.anchor_margin {self.anchor_margin} does nothing without anchor; set anchor"
             )
-        if self.bad_params and not self.needs_bad:
+        idle = [name for name, value in (("bad", self.bad), ("bad_params", self.bad_params)) if value]
+        if idle and not self.needs_bad:
             raise ValueError(
-                "train.pictures.bad_params does nothing without conditional or noised; set one, or remove it"
+                f"train.pictures.{idle[0]} does nothing without conditional or noised; set one, or remove it"
             )
         try:
-            settle(self.bad, self.bad_params)
+            settle(self.corruption, self.bad_params)
         except SamplingError as error:
             raise ValueError(f"train.pictures.bad_params: {error}") from None
         return self
 
     @property
+    def corruption(self) -> PictureKind:
+        """`bad`, crop where the recipe names none."""
+        return self.bad or "crop"
+
+    @property
     def needs_bad(self) -> bool:
         """Whether rows need a bad picture."""
         return bool(self.conditional or self.noised)
+
+    @property
+    def reads_more(self) -> bool:
+        """Whether rows that have the part for it are read once more, others not."""
+        return bool(self.conditional or self.noised or self.content)
 
     @property
     def needs_reference(self) -> bool:

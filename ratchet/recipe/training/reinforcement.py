@@ -53,7 +53,9 @@ class ReinforcementConfig(Record):
         None,
         description="what advantages are divided by; none: Dr. GRPO; null: the method's own (grpo group, rloo none)",
     )
-    clip_low: float = Field(0.2, gt=0)
+    clip_low: float | None = Field(
+        None, gt=0, description="null: .2; losses that clip from above alone or not at all do not read it"
+    )
     clip_high: float | None = Field(
         None, gt=0, description="null: as clip_low; DAPO: .28; for the loss cispo the largest ratio itself, such as 5"
     )
@@ -84,6 +86,11 @@ class ReinforcementConfig(Record):
         if self.rewards is not None and not any(weight > 0 for weight in self.rewards.values()):
             raise ValueError("train.rl.rewards needs at least one weight above 0; remove it for verify's own policy")
         return self
+
+    @property
+    def lower(self) -> float:
+        """`clip_low`, TRL's default where the recipe names none."""
+        return 0.2 if self.clip_low is None else self.clip_low
 
     @property
     def longest(self) -> int | None:

@@ -67,6 +67,10 @@ class Checkpoints:
         """The same, of a training by so many processes."""
         return Checkpoints(self.store, self.training.model_copy(update={"processes": processes}), self._check)
 
+    def checked(self, check: Callable[[], None]) -> Checkpoints:
+        """The same, written as long as `check` raises nothing."""
+        return Checkpoints(self.store, self.training, check)
+
     def steps(self) -> list[int]:
         """Steps that have a card, in order."""
         return sorted(step for step, _ in self._cards())

@@ -108,7 +108,7 @@ def _failure(context: StageContext, order: Order, folder: Path, code: int) -> Ra
     if ended:
         return _killed(context, folder, ended[0])
     return TrainError(
-        f"the agent that starts the workers ended with exit code {code}; its words are in the stage's log."
+        f"the agent that starts the workers ended with exit code {code}; its words are in the stage's log. Mend what they name, and run the stage again."
     )
 
 

@@ -34,13 +34,13 @@ class BadPictures:
         """Raise TrainError when the corruption left the pictures of rows as they are, with how many."""
         if self._spared:
             raise TrainError(
-                f"corruption {self._terms.bad} leaves the pictures of {len(self._spared)} of {self._rows} rows as they are (first: "
+                f"corruption {self._terms.corruption} leaves the pictures of {len(self._spared)} of {self._rows} rows as they are (first: "
                 f"row {min(self._spared)}), so that good and bad are the same; set train.pictures.bad to another kind."
             )
 
     def _worse(self, name: str, place: int) -> bytes | None:
         """The picture made worse; None where the corruption spares it."""
         source = self._bank.image(name)
-        made = corrupt(source, self._terms.bad, self._terms.bad_params, derived_seed(self._seed, name, place))
+        made = corrupt(source, self._terms.corruption, self._terms.bad_params, derived_seed(self._seed, name, place))
         same = made.size == source.size and made.tobytes() == source.tobytes()
         return None if same else encode(made)

@@ -44,7 +44,7 @@ class PreferenceTrainer(DPOTrainer):  # type: ignore[misc]
 
     def __init__(self, *, config: TrainConfig, **given: Any) -> None:
         self._own = [(n, w) for n, w in zip(config.losses, config.weights, strict=True) if n in OWN_LOSSES]
-        self._gamma = config.beta / 2 if config.simpo_gamma is None else config.simpo_gamma
+        self._gamma = config.anchor / 2 if config.simpo_gamma is None else config.simpo_gamma
         self._terms: PictureTermsConfig | None = config.pictures
         super().__init__(**given)
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from pydantic import ValidationError
-
 from ratchet.artifacts import ImageBank
-from ratchet.errors import RecipeError
 from ratchet.generate.sampling import derived_seed
-from ratchet.recipe import Recipe, TrainConfig, VerifyConfig
+from ratchet.recipe import Recipe, TrainConfig
+from ratchet.recipe.rewarding import reward_policy
 from ratchet.records import Sampling
 from ratchet.stage import StageContext
 from ratchet.train.rl.rewards import Rewards
@@ -17,30 +15,16 @@ from ratchet.verify.panel import panel_of
 from ratchet.verify.tools import opened
 
 
-def rewards_of(context: StageContext, bank: ImageBank) -> Rewards:
-    """What this round's RL optimises. `bank` has the pictures of its prompts. Raises RecipeError for weights that name no
-    verifier."""
+def rewards_of(context: StageContext, bank: ImageBank, keeps: bool = True) -> Rewards:
+    """What this round's RL optimises. `bank` has the pictures of its prompts; `keeps` as of `opened`."""
     recipe = context.round.recipe
-    config = policy(recipe)
+    config = reward_policy(recipe.verify, recipe.train)
     stack = ExitStack()
-    tools = stack.enter_context(opened(context, bank))
+    tools = stack.enter_context(opened(context, bank, keeps))
     drawn = Sampling(
         strategy=recipe.train.method, seed=derived_seed(context.round.salt, "rl"), temperature=1.0, max_new_tokens=1
     )
     return Rewards(panel_of(config, tools), config, drawn, context.round.seed.label, closing=stack.close)
-
-
-def policy(recipe: Recipe) -> VerifyConfig:
-    """How verdicts become a reward: as verify decides, or their mean weighted by `train.rl.rewards`."""
-    weights = recipe.train.reinforcement.rewards
-    if weights is None:
-        return recipe.verify
-    changed = {**recipe.verify.model_dump(), "policy": "weighted", "weights": weights}
-    try:
-        return VerifyConfig.model_validate(changed)
-    except ValidationError as error:
-        why = "; ".join(str(one["msg"]) for one in error.errors())
-        raise RecipeError(f"train.rl.rewards {weights} do not fit verify: {why}.") from error
 
 
 def resolved(config: TrainConfig, recipe: Recipe) -> TrainConfig:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ratchet.recipe import TrainConfig
+from ratchet.recipe.training.reading import UNCLIPPED
 from ratchet.train import options
 from ratchet.train.job import Job
 from ratchet.train.report import TrainReport
@@ -19,7 +20,6 @@ from ratchet.train.rl.rollouts import ReadOnce
 
 LOSSES = ("grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo", "luspo", "vespo")
 """TRL finds out about a wrong name at the first step only."""
-UNCLIPPED = ("sapo", "vespo")
 
 
 class Grpo(Active, ReadOnce, GRPOTrainer):  # type: ignore[misc]

@@ -30,7 +30,7 @@ def options_of(config: TrainConfig) -> dict[str, tuple[str, Any]]:
         "temperature": ("train.rl.temperature", rl.temperature),
         "top_p": ("train.rl.top_p", rl.top_p),
         "max_completion_length": ("train.rl.max_new_tokens", rl.longest or UNSET_LENGTH),
-        "epsilon": ("train.rl.clip_low", rl.clip_low),
+        "epsilon": ("train.rl.clip_low", rl.lower),
         "epsilon_high": ("train.rl.clip_high", rl.clip_high),
         "num_iterations": ("train.rl.iterations", rl.iterations),
         "mask_truncated_completions": ("train.rl.mask_clipped", rl.mask_clipped),

@@ -27,7 +27,6 @@ class Rloo(Active, ReadOnce, RLOOTrainer):  # type: ignore[misc]
 def arguments(config: TrainConfig, folder: Path, seed: int) -> RLOOConfig:
     """TRL's configuration. Raises RecipeError, also for options that RLOO has no place for."""
     rl = config.reinforcement
-    online.refuse(bool(config.losses), f"train.loss {list(config.losses)}: RLOO has one loss only; remove train.loss.")
     online.refuse(
         rl.scale == "group",
         "train.rl.scale group is GRPO's; RLOO divides by nothing (none) or by the batch's deviation (batch).",

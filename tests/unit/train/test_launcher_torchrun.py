@@ -119,7 +119,7 @@ def test_what_is_no_error_of_ours_is_a_training_error_with_its_rank(ready: Stage
     write_failure(ready, "attempt", 1, ZeroDivisionError("by zero"))
     error = failed(ready, tmp_path, (1, 1))
     assert type(error) is TrainError
-    assert str(error) == "training failed in rank 1: ZeroDivisionError: by zero"
+    assert str(error) == "training failed in rank 1: ZeroDivisionError: by zero (mend it, and run the stage again)"
 
 
 def test_failures_of_another_attempt_are_not_taken_for_this_one(ready: StageContext, tmp_path: Path) -> None:

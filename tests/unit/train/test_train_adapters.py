@@ -95,6 +95,19 @@ def test_training_goes_on_from_an_adapter_and_records_it_as_the_base(
     assert any(not torch.equal(value, moved[key]) for key, value in state(start).items())
 
 
+def test_the_base_is_what_the_round_calls_it_whoever_fetched_it_first(
+    shop: FolderStore, rows_of: Rows, tmp_path: Path
+) -> None:
+    _, seed_dir = seeded("llava", shop, tmp_path)
+    other = FolderStore(tmp_path / "other-shop")
+    ref = models.upload(other, tmp_path / "llava", "mine")
+    assert models.fetch(other, ref, tmp_path / "cache") == seed_dir
+    job = Job(config_of("adapter"), seed_dir, rows_of("sft", 8), tmp_path / "out", 3, model=ref)
+    METHODS["sft"](job)
+    assert adapters.read_base(job.out_dir) == adapters.Base(name="mine", digest=ref.digest)
+    models.upload(other, job.out_dir, "loop")
+
+
 def test_an_adapter_needs_a_seed_from_the_store(rows_of: Rows, seed_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainError, match=r"save is adapter, but .* was not fetched from a store"):
         trained(config_of("adapter"), seed_dir, rows_of("sft", 4), tmp_path / "out")

@@ -19,7 +19,7 @@ from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from ratchet import models
 from ratchet.errors import TrainError
-from ratchet.recipe import LoraConfig, ParametersConfig, TrainConfig
+from ratchet.recipe import LoraConfig, ParametersConfig, ReinforcementConfig, TrainConfig
 from ratchet.train import METHODS, Job, limits, memory, plans, sft, weights
 from ratchet.train.dryrun import Rehearsed
 from tests import architectures
@@ -191,7 +191,7 @@ def test_what_cannot_fit_is_refused_with_a_table_and_levers(
 
 
 def test_a_dry_run_measures_the_longest_rows_and_saves_nothing(seed_dir: Path, rows_of: Rows, tmp_path: Path) -> None:
-    job = Job(TrainConfig(epochs=2, batch_size=8), seed_dir, rows_of("sft", 30), tmp_path / "out", 1, dry=True)
+    job = Job(TrainConfig(epochs=2, batch_size=8), seed_dir, rows_of("sft", 30), tmp_path / "out", 1, dry=1)
     with pytest.raises(Rehearsed) as done:
         METHODS["sft"](job)
     found = done.value.rehearsal
@@ -210,6 +210,33 @@ def test_the_worst_step_comes_first(seed_dir: Path, tmp_path: Path) -> None:
     found = plans.plan(config, settings, rows, model, processor, SFT)
     assert sorted(found.lengths.total[list(found.longest)]) == sorted(found.lengths.total)[-4:]
     assert (found.per_step, found.steps) == (4, 9)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "accumulate", "batches", "iterations", "steps"),
+    [
+        (40, 1, 1, 1, 20),  # 8 completions of 4 each: 2 prompts a step
+        (41, 1, 1, 2, 40),  # each pair of prompts twice; the odd one is left out
+        (40, 2, 4, 1, 10),  # 4 prompts a step, 8 are answered at once
+        (47, 2, 4, 3, 30),
+    ],
+)
+def test_steps_of_reinforcement_count_every_pass_over_completions(
+    prompts: int, accumulate: int, batches: int, iterations: int, steps: int
+) -> None:
+    settings = SimpleNamespace(
+        gradient_accumulation_steps=accumulate, steps_per_generation=batches, num_iterations=iterations
+    )
+    config = TrainConfig(method="grpo", batch_size=8, rl=ReinforcementConfig(k=4))
+    assert plans._per_epoch(config, settings, prompts, 2 * accumulate) == steps
+
+
+def test_keys_and_values_are_of_all_completions_that_are_made_at_once(seed_dir: Path) -> None:
+    model = models.load(seed_dir)[0]
+    batch = memory.Batch(sequences=4, tokens=50, patches=0, new=8)
+    # 2 x 4 bytes x 3 layers x 4 heads x 32 numbers, for 4 sequences of 50 tokens.
+    assert memory.rollouts(model, batch, 4) == 2 * 4 * 3 * 4 * 32 * 200
+    assert memory.rollouts(model, batch, 4, 3) == 3 * memory.rollouts(model, batch, 4)
 
 
 _STARVED = """

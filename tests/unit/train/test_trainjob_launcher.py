@@ -14,7 +14,7 @@ import pytest
 from ratchet.begin import BeginOptions, begin
 from ratchet.errors import LeaseLost, ModelError, TrainError
 from ratchet.finish import finish
-from ratchet.launching.trainjob import TrainJobConfig
+from ratchet.launching.trainjob import RECORD, TrainJobConfig
 from ratchet.registry import lease as leases
 from ratchet.rounds import Ticket, write_run
 from ratchet.services.fake_kubernetes.state import now
@@ -516,7 +516,7 @@ def test_begin_asks_the_cluster_of_a_profile_that_trains_there(run: Trial) -> No
 
 
 def record(run: Trial) -> str:
-    return f"{run.context.round.prefix}/{leftover.RECORD}"
+    return f"{run.context.round.prefix}/{RECORD}"
 
 
 def run_of(run: Trial) -> Ticket:

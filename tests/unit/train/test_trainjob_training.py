@@ -21,9 +21,10 @@ from ratchet.services.fake_kubernetes import FakeKubernetes, FakeTrainer
 from ratchet.stage import StageContext, run_step
 from ratchet.store.folder import FolderStore
 from ratchet.train import TRAIN_LOG
+from ratchet.train.checkpoints import of_stage
 from ratchet.train.launchers.trainjob import launcher as launching
 from ratchet.train.orders import order_of, read_training
-from ratchet.train.worker import check_wanted
+from ratchet.train.worker import SCRATCH, check_wanted, work
 from tests.e2e.rounds import fork, kill_group
 from tests.fake_cluster import cluster, needs_crds
 from tests.unit.train.launched import context
@@ -113,3 +114,21 @@ def test_a_worker_goes_on_for_a_run_that_took_up_its_round_and_for_no_other(
     write_run(ready.store, ticket.model_copy(update={"number": order.ticket.number + 1}))
     with pytest.raises(LeaseLost):
         check_wanted(replace(ready), order)
+
+
+def test_a_worker_of_an_adopted_job_writes_its_checkpoints(
+    groups: Sequence[Group], seed_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SCRATCH, str(tmp_path / "node"))
+    options = {**TRAIN, "max_steps": 2, "checkpoints": {"every": 1}}
+    ready = context(FolderStore(tmp_path / "store"), groups[:8], seed_dir, on_cluster(), **options)
+    order, lease = order_of(ready), ready.lease
+    assert lease is not None
+    lease.release()
+    epoch = leases.acquire(lease.store, "job-2", 600).epoch
+    write_run(ready.store, Ticket(**{**order.ticket.model_dump(), "job": "job-2", "epoch": epoch}))
+    work(order, ready)
+    assert of_stage(ready).steps() == [1]
+    training = read_training(ready)
+    assert training is not None
+    assert training.report.steps == 2

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from ratchet import canonical
 from ratchet.errors import NotFound, RatchetError
+from ratchet.launching.trainjob import RECORD
 from ratchet.store import Store
 from ratchet.train.launchers.trainjob.api import Away, Object, connect
 from ratchet.train.launchers.trainjob.jobs import Jobs
 from ratchet.train.launchers.trainjob.manifest import HOLDER
 
-RECORD = "trainjob.json"
 AWAY_SECONDS = 30.0
 POLL_SECONDS = 2.0
 

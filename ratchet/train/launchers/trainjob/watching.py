@@ -179,7 +179,10 @@ class Watching:
             return self._worker_error(told[0])
         how = "; ".join(f"node {one.node} ended with {_code(one)}" for one in list(self.seen.values())[:4])
         said = ": ".join(filter(None, (now.reason, now.note)))
-        return self._with_log(f"TrainJob {name} failed: {said or 'nobody says why'}{f' ({how})' if how else ''}.")
+        return self._with_log(
+            f"TrainJob {name} failed: {said or 'nobody says why'}{f' ({how})' if how else ''}. Mend what this and the "
+            "pods' events name, and run the stage again."
+        )
 
     def _worker_error(self, said: Failure) -> RatchetError:
         error = said.model_copy(update={"message": redacted(said.message)}).as_error()

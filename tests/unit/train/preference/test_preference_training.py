@@ -210,3 +210,12 @@ def test_kto_takes_its_weights_from_the_rows_unless_they_are_given(
         common = {"args": settings, "train_dataset": few, "processing_class": processor, "peft_config": None}
         seen.append(kto._trainer(Job(config, seed_dir, few, tmp_path, 0), model, processor, common))
         assert (seen[0].desirable_weight, seen[0].undesirable_weight) == expected
+
+
+def test_processes_that_share_a_model_refuse_terms_that_some_of_them_would_skip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "2"), ("RATCHET_STRATEGY", "fsdp")):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RecipeError, match=r"train\.pictures asks the model again .* set launcher\.strategy to ddp"):
+        dpo.arguments(short(pictures={"content": 1.0}), tmp_path, 0)

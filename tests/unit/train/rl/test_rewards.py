@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ratchet.errors import RecipeError, TrainError
+from ratchet.errors import TrainError
 from ratchet.recipe import Recipe, VerifyConfig
+from ratchet.recipe.rewarding import reward_policy
 from ratchet.records import Group, Verdict
-from ratchet.train.rl.building import policy, resolved
+from ratchet.train.rl.building import resolved
 from ratchet.train.rl.earned import Earned
 from ratchet.train.rl.rewards import Rewards
 from ratchet.train.rl.rows import rl_rows
@@ -98,7 +99,8 @@ def weighted(**weights: float) -> Recipe:
 
 
 def test_weights_are_a_policy_over_verdicts_as_they_are_called() -> None:
-    config = policy(weighted(prompt=0.9, exact=0.1))
+    recipe = weighted(prompt=0.9, exact=0.1)
+    config = reward_policy(recipe.verify, recipe.train)
     format_, own = (
         Verdict(verifier=n, version="1", score=s, passed=s > 0, reason="x")
         for n, s in (("exact", 1.0), ("numeric", 0.0))
@@ -107,16 +109,6 @@ def test_weights_are_a_policy_over_verdicts_as_they_are_called() -> None:
     none = Verdict(verifier="numeric", version="1", reason="unparsed")
     # Weighing what is left would pay for the form alone.
     assert judge([none, format_], config).score is None
-    with pytest.raises(RecipeError, match=r"train.rl.rewards .*'nobody'.* do not fit verify"):
-        policy(
-            Recipe.model_validate(
-                {
-                    "name": "w",
-                    "verify": {"verifiers": ["exact"]},
-                    "train": {"method": "grpo", "rl": {"rewards": {"nobody": 1.0}}},
-                }
-            )
-        )
 
 
 def test_too_many_broken_verdicts_stop_the_step_and_few_do_not() -> None:

@@ -129,7 +129,6 @@ def test_rewards_are_closed_whatever_happens(job_of: JobOf) -> None:
         ({"loss": "ppo"}, "GRPO has one loss, of grpo, bnpo"),
         ({"loss": "cispo"}, "cispo reads train.rl.clip_high as the largest ratio"),
         ({"loss": "sapo", "rl": {"clip_high": 0.3}}, "sapo clips nothing"),
-        ({"method": "rloo", "loss": "dapo"}, "RLOO has one loss only"),
         ({"method": "rloo", "rl": {"scale": "group"}}, "scale group is GRPO's"),
         ({"trl": {"num_generations": 3}}, "would override train.rl.k"),
         ({"trl": {"use_vllm": True}}, "would override train.rl.rollouts"),
