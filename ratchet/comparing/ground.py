@@ -27,7 +27,8 @@ STEERING = 360
 
 @dataclass(frozen=True)
 class Ground:
-    """`base` is the set that pools come from; `loop` names whose control arms the artifacts are."""
+    """`base` is the set that pools come from; `loop` names whose control arms the artifacts are; `halved`: items are of the
+    base's validation, whose other half rounds may look at."""
 
     store: Store
     loop: str
@@ -36,6 +37,7 @@ class Ground:
     items: tuple[Prompt, ...]
     bank: ImageBank
     salt: str
+    halved: bool = False
 
     @property
     def drawn(self) -> bool:
@@ -56,7 +58,9 @@ class Ground:
                 "leave this recipe out, or give prompts that have them."
             )
         steered = [
-            prompt for prompt in self._of("validation", skills) if self.drawn or half(prompt, self.salt) == "steered"
+            prompt
+            for prompt in self._of("validation", skills)
+            if not self.halved or half(prompt, self.salt) == "steered"
         ]
         writer = PromptSetWriter(
             self.store, name=f"bench-{digest[:12]}", digest=digest, source=self.base.source, salt=self.base.salt
@@ -107,4 +111,4 @@ def imported_ground(store: Store, seed: ModelRef, name: str, items: int, salt: s
             f"prompt set {base.name} has {part.manifest.rows} validation prompts, of which none is left to measure; "
             "import it with a larger share of validation."
         )
-    return Ground(store, loop, seed, base, tuple(measured), ImageBank(store, part.manifest.packs), salt)
+    return Ground(store, loop, seed, base, tuple(measured), ImageBank(store, part.manifest.packs), salt, halved=True)
