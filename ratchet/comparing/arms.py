@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from ratchet import canonical
-from ratchet.artifacts import Manifest, ModelRef
+from ratchet.artifacts import GROUPS, Artifact, Manifest, ModelRef
 from ratchet.comparing import clock
 from ratchet.comparing.ground import TINYWORLD, Ground
-from ratchet.comparing.sizing import Size, sized
+from ratchet.comparing.sizing import COLLECTING, Collected, Size, collecting, completions, sized
 from ratchet.errors import NotFound, RecipeError
 from ratchet.evaluate import metrics
 from ratchet.evaluate.measuring import measure
@@ -20,12 +20,13 @@ from ratchet.records import Record
 from ratchet.rounds import Round
 from ratchet.stage import StageContext, context_of, run_step
 
-LEARN = ("generate", "verify", "filter", "train")
 Comparison = Literal["visits", "seconds"]
+Steps = Callable[[Collected], int]
+"""Optimiser steps, from what collecting cost and left."""
 
 
 class Run(Record):
-    """What an arm did. `seconds` by stage, in the clock's unit; `rows` were learned from, `visits` times."""
+    """What an arm did. `seconds` by stage, in the clock's unit; `rows` were learned from in `visits`: those of RL are completions."""
 
     size: Size
     seconds: dict[str, float]
@@ -55,27 +56,40 @@ def prompts_of(recipe: Recipe, ground: Ground) -> PromptSet:
     return ground.prompts(recipe.prompts.skills if ground.drawn else None)
 
 
-def run(ground: Ground, name: str, comparison: Comparison, recipe: Recipe, size: Size, prompts: PromptSet) -> Run:
-    """Run the four stages at this size. What an earlier try finished and timed is kept; what it left half is made again."""
+def run(
+    ground: Ground, name: str, comparison: Comparison, recipe: Recipe, prompts: PromptSet, take: int, steps: Steps
+) -> Run:
+    """Run the four stages on `take` prompts. What an earlier try finished and timed is kept; what it left half is made again."""
+    pool = prompts.rows["pool"]
     opened = Round(
         loop=ground.loop, number=0, salt=ground.salt, job="bench", seed=ground.seed, base=ground.seed,
-        recipe=sized(recipe, size, prompts.rows["pool"]), prompts=prompts.digest, report=prompts.digest,
+        recipe=sized(recipe, take, pool), prompts=prompts.digest, report=prompts.digest,
         family=prompts.family, control=f"bench-{comparison}-{name}", code_revision="bench",
     )  # fmt: skip
     done: dict[str, Manifest] = {}
     seconds: dict[str, float] = {}
-    for stage in LEARN:
-        context = context_of(stage, ground.store, opened, done)
-        done[stage], seconds[stage] = _timed(context)
-    trained = done["train"]
+    for stage in COLLECTING:
+        done[stage], seconds[stage] = _timed(context_of(stage, ground.store, opened, done))
+    rows = _rows(ground, opened, done["filter"])
+    size = Size(prompts=take, steps=steps(Collected(seconds=collecting(seconds), rows=rows)))
+    opened = opened.model_copy(update={"recipe": sized(recipe, take, pool, size.steps)})
+    trained, seconds["train"] = _timed(context_of("train", ground.store, opened, done))
     return Run(
         size=size,
         seconds=seconds,
         model=ModelRef.model_validate(trained.results["model"]),
         method=recipe.train.method,
         rows=trained.counts["rows"],
-        visits=trained.counts["visits"],
+        visits=trained.counts["visits"] * completions(recipe),
     )
+
+
+def _rows(ground: Ground, opened: Round, filtered: Manifest) -> int:
+    """Rows that training will have; one that has none says so itself."""
+    from ratchet.train.rows import ROWS
+
+    groups = Artifact.open(ground.store, filtered.uri, GROUPS).rows()
+    return len(list(ROWS[opened.recipe.train.method](groups, opened.recipe)))
 
 
 def _timed(context: StageContext) -> tuple[Manifest, float]:

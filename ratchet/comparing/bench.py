@@ -1,7 +1,8 @@
 """`ratchet bench methods`: recipes from one seed, at equal training visits and at equal seconds, beside control arms.
 
 Every arm's result is a file in the out folder, written when it is done: a comparison that was killed goes on with the first arm
-that has none. An arm that fails is a result too, which says why.
+that has none, or one of a recipe that has been changed. An arm that fails is a result too, which says why; the next run tries it
+again.
 """
 
 from __future__ import annotations
@@ -17,10 +18,18 @@ from pydantic import Field
 from ratchet import canonical
 from ratchet import recipe as recipes
 from ratchet.comparing import arms, clock
-from ratchet.comparing.arms import Comparison
+from ratchet.comparing.arms import Comparison, Run
 from ratchet.comparing.controls import LABELS, NO_VERIFIER, control
 from ratchet.comparing.ground import Ground
-from ratchet.comparing.sizing import Rates, equal_seconds, equal_visits, rates
+from ratchet.comparing.sizing import (
+    Rates,
+    missed,
+    most_prompts,
+    prompts_of_seconds,
+    rates,
+    steps_of_seconds,
+    steps_of_visits,
+)
 from ratchet.errors import RecipeError
 from ratchet.evaluate.outcomes import Outcome
 from ratchet.promptset import PromptSet
@@ -117,12 +126,13 @@ def _result(
 ) -> dict[str, Any]:
     """The arm's result, from its file or made now. `before`: of the same recipe at equal visits."""
     file = folder / f"{arm.comparison}-{arm.name}.json"
-    if file.is_file():
-        done: dict[str, Any] = json.loads(file.read_text())
-        return done
-    said(f"{arm.name}, equal {arm.comparison}")
     try:
-        made = _made(arm, ground, options, seed, before)
+        recipe, prompts = _prepared(ground, arm.given)
+        known = _known(file, recipe, before)
+        if known is not None:
+            return known
+        said(f"{arm.name}, equal {arm.comparison}")
+        made = _made(arm, recipe, prompts, ground, options, seed, before)
     except Exception as error:
         log.debug("%s", arm.name, exc_info=True)
         made = {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"}
@@ -130,25 +140,61 @@ def _result(
     return made
 
 
+def _known(file: Path, recipe: Recipe, before: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The result that is there, if it is this recipe's and none that failed."""
+    if not file.is_file() or (before is not None and "error" in before):
+        return None
+    done: dict[str, Any] = json.loads(file.read_text())
+    return done if done.get("recipe") == recipe.digest else None
+
+
 def _made(
-    arm: Arm, ground: Ground, options: BenchOptions, seed: list[Outcome], before: Mapping[str, Any] | None
+    arm: Arm,
+    recipe: Recipe,
+    prompts: PromptSet,
+    ground: Ground,
+    options: BenchOptions,
+    seed: list[Outcome],
+    before: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     if before is not None and "error" in before:
         return {"error": before["error"]}
-    recipe, prompts = _prepared(ground, arm.given)
-    pool = prompts.rows["pool"]
     if before is None:
-        size = equal_visits(recipe, options.visits, options.prompts, pool)
+        take = min(options.prompts, most_prompts(recipe, prompts.rows["pool"]))
+        ran = arms.run(
+            ground, arm.name, arm.comparison, recipe, prompts, take,
+            lambda had: steps_of_visits(recipe, options.visits, had.rows),
+        )  # fmt: skip
     else:
-        size = equal_seconds(recipe, Rates.model_validate(before["rates"]), options.seconds, pool)
-    ran = arms.run(ground, arm.name, arm.comparison, recipe, size, prompts)
+        ran = _at_equal_seconds(arm, recipe, prompts, ground, options.seconds, Rates.model_validate(before["rates"]))
     outcomes = arms.measured(ground, ran.model, options.evaluate)
     return {
+        "recipe": recipe.digest,
         **ran.model_dump(mode="json"),
         "spent": ran.spent,
-        "rates": rates(ran.size, ran.seconds, ran.rows).model_dump(),
+        "rates": _rates(ran).model_dump(),
         **arms.beside(outcomes, seed),
     }
+
+
+def _at_equal_seconds(arm: Arm, recipe: Recipe, prompts: PromptSet, ground: Ground, budget: float, found: Rates) -> Run:
+    """The run that these rates lead to; where it misses the budget, the nearer of it and the one that its own rates lead to."""
+
+    def ran(found: Rates) -> Run:
+        take = prompts_of_seconds(recipe, found, budget, prompts.rows["pool"])
+        return arms.run(
+            ground, arm.name, arm.comparison, recipe, prompts, take,
+            lambda had: steps_of_seconds(found, budget, had.seconds),
+        )  # fmt: skip
+
+    first = ran(found)
+    if not missed(first.spent, budget):
+        return first
+    return min(first, ran(_rates(first)), key=lambda one: abs(one.spent - budget))
+
+
+def _rates(ran: Run) -> Rates:
+    return rates(ran.size, ran.seconds, ran.rows)
 
 
 def _prepared(ground: Ground, given: str) -> tuple[Recipe, PromptSet]:

@@ -27,7 +27,8 @@ STEERING = 360
 
 @dataclass(frozen=True)
 class Ground:
-    """`base` is the set that pools come from; `loop` names whose control arms the artifacts are."""
+    """`base` is the set that pools come from; `loop` names whose control arms the artifacts are; `halved`: items are of the
+    base's validation, whose other half rounds may look at."""
 
     store: Store
     loop: str
@@ -36,6 +37,7 @@ class Ground:
     items: tuple[Prompt, ...]
     bank: ImageBank
     salt: str
+    halved: bool = False
 
     @property
     def drawn(self) -> bool:
@@ -44,7 +46,8 @@ class Ground:
 
     def prompts(self, skills: Sequence[str] | None) -> PromptSet:
         """The pool's prompts of these skills (null: all), with the validation prompts that a round may look at."""
-        digest = canonical.digest(["bench", self.base.digest, sorted(skills or ()), [p.id for p in self.items]])
+        measured = [prompt.id for prompt in self.items]
+        digest = canonical.digest(["bench", self.base.digest, sorted(skills or ()), measured, self.salt])
         known = find(self.store, digest)
         if known is not None:
             return known
@@ -54,8 +57,11 @@ class Ground:
                 f"the pool of {self.base.name} has no prompt of the skills {', '.join(skills or ('any',))}; "
                 "leave this recipe out, or give prompts that have them."
             )
-        measured = {prompt.id for prompt in self.items}
-        steered = [prompt for prompt in self._of("validation", skills) if prompt.id not in measured]
+        steered = [
+            prompt
+            for prompt in self._of("validation", skills)
+            if not self.halved or half(prompt, self.salt) == "steered"
+        ]
         writer = PromptSetWriter(
             self.store, name=f"bench-{digest[:12]}", digest=digest, source=self.base.source, salt=self.base.salt
         )
@@ -71,6 +77,11 @@ class Ground:
         if self.base.fingerprints is None:
             return []
         return list(Artifact.open(self.store, self.base.fingerprints, FINGERPRINTS).rows())
+
+
+def half(prompt: Prompt, salt: str) -> str:
+    """The half of an imported set's validation that a prompt is in: all that share its pictures are in the same."""
+    return split_of(prompt.split_key, f"bench-{salt}", STEERED)
 
 
 def tinyworld_ground(store: Store, seed: ModelRef, pool: int, items: int, salt: str, loop: str = "bench") -> Ground:
@@ -94,10 +105,10 @@ def imported_ground(store: Store, seed: ModelRef, name: str, items: int, salt: s
     """
     base = open_set(store, name)
     part = open_part(store, base, "validation")
-    measured = [p for p in part.rows() if split_of(p.split_key, f"bench-{salt}", STEERED) == "measured"][:items]
+    measured = [p for p in part.rows() if half(p, salt) == "measured"][:items]
     if not measured:
         raise PromptSetError(
             f"prompt set {base.name} has {part.manifest.rows} validation prompts, of which none is left to measure; "
             "import it with a larger share of validation."
         )
-    return Ground(store, loop, seed, base, tuple(measured), ImageBank(store, part.manifest.packs), salt)
+    return Ground(store, loop, seed, base, tuple(measured), ImageBank(store, part.manifest.packs), salt, halved=True)

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from ratchet import models, rounds
-from ratchet.comparing import arms
+from ratchet import recipe as recipes
+from ratchet.comparing import arms, bench
 from ratchet.comparing.bench import BenchOptions, compare, failures
 from ratchet.comparing.ground import Ground, imported_ground, tinyworld_ground
+from ratchet.comparing.sizing import Collected, Rates, Size
 from ratchet.comparing.table import tables
 from ratchet.errors import PromptSetError, RecipeError
 from ratchet.promptset import open_part, open_set
@@ -57,9 +59,10 @@ def test_both_comparisons_say_what_each_arm_did_and_a_failure_is_a_row(
         assert set(one["seconds"]) == {"generate", "verify", "filter", "train"}
         assert one["delta"]["n"] == 27
         assert one["spent"] == pytest.approx(sum(one["seconds"].values()))
-    assert result["comparisons"]["visits"]["micro"]["visits"] == 32
-    # The last batch of an epoch is smaller.
-    assert 0 < result["comparisons"]["visits"]["no-verifier"]["visits"] <= 32
+    # Nearest in batches of 8: 18 rows are two and a rest, and two more make 34.
+    assert result["comparisons"]["visits"]["micro"]["visits"] == 34
+    # Nearest in batches of 32, of which the last of an epoch is smaller.
+    assert abs(result["comparisons"]["visits"]["no-verifier"]["visits"] - 32) <= 16
     why = {(c, name): said for c, name, said in failures(result)}
     assert "needs prompts like those of 'boxes'" in why["visits", "vlm-r1"]
     assert "the rows that this seed was taught are not known" in why["seconds", "labels-again"]
@@ -81,6 +84,71 @@ def test_what_is_done_is_not_done_again(
     assert ran == ["seconds-micro"]
     # Its stages were done and their times noted, so that the same comes out, to the digit.
     assert again == first
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Arms that ran, without controls."""
+    ran: list[str] = []
+    whole = arms.run
+    monkeypatch.setattr(bench, "CONTROLS", ())
+    monkeypatch.setattr(arms, "run", lambda *given: (ran.append(f"{given[2]}-{given[1]}"), whole(*given))[1])
+    return ran
+
+
+def test_a_recipe_that_was_changed_is_run_again(
+    ground: Ground, micro: str, tmp_path: Path, alone: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "missed", lambda *_: False)
+    first = compare(ground, options(micro), tmp_path / "out")["comparisons"]["visits"]["micro"]
+    text = MICRO.format(name="micro")
+    Path(micro).write_text(f"description: other words\n{text}")
+    assert compare(ground, options(micro), tmp_path / "out")["comparisons"]["visits"]["micro"] == first
+    assert alone == ["visits-micro", "seconds-micro"]
+    Path(micro).write_text(text.replace("1.0e-2", "2.0e-2"))
+    second = compare(ground, options(micro), tmp_path / "out")["comparisons"]["visits"]["micro"]
+    assert alone == ["visits-micro", "seconds-micro"] * 2
+    assert second["model"]["digest"] != first["model"]["digest"]
+
+
+def test_an_arm_that_failed_is_tried_again(
+    ground: Ground, micro: str, tmp_path: Path, alone: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = arms.run
+
+    def full(*_: Any) -> Any:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(arms, "run", full)
+    failed = compare(ground, options(micro), tmp_path / "out")["comparisons"]
+    assert {made["micro"]["error"] for made in failed.values()} == {"OSError: the disk is full"}
+    monkeypatch.setattr(arms, "run", whole)
+    assert "error" not in compare(ground, options(micro), tmp_path / "out")["comparisons"]["seconds"]["micro"]
+    assert alone[:2] == ["visits-micro", "seconds-micro"]
+
+
+@pytest.mark.parametrize(("spent", "kept"), [((19.0,), 0), ((60.0, 25.0), 1), ((10.0, 99.0), 0)])
+def test_seconds_that_were_missed_are_aimed_at_once_more(
+    spent: tuple[float, ...], kept: int, ground: Ground, micro: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the rates of the first try; the nearer of the two stays."""
+    asked: list[int] = []
+
+    def run(_ground: Any, _name: Any, _comparison: Any, _recipe: Any, _prompts: Any, take: int, steps: Any) -> arms.Run:
+        seconds = {"generate": 0.5 * spent[len(asked)], "train": 0.5 * spent[len(asked)]}
+        asked.append(take)
+        size = Size(prompts=take, steps=steps(Collected(seconds=seconds["generate"], rows=take)))
+        return arms.Run(size=size, seconds=seconds, model=ground.seed, method="sft", rows=take, visits=take)
+
+    monkeypatch.setattr(arms, "run", run)
+    arm = bench.Arm("micro", micro, "seconds")
+    pool = ground.prompts(None)
+    found = Rates(collect=0.5, step=4.0, rows=1.0)
+    ran = bench._at_equal_seconds(arm, recipes.load(micro), pool, ground, 20.0, found)
+    assert asked[0] == 20
+    assert len(asked) == len(spent)
+    assert ran.spent == spent[kept]
+    assert len(asked) == 1 or (asked[1] < 20) is (spent[0] > 20)
 
 
 def test_a_stage_that_was_not_timed_is_made_again(ground: Ground, micro: str, tmp_path: Path) -> None:
@@ -126,5 +194,9 @@ def test_an_imported_set_gives_the_half_of_its_validation_that_rounds_do_not_rea
     assert steered
     assert measured | steered == everything
     assert not measured & steered
+    fewer = imported_ground(store, seed, "tiny", 3, "t", "mine")
+    assert len(fewer.items) == 3
+    again = {row.id for row in open_part(store, fewer.prompts(None), "validation").rows()}
+    assert again == steered, "what is measured where there are more items steers nobody"
     with pytest.raises(PromptSetError, match="no prompt of the skills fly"):
         ground.prompts(("fly",))

@@ -8,7 +8,7 @@ from typing import Any
 
 from ratchet import canonical
 from ratchet import recipe as recipes
-from ratchet.artifacts import GROUPS, Artifact, Manifest, ModelRef
+from ratchet.artifacts import GROUPS, Artifact, ImageBank, Manifest, ModelRef
 from ratchet.promptset import PromptSet, PromptSetWriter, find
 from ratchet.recipe import Recipe
 from ratchet.records import Completion, Group, Verdict
@@ -29,10 +29,16 @@ class Made:
     """What became of a recipe's micro-round: all groups as verified, those that were kept, and training's rows of these."""
 
     recipe: Recipe
+    store: FolderStore
     manifests: dict[str, Manifest]
     verified: list[Group]
     kept: list[Group]
     rows: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def bank(self) -> ImageBank:
+        """The pictures of its rows."""
+        return ImageBank(self.store, self.manifests["filter"].packs)
 
     @property
     def negatives(self) -> list[tuple[Group, Completion]]:
@@ -83,7 +89,7 @@ def made(store: FolderStore, seed: ModelRef, name: str, **changes: Any) -> Made:
     for stage in STAGES:
         done[stage] = run_step(context_of(stage, store, opened, done))
     verified, kept = (list(Artifact.open(store, done[stage].uri, GROUPS).rows()) for stage in ("verify", "filter"))
-    return Made(recipe, done, verified, kept, list(ROWS[recipe.train.method](kept, recipe)))
+    return Made(recipe, store, done, verified, kept, list(ROWS[recipe.train.method](kept, recipe)))
 
 
 def judged(recipe: Recipe, **scores: float) -> Judgement:

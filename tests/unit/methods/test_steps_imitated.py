@@ -8,6 +8,8 @@ from itertools import permutations
 import pytest
 
 from ratchet.filter.settle import settle
+from ratchet.recipe.strategies.guided import CaptionedConfig
+from ratchet.train.preference.rows import caption_in
 from ratchet.verify import apply
 from ratchet.verify.judging import rights
 from tests.unit.methods.made import Made
@@ -97,6 +99,23 @@ def openvlthinker_sft(made: Made) -> None:
     assert made.recipe.train.start == "base"
 
 
+def stic_infused(made: Made) -> None:
+    (config,) = made.recipe.generate.strategy
+    assert isinstance(config, CaptionedConfig)
+    asked = {row["prompt"][-1]["content"] for row in made.rows}
+    captions = []
+    for group in made.kept:
+        for completion in (c for c in group.completions if c.kept):
+            assert completion.input is not None
+            shown = completion.input.messages[-1].content
+            assert completion.text == group.prompt.reference, "the label is what is learned"
+            assert shown in asked, "below what was shown"
+            captions.append(caption_in(shown, group.prompt.question, config))
+    assert len(captions) == len(made.rows) > 0
+    assert None not in captions, "every question has a description before it"
+    assert len(set(captions)) > 1, "the model described its picture"
+
+
 CHECKS: dict[str, Callable[[Made], None]] = {
     "rft": rft,
     "star": star,
@@ -105,6 +124,7 @@ CHECKS: dict[str, Callable[[Made], None]] = {
     "vila2": vila2,
     "video-star": video_star,
     "openvlthinker-sft": openvlthinker_sft,
+    "stic-infused": stic_infused,
 }
 
 
