@@ -8,8 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from trl import GRPOConfig, GRPOTrainer
-
 from ratchet.recipe import TrainConfig
 from ratchet.train import options
 from ratchet.train.job import Job
@@ -17,6 +15,7 @@ from ratchet.train.report import TrainReport
 from ratchet.train.rl import online
 from ratchet.train.rl.active import Active
 from ratchet.train.rl.rollouts import ReadOnce
+from ratchet.train.rl.theirs import GRPOConfig, GRPOTrainer
 
 LOSSES = ("grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo", "luspo", "vespo")
 """TRL finds out about a wrong name at the first step only."""
