@@ -20,7 +20,7 @@ from ratchet.tinyworld.seed import SEED_DIR
 from ratchet.train import METHODS, Job, TrainReport, check, dpo, kto
 from ratchet.train.preference.pictures import BadPictures
 from ratchet.train.rows import ROWS, joined
-from tests import tiny
+from tests import architectures, tiny
 from tests.rows import png
 from tests.unit.train.builders import Rows, recipe_of
 from tests.unit.train.preference.conftest import PictureRows
@@ -210,3 +210,11 @@ def test_kto_takes_its_weights_from_the_rows_unless_they_are_given(
         common = {"args": settings, "train_dataset": few, "processing_class": processor, "peft_config": None}
         seen.append(kto._trainer(Job(config, seed_dir, few, tmp_path, 0), model, processor, common))
         assert (seen[0].desirable_weight, seen[0].undesirable_weight) == expected
+
+
+@pytest.mark.parametrize("name", ["llava", "gemma3"])
+def test_kto_trains_other_architectures(name: str, rows_of: Rows, tmp_path: Path) -> None:
+    seed = architectures.save(name, tmp_path / "seed")
+    report = trained(short("kto"), seed, rows_of("kto", 4), tmp_path / "out")
+    assert (report.visits, report.steps) == (8, 2)
+    assert all((row.grad_norm or 0) > 0 for row in report.log)

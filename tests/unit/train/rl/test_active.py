@@ -95,10 +95,10 @@ def test_the_supervised_term_is_the_mean_over_right_answers_of_their_mean_token_
     mask = torch.tensor([[1, 1], [1, 0], [1, 1]])
     found = supervised(logps, mask, torch.tensor([True, True, False]))
     # ((ln 2 + ln 4) / 2 + ln 8) / 2
-    assert float(found) == pytest.approx((1.5 * math.log(2) + 3 * math.log(2)) / 2)
+    assert found.item() == pytest.approx((1.5 * math.log(2) + 3 * math.log(2)) / 2)
     nothing = supervised(logps, mask, torch.tensor([False] * 3))
     nothing.backward()
-    assert float(nothing) == 0.0
+    assert nothing.item() == 0.0
     assert float(logps.grad.abs().sum()) == 0.0  # type: ignore[union-attr]
 
 
