@@ -29,7 +29,7 @@ CLOCKS = {"step_time"}
 GROWING = [{"start": 0, "max_new_tokens": 2}, {"start": 0.5, "max_new_tokens": 3}]
 CASES: dict[str, dict[str, Any]] = {
     "grpo": {},
-    "grpo-passes": {"rl": {"iterations": 2}, "batch_size": 8},
+    "grpo-passes": {"rl": {"iterations": 2}},
     "grpo-accumulated": {"batch_size": 4, "trl": {"gradient_accumulation_steps": 2}},
     "grpo-many-steps-a-generation": {"trl": {"steps_per_generation": 2}},
     "grpo-steered-lora-growing": {
