@@ -132,6 +132,7 @@ def test_rewards_are_closed_whatever_happens(job_of: JobOf) -> None:
         ({"method": "rloo", "loss": "dapo"}, "RLOO has one loss only"),
         ({"method": "rloo", "rl": {"scale": "group"}}, "scale group is GRPO's"),
         ({"trl": {"num_generations": 3}}, "would override train.rl.k"),
+        ({"trl": {"train_sampling_strategy": "sequential"}}, "says nothing to grpo.*use train.curriculum"),
         ({"trl": {"use_vllm": True}}, "would override train.rl.rollouts"),
     ],
 )
