@@ -62,6 +62,11 @@ class Earned:
         """Which of the last completions count; see `differing`."""
         return differing(self.values, self.k)
 
+    @property
+    def scored(self) -> list[bool]:
+        """Which of the last completions have a reward."""
+        return [value is not None for value in self.values]
+
 
 def told(rewards: Sequence[Reward], k: int) -> dict[str, float]:
     """Means of a step: by verifier over what it scored, the share of completions that no one could judge, and of groups that
