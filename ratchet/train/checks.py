@@ -87,10 +87,10 @@ def _texts(rows: Dataset, names: Sequence[str]) -> Any:
         yield from (dict(zip(names, row, strict=True)) for row in zip(*(chunk[name] for name in names), strict=True))
 
 
-def picture_counts(rows: Dataset) -> Any:
-    """How many pictures each row has."""
-    for table in rows.select_columns(["images"]).with_format("arrow").iter(CHUNK):
-        yield from table.column("images").combine_chunks().value_lengths().fill_null(0).to_pylist()
+def picture_counts(rows: Dataset, column: str = "images") -> Any:
+    """How many pictures each row has, or what else a column lists."""
+    for table in rows.select_columns([column]).with_format("arrow").iter(CHUNK):
+        yield from table.column(column).combine_chunks().value_lengths().fill_null(0).to_pylist()
 
 
 def _without_pictures(rows: Dataset) -> list[int]:

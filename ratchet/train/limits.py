@@ -20,6 +20,12 @@ from ratchet.train.checks import CHUNK, picture_counts
 
 Size = tuple[int, int]
 """Width and height of a picture, upright."""
+BESIDE = {
+    "bad_images": ("bad_images", "prompt", "chosen"),
+    "rejected_images": ("rejected_images", "prompt", "rejected"),
+    "content": ("images", "content_prompt", "content"),
+}
+"""What else of a row is read, where it has the column: these pictures, this prompt and this answer."""
 _TURNED = range(5, 9)
 """EXIF orientations that swap width and height."""
 _ORIENTATION = 0x0112
@@ -42,9 +48,31 @@ class Lengths:
         """Numbers of the `n` longest rows."""
         return [int(row) for row in np.argsort(-self.total, kind="stable")[:n]]
 
+    def with_longer(self, rows: Sequence[int], others: Lengths) -> Lengths:
+        """With the lengths of `others`, which are of these `rows`, where those are longer."""
+        made = [np.array(values) for values in (self.prompt, self.pictured, self.answer, self.pictures)]
+        longer = others.total > self.total[list(rows)]
+        places = np.array(rows, dtype=np.int64)[longer]
+        for mine, theirs in zip(made, (others.prompt, others.pictured, others.answer, others.pictures), strict=True):
+            mine[places] = theirs[longer]
+        return Lengths(*made)
+
 
 def lengths(rows: Dataset, processor: Any, texts: Sequence[str], new: int = 0) -> Lengths:
-    """The rows' lengths. `texts` are the columns of messages, the prompt first; `new` tokens are made where it is the only one."""
+    """The rows' lengths, of each the longest that is read. `texts` are the columns of messages, the prompt first; `new` tokens are
+    made where it is the only one."""
+    found = _lengths(rows, processor, texts, new)
+    for name, columns in BESIDE.items():
+        if name in rows.column_names:
+            numbers = [number for number, length in enumerate(picture_counts(rows, name)) if length]
+            if numbers:
+                part = rows.select(numbers).select_columns(list(columns))
+                part = part.rename_columns(dict(zip(columns, ("images", "prompt", "completion"), strict=True)))
+                found = found.with_longer(numbers, _lengths(part, processor, ("prompt", "completion"), 0))
+    return found
+
+
+def _lengths(rows: Dataset, processor: Any, texts: Sequence[str], new: int) -> Lengths:
     prompts, answers = _rendered(rows, processor, texts)
     sizes = list(_sizes(rows))
     pictures = np.array([len(row) for row in sizes], dtype=np.int64)

@@ -31,12 +31,14 @@ _STATE = {"8bit": 2.0, "4bit": 1.0, "paged": 8.0, "adafactor": 0.1, "sgd": 0.0, 
 
 @dataclass(frozen=True)
 class Batch:
-    """The longest batch: sequences, tokens a sequence, pictures' patches in all, tokens that are made in a sequence."""
+    """The longest batch: sequences, tokens a sequence, pictures' patches in all, tokens that are made in a sequence; `whole` are
+    sequences whose logits are there all at once, without a gradient."""
 
     sequences: int
     tokens: int
     patches: int
     new: int = 0
+    whole: int = 0
 
 
 @dataclass(frozen=True)
@@ -145,12 +147,14 @@ def activations(model: Any, config: TrainConfig, settings: Any, batch: Batch, si
 
 
 def logits(model: Any, batch: Batch, device: str, learns: bool) -> int:
-    """Bytes of TRL's tiles of log-probabilities, of the last layer's gradient, and of the head's weights'."""
+    """Bytes of TRL's tiles of log-probabilities, of the last layer's gradient, of the head's weights', and of whole logits in
+    float32, as a model gives them."""
     text = model.config.get_text_config()
     tokens = batch.sequences * batch.tokens
     tile = min(tokens, TILE_TOKENS) * min(text.vocab_size, TILE_WORDS) * 4
     head = 4 * text.vocab_size * text.hidden_size if learns else 0
-    return int(_TILES[device] * tile + 2 * 4 * tokens * text.hidden_size + head)
+    whole = 4 * batch.whole * batch.tokens * text.vocab_size
+    return int(_TILES[device] * tile + 2 * 4 * tokens * text.hidden_size + head + whole)
 
 
 def rollouts(model: Any, batch: Batch, size: int, batches: int = 1) -> int:

@@ -14,9 +14,6 @@ from ratchet.recipe import TrainConfig
 from ratchet.recipe.train import RL
 from ratchet.train import limits, memory
 
-SIDES = {"dpo": 2}
-"""Sequences that a row becomes."""
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -80,6 +77,14 @@ def _per_epoch(config: TrainConfig, settings: Any, rows: int, rows_per_step: int
     return max(math.ceil(made * batches / accumulate), 1)
 
 
+def sides(config: TrainConfig) -> int:
+    """Sequences that a row becomes in a step that learns from all of them: both of a pair, and one for each term of the picture
+    that reads an answer again."""
+    terms = config.pictures
+    again = 0 if terms is None else sum(bool(weight) for weight in (terms.conditional, terms.noised, terms.content))
+    return (2 if config.method == "dpo" else 1) + again
+
+
 def rehearsed(plan_: Plan, rows: Dataset, settings: Any) -> Dataset:
     """The rows of the worst step alone, and settings that take it twice: the second has the optimiser's state beside it."""
     settings.max_steps = 2
@@ -98,18 +103,22 @@ def _batch(
     new: int,
 ) -> memory.Batch:
     """The worst batch of one process. What a picture costs the vision tower is seen on the longest row."""
-    sequences = SIDES.get(config.method, 1) * (each if config.method in RL else min(each, len(rows)))
-    per_row = _patches(rows, processor, model, longest[0]) / max(int(found.pictures[longest[0]]), 1)
+    here = each if config.method in RL else min(each, len(rows))
+    sequences = sides(config) * here
+    each_picture = _patches(rows, processor, model, longest[0])
     pictures = float(np.mean(found.pictures[list(longest)])) * sequences
-    return memory.Batch(sequences, int(found.total[longest[0]]), int(per_row * pictures), new)
+    # What the policy would say beside the bad pictures is read off whole logits.
+    whole = here if config.pictures is not None and config.pictures.noised else 0
+    return memory.Batch(sequences, int(found.total[longest[0]]), int(each_picture * pictures), new, whole)
 
 
-def _patches(rows: Dataset, processor: Any, model: Any, row: int) -> int:
-    """Patches of this row's pictures as the vision tower sees them."""
+def _patches(rows: Dataset, processor: Any, model: Any, row: int) -> float:
+    """Patches of one of this row's pictures, on average, as the vision tower sees them."""
     vision = getattr(model.config, "vision_config", None)
     pictures = rows.select_columns(["images"])[row]["images"]
     side = getattr(vision, "patch_size", None)
     if not pictures or side is None:
         return 0
     pixels = processor.image_processor(pictures, return_tensors="pt")["pixel_values"]
-    return int(pixels.numel() // (3 * (side[0] * side[1] if isinstance(side, (list, tuple)) else side * side)))
+    area = side[0] * side[1] if isinstance(side, (list, tuple)) else side * side
+    return float(pixels.numel() // (3 * area) / len(pictures))

@@ -52,7 +52,8 @@ class Watch(TrainerCallback):  # type: ignore[misc]
                 loss=loss,
                 learning_rate=logs["learning_rate"],
                 grad_norm=logs.get("grad_norm"),
-                tokens=int(logs["num_tokens"]),
+                # A step that passes once more over completions of an earlier one reads no new tokens, and TRL says nothing.
+                tokens=int(logs["num_tokens"]) if "num_tokens" in logs else self.log[-1].tokens,
                 # None is what TRL has for a mean over nothing.
                 metrics={n: float(v) for n, v in logs.items() if n not in _COLUMNS and v is not None},
             )

@@ -60,7 +60,9 @@ class ReinforcementConfig(Record):
         None, gt=0, description="null: as clip_low; DAPO: .28; for the loss cispo the largest ratio itself, such as 5"
     )
     iterations: int = Field(1, ge=1, description="optimiser passes over each batch of completions")
-    drop_zero_variance: bool = Field(True, description="groups whose rewards are all alike do not count (DAPO)")
+    drop_zero_variance: bool = Field(
+        True, description="what the policy's loss is divided by leaves out groups whose rewards are all alike (DAPO)"
+    )
     mask_clipped: bool = Field(False, description="completions cut at max_new_tokens do not count")
     kl: KlConfig = KlConfig()
     sft_weight: float = Field(0.0, ge=0, description="weight of a supervised term on the policy's own right answers")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ratchet.errors import TrainError
 from ratchet.train.rl.rewards import Reward, Rewards, in_groups, prompt_of_json
 
 
@@ -38,6 +39,11 @@ class Earned:
             (said[0]["content"].strip(), len(ids), not ids or ids[-1] not in self.ends)
             for said, ids in zip(completions, completion_ids, strict=True)
         ]
+        if any(len(set(group)) > 1 for group in in_groups(asked, self.k)):
+            raise TrainError(
+                f"completions of several prompts lie in one group of k={self.k}; nothing was learned from them. Remove what "
+                "changes the order of rows from train.trl."
+            )
         prompts = [prompt_of_json(text) for text in asked[:: self.k]]
         judged = self.rewards.judged(prompts, in_groups(answers, self.k))
         self.last = [one for group in judged for one in group]
@@ -55,6 +61,11 @@ class Earned:
     def counts(self) -> list[bool]:
         """Which of the last completions count; see `differing`."""
         return differing(self.values, self.k)
+
+    @property
+    def scored(self) -> list[bool]:
+        """Which of the last completions have a reward."""
+        return [value is not None for value in self.values]
 
 
 def told(rewards: Sequence[Reward], k: int) -> dict[str, float]:

@@ -17,6 +17,7 @@ from ratchet.train.rl import online
 from ratchet.train.rl.active import Active
 from ratchet.train.rl.imported import GRPOConfig, GRPOTrainer
 from ratchet.train.rl.rollouts import ReadOnce
+from ratchet.train.rl.theirs import GRPOConfig, GRPOTrainer
 
 LOSSES = ("grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo", "luspo", "vespo")
 """TRL finds out about a wrong name at the first step only."""

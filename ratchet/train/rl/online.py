@@ -25,6 +25,11 @@ def options_of(config: TrainConfig) -> dict[str, tuple[str, Any]]:
     """TRL's options that both methods have: name in TRL, (name in the recipe, value)."""
     rl = config.reinforcement
     mode = rollouts(config)
+    refuse(
+        "train_sampling_strategy" in config.trl,
+        f"train.trl.train_sampling_strategy says nothing to {config.method}, whose prompts TRL always shuffles; remove it, and "
+        "use train.curriculum for another order.",
+    )
     found: dict[str, tuple[str, Any]] = {
         "num_generations": ("train.rl.k", rl.k),
         "temperature": ("train.rl.temperature", rl.temperature),

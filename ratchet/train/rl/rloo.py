@@ -16,6 +16,7 @@ from ratchet.train.rl import online
 from ratchet.train.rl.active import Active
 from ratchet.train.rl.imported import RLOOConfig, RLOOTrainer
 from ratchet.train.rl.rollouts import ReadOnce
+from ratchet.train.rl.theirs import RLOOConfig, RLOOTrainer
 
 
 class Rloo(Active, ReadOnce, RLOOTrainer):  # type: ignore[misc]

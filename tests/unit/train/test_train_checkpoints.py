@@ -66,8 +66,10 @@ def kept(tmp_path: Path) -> FolderStore:
             checkpoints=EVERY,
             trl={"sync_ref_model": True, "ref_model_sync_steps": 2, "ref_model_mixup_alpha": 0.5},
         ),
+        TrainConfig(method="kto", max_steps=5, batch_size=8, checkpoints=EVERY),
+        TrainConfig(method="kto", max_steps=5, batch_size=8, checkpoints=EVERY, lora=LoraConfig(rank=2, alpha=8)),
     ],
-    ids=["sft", "sft-lora-dropout", "sft-accumulated", "dpo", "dpo-lora", "dpo-moving-reference"],
+    ids=["sft", "sft-lora-dropout", "sft-accumulated", "dpo", "dpo-lora", "dpo-moving-reference", "kto", "kto-lora"],
 )
 def test_a_stopped_training_ends_as_if_it_had_not_been(
     config: TrainConfig, rows_of: Rows, seed_dir: Path, kept: FolderStore, tmp_path: Path

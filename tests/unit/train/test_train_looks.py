@@ -55,6 +55,18 @@ def test_the_weights_of_the_best_look_are_saved(
     assert digests(tmp_path / "best") == digests(tmp_path / "two")
 
 
+@pytest.mark.parametrize("method", ["dpo", "kto"])
+def test_methods_of_preference_carry_their_best_look_too(
+    method: Any, rows_of: Rows, seed_dir: Path, tmp_path: Path
+) -> None:
+    given = config(3).model_copy(update={"method": method})
+    report = looked(given, seed_dir, rows_of(method, 12), tmp_path / "best", [0.1, 0.2, 0.5, 0.3])
+    assert (report.best_step, report.steps) == (2, 3)
+    two = TrainConfig(method=method, max_steps=2, batch_size=8, schedule="constant", warmup_ratio=0)
+    METHODS[method](Job(two, seed_dir, rows_of(method, 12), tmp_path / "two", 3))
+    assert digests(tmp_path / "best") == digests(tmp_path / "two")
+
+
 def test_without_a_better_look_training_stops_after_its_patience(rows_of: Rows, seed_dir: Path, tmp_path: Path) -> None:
     report = looked(config(9, patience=2), seed_dir, rows_of("sft"), tmp_path / "out", [0.1, 0.4, 0.4, 0.3, 0.9])
     assert (report.steps, report.best_step) == (3, 1)

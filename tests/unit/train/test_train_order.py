@@ -11,6 +11,7 @@ import pytest
 from accelerate.data_loader import BatchSamplerShard, SkipBatchSampler
 from torch.utils.data import BatchSampler
 from transformers import Trainer
+from trl import KTOTrainer
 from trl.trainer.utils import RepeatSampler
 
 from ratchet import models
@@ -72,6 +73,22 @@ def seen(monkeypatch: pytest.MonkeyPatch, seed_dir: Path) -> list[list[int]]:
     return steps
 
 
+@pytest.fixture
+def kl_seen(monkeypatch: pytest.MonkeyPatch, seed_dir: Path) -> list[list[int]]:
+    """Rows whose answers KTO reads beside other prompts, step by step."""
+    vocabulary = models.load(seed_dir)[1].tokenizer.get_vocab()
+    row_of = {vocabulary[str(i)]: i for i in range(ROWS)}
+    steps: list[list[int]] = []
+    own = KTOTrainer.compute_loss
+
+    def loss(self: Any, model: Any, inputs: dict[str, Any], *rest: Any, **named: Any) -> Any:
+        steps.append([row_of[one] for line in inputs["KL_input_ids"].tolist() for one in line if one in row_of])
+        return own(self, model, inputs, *rest, **named)
+
+    monkeypatch.setattr(KTOTrainer, "compute_loss", loss)
+    return steps
+
+
 def batches(rows: Sequence[int], size: int) -> list[list[int]]:
     return [list(rows[i : i + size]) for i in range(0, len(rows), size)]
 
@@ -98,6 +115,19 @@ def test_pairs_come_in_the_same_order(rows: Any, seen: list[list[int]], seed_dir
     config = TrainConfig(method="dpo", epochs=1, batch_size=7, curriculum=ORDERS["easy"])
     METHODS["dpo"](Job(config, seed_dir, pairs, tmp_path / "out", 5, order=order))
     assert seen == batches(order.epoch(0), 7)
+
+
+def test_verdicts_come_in_the_same_order_each_beside_the_answer_of_the_row_before(
+    rows: Any, seen: list[list[int]], kl_seen: list[list[int]], seed_dir: Path, tmp_path: Path
+) -> None:
+    """KTO reads each prompt beside another row's answer: TRL turns the answers of a batch by one place."""
+    order = Order(FACTS, 5, ORDERS["easy"])
+    verdicts = rows.add_column("label", [i % 2 == 0 for i in range(ROWS)])
+    config = TrainConfig(method="kto", epochs=2, batch_size=7, curriculum=ORDERS["easy"])
+    report = METHODS["kto"](Job(config, seed_dir, verdicts, tmp_path / "out", 5, order=order))
+    assert seen == [*batches(order.epoch(0), 7), *batches(order.epoch(1), 7)]
+    assert kl_seen == [[*step[-1:], *step[:-1]] for step in seen]
+    assert (report.steps, report.visits) == (4, 2 * ROWS)
 
 
 def test_an_epoch_that_drops_its_last_batch_leaves_out_any_rows(

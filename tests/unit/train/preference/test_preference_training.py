@@ -20,7 +20,7 @@ from ratchet.tinyworld.seed import SEED_DIR
 from ratchet.train import METHODS, Job, TrainReport, check, dpo, kto
 from ratchet.train.preference.pictures import BadPictures
 from ratchet.train.rows import ROWS, joined
-from tests import tiny
+from tests import architectures, tiny
 from tests.rows import png
 from tests.unit.train.builders import Rows, recipe_of
 from tests.unit.train.preference.conftest import PictureRows
@@ -219,3 +219,11 @@ def test_processes_that_share_a_model_refuse_terms_that_some_of_them_would_skip(
         monkeypatch.setenv(name, value)
     with pytest.raises(RecipeError, match=r"train\.pictures asks the model again .* set launcher\.strategy to ddp"):
         dpo.arguments(short(pictures={"content": 1.0}), tmp_path, 0)
+
+
+@pytest.mark.parametrize("name", ["llava", "gemma3"])
+def test_kto_trains_other_architectures(name: str, rows_of: Rows, tmp_path: Path) -> None:
+    seed = architectures.save(name, tmp_path / "seed")
+    report = trained(short("kto"), seed, rows_of("kto", 4), tmp_path / "out")
+    assert (report.visits, report.steps) == (8, 2)
+    assert all((row.grad_norm or 0) > 0 for row in report.log)

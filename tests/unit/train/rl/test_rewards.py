@@ -79,6 +79,13 @@ def test_a_verifier_sees_the_k_completions_of_a_prompt_together() -> None:
     assert told["groups/zero_variance"] == 0.5
 
 
+def test_a_group_that_was_torn_apart_is_not_judged() -> None:
+    earned = Earned(rewards(Scores("a", lambda *_: 1.0)), 2, [0])
+    asked = [PROMPTS[n].model_dump_json() for n in (0, 1, 1, 0)]
+    with pytest.raises(TrainError, match="several prompts lie in one group of k=2"):
+        earned([[{"content": "x"}]] * 4, [[5, 0]] * 4, asked)
+
+
 def test_a_cut_answer_says_so_to_its_verifiers() -> None:
     looking = Scores("a", lambda *_: 1.0)
     earned = Earned(rewards(looking), 2, [0])

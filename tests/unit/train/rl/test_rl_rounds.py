@@ -131,6 +131,7 @@ def test_rewards_are_closed_whatever_happens(job_of: JobOf) -> None:
         ({"loss": "sapo", "rl": {"clip_high": 0.3}}, "sapo clips nothing"),
         ({"method": "rloo", "rl": {"scale": "group"}}, "scale group is GRPO's"),
         ({"trl": {"num_generations": 3}}, "would override train.rl.k"),
+        ({"trl": {"train_sampling_strategy": "sequential"}}, "says nothing to grpo.*use train.curriculum"),
         ({"trl": {"use_vllm": True}}, "would override train.rl.rollouts"),
     ],
 )
