@@ -34,6 +34,7 @@ from ratchet.model_files import (
     files_digest,
 )
 from ratchet.store import Store
+from ratchet.store.many import put_files
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 _DTYPES: dict[str, Dtype] = {"bfloat16": "bfloat16", "float16": "float16"}
@@ -54,8 +55,7 @@ def upload(store: Store, folder: str | Path, name: str) -> ModelRef:
     prefix = f"models/{check_name(name)}/{digest}"
     card = ModelCard(name=name, digest=digest, files=files)
     if not store.exists(f"{prefix}/{CARD}"):
-        for file in files:
-            store.put_file(f"{prefix}/{file.path}", root / file.path)
+        put_files(store, {f"{prefix}/{file.path}": root / file.path for file in files})
         store.put(f"{prefix}/{CARD}", canonical.pretty(card.model_dump(mode="json")))
     return ModelRef(name=name, uri=store.uri(prefix), digest=digest)
 

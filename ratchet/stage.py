@@ -35,7 +35,8 @@ STAGES = ("begin", "generate", "verify", "filter", "train", "evaluate", "promote
 @dataclass(frozen=True)
 class Step:
     """One of the six stages between begin and finish: where its code is, whose manifests it reads, which splits, whether it
-    works with the models that the recipe names beside the seed, and what says which further artifacts it reads."""
+    works with the models that the recipe names beside the seed, what says which further artifacts it reads, and what removes
+    that which a finished stage needs no more."""
 
     module: str
     version: int
@@ -43,13 +44,16 @@ class Step:
     splits: tuple[str, ...] = ()
     models: bool = False
     inputs: str | None = None
+    leaves: str | None = None
 
 
 STEPS: Mapping[str, Step] = {
     "generate": Step("ratchet.generate.stage", 2, (), ("pool", "validation")),
     "verify": Step("ratchet.verify.stage", 2, ("generate",), models=True),
     "filter": Step("ratchet.filter.stage", 2, ("verify",), models=True, inputs="ratchet.filter.inputs"),
-    "train": Step("ratchet.train.stage", 2, ("filter",), inputs="ratchet.train.inputs"),
+    "train": Step(
+        "ratchet.train.stage", 2, ("filter",), inputs="ratchet.train.inputs", leaves="ratchet.train.checkpoints.place"
+    ),
     "evaluate": Step("ratchet.evaluate.stage", 1, ("train",), ("holdout",)),
     "promote": Step("ratchet.registry.stage", 1, ("evaluate", "train")),
 }
@@ -171,14 +175,20 @@ def context_of(
 
 
 def run_step(context: StageContext) -> Manifest:
-    """Run a stage function, unless its artifact is complete."""
+    """Run a stage function, unless its artifact is complete; then remove what that needs no more, also where a try before was
+    killed when it had committed."""
     from ratchet.artifacts.manifest import MANIFEST
 
+    step = STEPS[context.name]
     if context.store.stat(f"{context.prefix}/{MANIFEST}") is not None:
-        return read_manifest(context.store, context.prefix)
-    context.check_lease()
-    function: Callable[[StageContext], Manifest] = import_module(STEPS[context.name].module).run
-    return function(context)
+        manifest = read_manifest(context.store, context.prefix)
+    else:
+        context.check_lease()
+        function: Callable[[StageContext], Manifest] = import_module(step.module).run
+        manifest = function(context)
+    if step.leaves is not None:
+        import_module(step.leaves).sweep(context)
+    return manifest
 
 
 def run_ticket(

@@ -58,7 +58,8 @@ class ModelRef(Record):
 class Manifest(Record):
     """What an artifact is, where it came from, and what it counts.
 
-    `content_digest` covers schema, rows and `results`; not files, clocks, hosts, code revision or prices.
+    `content_digest` covers schema, rows and `results`; not files, clocks, hosts, code revision or prices, nor where in a store
+    a model of the results lies, which its own digest names.
     `results` is the stage's own outcome (a model, metrics, a decision) and must be deterministic; `seconds` need not be, nor
     `results.spent`: what judges cost depends on what was asked before.
     """
@@ -91,10 +92,22 @@ class Manifest(Record):
 
 
 def content_digest(schema_name: str, schema_version: int, shards: tuple[Shard, ...], results: dict[str, Any]) -> str:
+    return _digest(schema_name, schema_version, shards, _without_addresses(results))
+
+
+def _digest(schema_name: str, schema_version: int, shards: tuple[Shard, ...], results: dict[str, Any]) -> str:
     rows = sum(s.rows for s in shards)
     lasting = {name: value for name, value in results.items() if name != SPENT}
     body = [schema_name, schema_version, rows, canonical.add_hashes(s.rows_hash for s in shards), lasting]
     return canonical.digest(body)
+
+
+def _without_addresses(value: Any) -> Any:
+    """The same, but for the URIs of what has a digest (a ModelRef)."""
+    if isinstance(value, dict):
+        left_out = {"uri"} if "digest" in value else set()
+        return {name: _without_addresses(one) for name, one in value.items() if name not in left_out}
+    return [_without_addresses(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def read_manifest(
@@ -127,8 +140,10 @@ def parse_manifest(data: bytes, where: str, schema_name: str | None, schema_vers
         manifest = Manifest.model_validate(raw)
     except ValidationError as error:
         raise SchemaMismatch(f"{where} is not a manifest of version {MANIFEST_VERSION}: {error}") from error
-    expected = content_digest(manifest.schema_name, manifest.schema_version, manifest.shards, manifest.results)
-    if expected != manifest.content_digest:
+    covered = manifest.schema_name, manifest.schema_version, manifest.shards, manifest.results
+    expected = content_digest(*covered)
+    # Artifacts of before covered addresses too.
+    if manifest.content_digest not in (expected, _digest(*covered)):
         raise DigestMismatch(
             f"{where} says content digest {manifest.content_digest[:12]}, but its shards and results give {expected[:12]}: "
             "it was changed by hand or by another program. Delete the artifact's folder and run the stage again."

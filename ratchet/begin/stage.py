@@ -30,6 +30,7 @@ from ratchet.rounds import Round, RoundEnd, Ticket
 from ratchet.settings import Settings
 from ratchet.stage import lease_seconds
 from ratchet.store import Store, open_store
+from ratchet.train.checkpoints import sweep_round
 
 
 @dataclass(frozen=True)
@@ -182,10 +183,14 @@ def _open(
             rounds.reopen(store, options.loop, number)
             return number
         if end is None:
+            sweep_round(store, unfinished.prefix)
             rounds.write_end(store, options.loop, number, _closed(store, unfinished, promoted))
     number = known[-1] + 1 if known else 1
     # A set that is not there is told now, not when the filter comes to it.
     evaluation_sets(store, wanted.filter.decontaminate_against)
+    if known:
+        # Also one that failed: with a round after it, it is not taken up again.
+        sweep_round(store, rounds.round_prefix(options.loop, known[-1]))
     rounds.write_round(store, _new_round(store, registry, options, wanted, seed, job, number))
     return number
 

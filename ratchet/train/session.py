@@ -11,7 +11,7 @@ from typing import Any
 from transformers import PrinterCallback
 
 from ratchet.recipe import TrainConfig
-from ratchet.train import checks, dryrun, memory, plans, sampler, sharding, token_mean, weights
+from ratchet.train import checks, dryrun, memory, plans, sampler, saving, sharding, token_mean, weights
 from ratchet.train.checkpoints.keeping import Keeping
 from ratchet.train.hooks import attach
 from ratchet.train.job import Job
@@ -69,7 +69,7 @@ def run(job: Job, arguments: Arguments, texts: Sequence[str], make: Make) -> Tra
         model = sharding.whole(trainer, job.seed_dir)
         if model is not None:
             with saved(job.out_dir):
-                weights.save(model, job.seed_dir, job.out_dir, config.lora, job.model)
+                saving.save(model, job.seed_dir, job.out_dir, config.lora, job.model)
     seconds = time.perf_counter() - start
     report = weights.report(config, settings, len(rows), watch.log, sizes, seconds=seconds, loop_seconds=loop_seconds)
     report = report.model_copy(update={**keeping.facts(), **(looks.facts() if looks is not None else {})})

@@ -1,15 +1,14 @@
 """The train stage: the filter's groups and the round's seed become a candidate model in the store.
 
 A training that is killed goes on from its newest checkpoint, or without one from the seed, and gives bitwise the same
-model on the same machine and number of threads: its random seed comes from the round's salt. Its checkpoints are removed
-once the manifest is there.
+model on the same machine and number of threads: its random seed comes from the round's salt. `run_step`
+removes its checkpoints once the manifest is there.
 """
 
 from __future__ import annotations
 
 from ratchet.artifacts import Manifest
 from ratchet.stage import StageContext
-from ratchet.train.checkpoints import of_stage
 from ratchet.train.inputs import trained_from
 from ratchet.train.launchers import launcher
 from ratchet.train.report import TRAIN_LOG
@@ -27,7 +26,7 @@ def run(context: StageContext) -> Manifest:
     writer = context.writer(TRAIN_LOG)
     writer.write(0, report.log)
     context.check_lease()
-    manifest = writer.commit(
+    return writer.commit(
         counts={"rows": report.rows, "visits": report.visits, "steps": report.steps},
         results={
             "model": outcome.model.model_dump(mode="json"),
@@ -36,5 +35,3 @@ def run(context: StageContext) -> Manifest:
         },
         seconds=context.seconds,
     )
-    of_stage(context).clear()
-    return manifest

@@ -1,24 +1,21 @@
-"""The model before and after training: load the seed, add LoRA, merge, save, and look at what was saved."""
+"""The model before training: load the seed, freeze towers, add LoRA; and the report of how it went."""
 
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ratchet import adapters, models
+from ratchet import models
 from ratchet.artifacts.manifest import ModelRef
 from ratchet.errors import TrainError
-from ratchet.model_files import ADAPTER_WEIGHTS
 from ratchet.recipe import LoraConfig as LoraOptions
 from ratchet.recipe import TrainConfig
 from ratchet.recipe.train import RL
-from ratchet.train import options, towers
-from ratchet.train.checkpoints.snapshot import not_finite
+from ratchet.train import options, saving, towers
 from ratchet.train.report import LogRow, TrainReport, ends, visits
 from ratchet.train.together import world
 
@@ -32,7 +29,7 @@ def load(seed_dir: Path, config: TrainConfig, settings: Any, named: ModelRef | N
     """
     options.check_device(config)
     if config.lora is not None and config.lora.save == "adapter":
-        _base(seed_dir, named)
+        saving.base_of(seed_dir, named)
     computed: models.Dtype = "bfloat16" if settings.bf16 else "float16" if settings.fp16 else "float32"
     model, processor = models.load(seed_dir, computed if config.lora else "float32")
     if getattr(processor, "chat_template", None) is None:
@@ -117,66 +114,6 @@ def sizes(model: Any) -> tuple[int, int]:
     return sum(n for n, _ in counts), sum(n for n, learns in counts if learns)
 
 
-def save(
-    model: Any, seed_dir: Path, out_dir: Path, lora: LoraOptions | None = None, named: ModelRef | None = None
-) -> None:
-    """Merge adapters, and save the weights in the seed's precision, as safetensors; or the adapter alone, where `lora` says so,
-    on the base that is `named` in the store.
-
-    All other files, but for its README, are the seed's own: training changes no tokenizer, template or architecture, but it
-    does leave traces in what transformers would write (padding sides, a cache that is switched off, local paths). Raises TrainError, and
-    leaves nothing, when weights are not finite, equal the seed's, or do not come back from disk as they were saved.
-    """
-    if lora is not None and lora.save == "adapter":
-        _save_adapter(model, seed_dir, out_dir, _base(seed_dir, named))
-        return
-    if hasattr(model, "merge_and_unload"):
-        model = model.merge_and_unload()
-    dtype = saved_dtype(seed_dir)
-    model = model.to(device="cpu", dtype=getattr(torch, dtype))
-    state = model.state_dict()
-    _check_finite(state)
-    _check_changed(state, models.load(seed_dir, dtype)[0].state_dict(), dtype)
-    try:
-        model.save_pretrained(out_dir)
-        adapters.copy_all_but_weights(seed_dir, out_dir)
-        _check_saved(state, models.load(out_dir, dtype)[0].state_dict(), out_dir)
-    except BaseException:
-        shutil.rmtree(out_dir, ignore_errors=True)
-        raise
-
-
-def _save_adapter(model: Any, seed_dir: Path, out_dir: Path, base: adapters.Base) -> None:
-    """Save the adapter alone, with the seed as its base, once what both give together has passed the checks of a whole model."""
-    from peft import get_peft_model_state_dict
-    from safetensors.torch import load_file
-
-    state = {name: value.detach().cpu().clone() for name, value in get_peft_model_state_dict(model).items()}
-    try:
-        model.save_pretrained(out_dir)
-        (out_dir / "README.md").unlink(missing_ok=True)
-        adapters.write_base(out_dir, base)
-        _check_saved(state, load_file(out_dir / ADAPTER_WEIGHTS), out_dir)
-        dtype = saved_dtype(seed_dir)
-        merged = model.merge_and_unload().to(device="cpu", dtype=getattr(torch, dtype)).state_dict()
-        _check_finite(merged)
-        _check_changed(merged, models.load(seed_dir, dtype)[0].state_dict(), dtype)
-    except BaseException:
-        shutil.rmtree(out_dir, ignore_errors=True)
-        raise
-
-
-def _base(seed_dir: Path, named: ModelRef | None) -> adapters.Base:
-    """What the store calls the seed. The folder's own card says who fetched it first, maybe by another name."""
-    base = adapters.Base(name=named.name, digest=named.digest) if named is not None else adapters.base_of(seed_dir)
-    if base is None:
-        raise TrainError(
-            f"train.lora.save is adapter, but {seed_dir} was not fetched from a store, so the adapter's base would have no name; "
-            "set train.lora.save: merged."
-        )
-    return base
-
-
 def report(
     config: TrainConfig,
     settings: Any,
@@ -216,28 +153,3 @@ def _visits(config: TrainConfig, settings: Any, rows: int, steps: int) -> int:
         # A batch counts completions; a prompt is visited once with all of its own.
         return int(steps * accumulate * batch // config.reinforcement.k)
     return visits(world().visited(rows, batch), batch, accumulate, steps, drop_last=settings.dataloader_drop_last)
-
-
-def _check_finite(state: dict[str, Any]) -> None:
-    broken = not_finite(state)
-    if broken:
-        raise TrainError(
-            f"{len(broken)} of {len(state)} weights are not finite after training (first: {broken[0]}); nothing was saved. "
-            "Lower train.learning_rate or set train.trl.max_grad_norm."
-        )
-
-
-def _check_changed(state: dict[str, Any], seed: dict[str, Any], dtype: str) -> None:
-    if all(name in seed and torch.equal(value, seed[name]) for name, value in state.items()):
-        raise TrainError(
-            f"all {len(state)} weights equal the seed's in {dtype} after training; nothing was saved. "
-            "Raise train.learning_rate, or train for more steps (the first of a warm-up has rate 0)."
-        )
-
-
-def _check_saved(state: dict[str, Any], saved: dict[str, Any], out_dir: Path) -> None:
-    other = [name for name, value in state.items() if name not in saved or not torch.equal(value, saved[name])]
-    if other:
-        raise TrainError(
-            f"{len(other)} of {len(state)} weights differ after loading them from {out_dir} (first: {other[0]}); check the disk."
-        )

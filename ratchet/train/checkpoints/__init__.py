@@ -4,6 +4,6 @@
 `keeping` decides when. Importing this package loads no torch.
 """
 
-from ratchet.train.checkpoints.place import Card, Checkpoints, Training, of_stage
+from ratchet.train.checkpoints.place import Card, Checkpoints, Training, of_stage, sweep_round
 
-__all__ = ["Card", "Checkpoints", "Training", "of_stage"]
+__all__ = ["Card", "Checkpoints", "Training", "of_stage", "sweep_round"]

@@ -169,6 +169,19 @@ def of_stage(context: StageContext) -> Checkpoints:
     return Checkpoints(context.store.sub(f"{context.prefix}/{FOLDER}"), training, context.check_lease)
 
 
+def sweep(context: StageContext) -> None:
+    """Remove the checkpoints of a train stage that is complete."""
+    of_stage(context).clear()
+
+
+def sweep_round(store: Store, prefix: str) -> None:
+    """Remove all checkpoints of the round there, with which nobody goes on."""
+    for stat in list(store.list(f"{prefix}/train-")):
+        key = store.key(stat.uri)
+        if key.removeprefix(f"{prefix}/").split("/")[1:2] == [FOLDER]:
+            store.delete(key)
+
+
 def _difference(card: Card, ours: Training) -> str:
     """What sets a card apart from this training; empty where nothing does."""
     if card.version != VERSION:

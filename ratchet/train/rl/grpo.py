@@ -15,7 +15,6 @@ from ratchet.train.job import Job
 from ratchet.train.report import TrainReport
 from ratchet.train.rl import online
 from ratchet.train.rl.active import Active
-from ratchet.train.rl.imported import GRPOConfig, GRPOTrainer
 from ratchet.train.rl.rollouts import ReadOnce
 from ratchet.train.rl.theirs import GRPOConfig, GRPOTrainer
 

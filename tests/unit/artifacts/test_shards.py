@@ -6,6 +6,7 @@ import pytest
 from ratchet import canonical
 from ratchet.artifacts import GROUPS, PROMPTS, Artifact, ArtifactWriter, Header, ImageBank, read_manifest, write_pack
 from ratchet.artifacts.images import decode, ref_of
+from ratchet.artifacts.manifest import content_digest
 from ratchet.errors import DigestMismatch, ManifestMissing, NotFound, PromptSetError, SchemaMismatch, ShardUnreadable
 from ratchet.store import FolderStore, Store
 from tests import rows
@@ -172,3 +173,25 @@ def test_the_pack_is_read_as_images_by_the_datasets_library(store: Store, tmp_pa
     )
     assert schema is not None
     assert b'"_type": "Image"' in schema.metadata[b"huggingface"]
+
+
+def test_results_are_told_apart_by_the_models_they_name_not_by_where_those_lie() -> None:
+    def digest(**model: str) -> str:
+        return content_digest("s", 1, (), {"model": model, "judged": [{"model": model}]})
+
+    first = digest(name="loop", digest="d" * 64, uri="s3://one/models/loop/d")
+    assert digest(name="loop", digest="d" * 64, uri="file:///two/models/loop/d") == first
+    assert digest(name="loop", digest="e" * 64, uri="s3://one/models/loop/d") != first
+    assert digest(name="loop", uri="s3://one/a") != digest(name="loop", uri="s3://one/b")
+
+
+def test_an_artifact_whose_digest_covers_addresses_as_it_once_did_is_read(store: Store) -> None:
+    results = {"model": {"name": "loop", "digest": "d" * 64, "uri": "s3://one/models/loop/d"}}
+    made = ArtifactWriter(store, "a", GROUPS, Header(stage="train", key="k")).commit(results=results)
+    old = canonical.digest(["groups", GROUPS.version, 0, canonical.add_hashes([]), results])
+    assert old != made.content_digest
+    change(store, "a/manifest.json", content_digest=old)
+    assert read_manifest(store, "a").content_digest == old
+    change(store, "a/manifest.json", results={**results, "accuracy": 1})
+    with pytest.raises(DigestMismatch, match="changed by hand"):
+        read_manifest(store, "a")

@@ -98,6 +98,16 @@ def test_a_stage_that_was_killed_gives_the_same_model_again(
     assert again.content_digest == first.content_digest
 
 
+def test_the_same_training_in_another_store_has_the_same_content(
+    round_store: FolderStore, groups: Sequence[Group], seed_dir: Path, tmp_path: Path
+) -> None:
+    here = run_step(context(round_store, groups[:24], seed_dir))
+    there = run_step(context(FolderStore(tmp_path / "elsewhere"), groups[:24], seed_dir))
+    assert candidate(here).uri != candidate(there).uri
+    assert candidate(here).digest == candidate(there).digest
+    assert here.content_digest == there.content_digest
+
+
 def test_where_a_stage_trains_is_no_part_of_its_place(
     round_store: FolderStore, groups: Sequence[Group], seed_dir: Path
 ) -> None:

@@ -58,6 +58,16 @@ def test_a_finished_stage_leaves_no_checkpoint(
     assert not [name for name in manifest.results["report"] if "checkpoints" in name or "resumed" in name]
 
 
+def test_a_stage_that_was_killed_when_it_had_committed_removes_its_checkpoints_when_it_runs_again(
+    round_store: FolderStore, groups: Sequence[Group], seed_dir: Any
+) -> None:
+    ready = context(round_store, groups[:24], seed_dir, TrainConfig(max_steps=2, batch_size=8))
+    manifest = run_step(ready)
+    of_stage(ready).store.put("step-00000001.json", b"of the try that was killed")
+    assert run_step(ready) == manifest
+    assert list(of_stage(ready).store.list()) == []
+
+
 @pytest.mark.parametrize(("rate", "last"), [(1e30, 2), (1e39, 1)], ids=["loss breaks", "weights break"])
 def test_a_loss_that_is_no_number_registers_nothing_and_keeps_the_last_good_checkpoint(
     rate: float,

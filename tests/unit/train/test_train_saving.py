@@ -1,0 +1,68 @@
+"""What a saved model must be: changed, finite, and the same again from disk, whatever names its files use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from ratchet import models
+from ratchet.errors import TrainError
+from ratchet.train import saving
+from tests import architectures
+
+
+@pytest.fixture(params=["idefics3", "llava"])
+def seed(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return architectures.save(request.param, tmp_path / "seed")
+
+
+def changed(seed: Path, which: int = -1) -> Any:
+    """The seed with one number of one weight changed."""
+    model, _ = models.load(seed)
+    with torch.no_grad():
+        list(model.parameters())[which].view(-1)[0] += 1
+    return model
+
+
+@pytest.mark.parametrize("which", [0, -1])
+def test_one_number_that_changed_is_enough(which: int, seed: Path, tmp_path: Path) -> None:
+    model = changed(seed, which)
+    saving.save(model, seed, tmp_path / "out")
+    again = models.load(tmp_path / "out", models.saved_dtype(seed))[0].state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in model.state_dict().items())
+
+
+def test_a_model_that_is_the_seed_is_not_saved(seed: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match="weights equal the seed's"):
+        saving.save(models.load(seed)[0], seed, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_number_that_the_disk_changed_is_found(seed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = changed(seed)
+    usual = model.save_pretrained
+
+    def damaged(folder: Path) -> None:
+        usual(folder)
+        tensors = load_file(folder / "model.safetensors")
+        last = tensors[max(tensors)]
+        last.view(-1)[-1] += 1
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+    monkeypatch.setattr(model, "save_pretrained", damaged)
+    with pytest.raises(TrainError, match=r"1 of \d+ weights differ after loading them .* check the disk"):
+        saving.save(model, seed, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_loaded_as_a_model_where_files_have_the_models_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed = architectures.save("idefics3", tmp_path / "seed")
+    model = changed(seed)
+    monkeypatch.setattr(models, "load", lambda *_: pytest.fail("loaded a second model"))
+    saving.save(model, seed, tmp_path / "out")
