@@ -71,10 +71,10 @@ def _per_epoch(config: TrainConfig, settings: Any, rows: int, rows_per_step: int
     them; prompts that do not fill the last of these are left out (TRL's RepeatSampler)."""
     if config.method not in RL:
         return math.ceil(rows / rows_per_step)
-    accumulate = settings.gradient_accumulation_steps
+    accumulate: int = settings.gradient_accumulation_steps
     batches: int = settings.steps_per_generation * settings.num_iterations
-    made = rows * accumulate // (rows_per_step * settings.steps_per_generation)
-    return max(math.ceil(made * batches / accumulate), 1)
+    made: int = rows * accumulate // (rows_per_step * settings.steps_per_generation)
+    return max(-(-made * batches // accumulate), 1)
 
 
 def sides(config: TrainConfig) -> int:
