@@ -58,11 +58,13 @@ def test_two_processes_train_as_one_does(groups: Sequence[Group], seed_dir: Path
         assert (b.learning_rate, b.tokens, b.epoch) == (a.learning_rate, a.tokens, a.epoch)
     before, after = weights(alone, one, tmp_path / "cache"), weights(shared, two, tmp_path / "cache")
     assert before.keys() == after.keys()
-    # They are saved in the seed's precision, where a difference in the seventh digit may round to the next number.
+    # They are saved in the seed's precision, where a difference in the seventh digit may round to the next number; and Adam makes
+    # a whole step of a gradient near 0, whichever its sign.
+    moved = 2 * TRAIN["max_steps"] * TRAIN["learning_rate"]
     step = torch.finfo(getattr(torch, saved_dtype(seed_dir))).eps
-    assert all(torch.allclose(before[name], after[name], rtol=step, atol=1e-5) for name in before)
-    same = sum(int((before[name] == after[name]).sum()) for name in before)
-    assert same > 0.99 * sum(value.numel() for value in before.values())
+    assert all(torch.allclose(before[name], after[name], rtol=step, atol=moved) for name in before)
+    close = sum(int(torch.isclose(before[name], after[name], rtol=step, atol=1e-5).sum()) for name in before)
+    assert close > 0.999 * sum(value.numel() for value in before.values())
     # The first process alone tells how far it is.
     told = [canonical.loads(line) for line in progress.read_bytes().splitlines()]
     assert [(event["done"], event["total"]) for event in told][-1] == (3, 3)
