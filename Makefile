@@ -66,10 +66,10 @@ study-preference: $(VENV)/.env  ## a round each of DPO, mDPO and KTO from the sa
 study-audit: $(VENV)/.env  ## every verifier measured on the tiny world: the table of docs/organisation.md
 	$(PY) -m ratchet.tinyworld.audited
 
-study-sft: $(VENV)/.env  ## where a second round of SFT begins and in which order it learns: the table of docs/optimisation.md
+study-sft: $(VENV)/.env  ## where a second round of SFT begins and in which order it learns
 	$(PY) -m ratchet.tinyworld.sft_study
 
-study-grpo: $(VENV)/.env  ## GRPO on the tiny world: 19 configurations x 3 seeds x 600 CPU-seconds (10 hours; it goes on where it stopped)
+study-grpo: $(VENV)/.env  ## GRPO on the tiny world: 17 configurations and 2 controls x 3 seeds x 600 CPU-seconds (10 hours; it goes on where it stopped)
 	$(PY) -m ratchet.tinyworld.grpo --out build/study-grpo
 
 study-saturation: $(VENV)/.env  ## a round of self-training against the seed's labels again
