@@ -51,7 +51,9 @@ failing: dict[str, str] = {}
 @pytest.fixture(autouse=True)
 def _small_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     failing.clear()
-    monkeypatch.setattr(stages, "import_module", lambda name: SimpleNamespace(run=small, digests=no_inputs))
+    monkeypatch.setattr(
+        stages, "import_module", lambda name: SimpleNamespace(run=small, digests=no_inputs, sweep=lambda _: None)
+    )
 
 
 def test_a_round_in_this_process_runs_every_stage_in_order(settings: Settings, store: Store) -> None:
@@ -91,7 +93,9 @@ def test_a_single_stage_that_is_stopped_on_purpose_ends_the_round(
     def stops(context: StageContext) -> Manifest:
         raise RoundStopped("alarm entropy: it fell")
 
-    monkeypatch.setattr(stages, "import_module", lambda name: SimpleNamespace(run=stops, digests=no_inputs))
+    monkeypatch.setattr(
+        stages, "import_module", lambda name: SimpleNamespace(run=stops, digests=no_inputs, sweep=lambda _: None)
+    )
     with pytest.raises(RoundStopped):
         loop.run_stage(settings, LOOP, "filter")
     end = rounds.read_end(store, LOOP, 1)
