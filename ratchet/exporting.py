@@ -19,6 +19,7 @@ from ratchet.errors import ArtifactError
 from ratchet.export_files import SINKS
 from ratchet.records import Completion, Group, Prompt, Record
 from ratchet.store import Store
+from ratchet.turns import answered, asked
 
 Form = Literal["sft", "pairs", "messages", "groups"]
 FileFormat = Literal["parquet", "jsonl"]
@@ -138,15 +139,15 @@ def _write(
 def _sft(group: Group, skipped: Counter[str]) -> Iterator[Exported]:
     """One row per kept completion, as training sees it: the stored prompt, whatever the model was shown."""
     for completion in _kept(group, skipped):
-        yield Exported({"prompt": _asked(group.prompt), "completion": _answer(completion)}, group.prompt)
+        yield Exported({"prompt": asked(group.prompt), "completion": answered(completion.text)}, group.prompt)
 
 
 def _messages(group: Group, skipped: Counter[str]) -> Iterator[Exported]:
     for completion in _kept(group, skipped):
-        turns = _asked(group.prompt)
+        turns = asked(group.prompt)
         first = next(turn for turn in turns if turn["role"] == "user")
         first["content"] = MARK * len(group.prompt.images) + first["content"]
-        yield Exported({"messages": [*turns, *_answer(completion)]}, group.prompt)
+        yield Exported({"messages": [*turns, *answered(completion.text)]}, group.prompt)
 
 
 def _pairs(group: Group, skipped: Counter[str]) -> Iterator[Exported]:
@@ -158,16 +159,16 @@ def _pairs(group: Group, skipped: Counter[str]) -> Iterator[Exported]:
             skipped["pair of pictures: TRL has no column for it"] += 1
             continue
         sides = {
-            "chosen": _answer(group.completions[pair.chosen]),
-            "rejected": _answer(group.completions[pair.rejected]),
+            "chosen": answered(group.completions[pair.chosen].text),
+            "rejected": answered(group.completions[pair.rejected].text),
         }
-        yield Exported({"prompt": _asked(group.prompt), **sides, "margin": pair.margin}, group.prompt)
+        yield Exported({"prompt": asked(group.prompt), **sides, "margin": pair.margin}, group.prompt)
 
 
 def _groups(group: Group, skipped: Counter[str]) -> Iterator[Exported]:  # noqa: ARG001
     yield Exported(
         {
-            "prompt": _asked(group.prompt),
+            "prompt": asked(group.prompt),
             "completions": [c.text for c in group.completions],
             "scores": [score_of(c) for c in group.completions],
             "passed": [passed_of(c) for c in group.completions],
@@ -207,14 +208,6 @@ def _kept(group: Group, skipped: Counter[str]) -> Iterator[Completion]:
             skipped[
                 group.reason or completion.reason or ("not filtered" if completion.kept is None else "not kept")
             ] += 1
-
-
-def _asked(prompt: Prompt) -> list[dict[str, str]]:
-    return [{"role": m.role, "content": m.content} for m in prompt.messages]
-
-
-def _answer(completion: Completion) -> list[dict[str, str]]:
-    return [{"role": "assistant", "content": completion.text}]
 
 
 def _about(prompt: Prompt) -> dict[str, Any]:

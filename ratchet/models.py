@@ -169,6 +169,11 @@ def check_processor(path: Path, processor: Any) -> None:
     tokenizer.padding_side = "left"
 
 
+def placeholder(processor: Any) -> str | None:
+    """What its chat template writes once for each picture; None where the processor names nothing."""
+    return getattr(processor, "boi_token", None) or getattr(processor, "image_token", None)
+
+
 def read_card(store: Store, ref: ModelRef) -> ModelCard:
     """The model's card, checked against the reference. Raises ModelError."""
     key = f"{store.key(ref.uri)}/{CARD}"

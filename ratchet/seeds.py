@@ -81,7 +81,7 @@ def _with_template(folder: Path, template: Path) -> Path:
         raise ModelError(
             f"the chat template {template} does not work with {folder} ({type(error).__name__}: {error}); mend it, or give the one that belongs to the model."
         ) from error
-    mark = getattr(processor, "boi_token", None) or getattr(processor, "image_token", None)
+    mark = models.placeholder(processor)
     if mark and text.count(mark) != 1:
         raise ModelError(
             f"the chat template {template} writes {text.count(mark)} image placeholders ({mark}) for one picture: {text[:200]!r}. "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from datasets import Dataset
@@ -47,7 +47,7 @@ def check_rendering(rows: Dataset, processor: Any, texts: Sequence[str]) -> None
     ]
     first: dict[int, int] = {}
     stray: list[int] = []
-    for number, row in enumerate(_texts(rows, texts)):
+    for number, row in enumerate(message_columns(rows, texts)):
         said = "".join(message["content"] for name in texts for message in row[name])
         if any(token in said for token in tokens):
             stray.append(number)
@@ -81,7 +81,7 @@ def _try_template(rows: Dataset, number: int, count: int, processor: Any, tokens
         )
 
 
-def _texts(rows: Dataset, names: Sequence[str]) -> Any:
+def message_columns(rows: Dataset, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     """The rows' message columns, without touching their pictures."""
     for chunk in rows.select_columns(list(names)).iter(CHUNK):
         yield from (dict(zip(names, row, strict=True)) for row in zip(*(chunk[name] for name in names), strict=True))

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
+from ratchet import models
 from ratchet.errors import TrainError
 from ratchet.generate.engines.local import max_positions
-from ratchet.train.checks import CHUNK, picture_counts
+from ratchet.train.checks import CHUNK, message_columns, picture_counts
 
 Size = tuple[int, int]
 """Width and height of a picture, upright."""
@@ -112,18 +113,13 @@ def _rendered(rows: Dataset, processor: Any, names: Sequence[str]) -> tuple[list
 
     prompts: list[str] = []
     answers: list[list[str]] = []
-    for row, pictures in zip(_messages(rows, names), picture_counts(rows), strict=True):
+    for row, pictures in zip(message_columns(rows, names), picture_counts(rows), strict=True):
         asked = {"prompt": prepare_multimodal_messages(row["prompt"], images=[None] * pictures)}
         sides = {name: prepare_multimodal_messages(row[name]) for name in names if name != "prompt"}
         shown = apply_chat_template({**asked, **sides}, processor)
         prompts.append(shown["prompt"])
         answers.append([shown[name] for name in sides])
     return prompts, answers
-
-
-def _messages(rows: Dataset, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for chunk in rows.select_columns(list(names)).iter(CHUNK):
-        yield from (dict(zip(names, row, strict=True)) for row in zip(*(chunk[name] for name in names), strict=True))
 
 
 def _sizes(rows: Dataset) -> Iterator[list[Size]]:
@@ -154,7 +150,7 @@ def _added(processor: Any, sizes: set[Size]) -> dict[Size, int] | None:
     """Tokens that a picture of each size adds to its placeholder; None where the processor does not name its placeholder."""
     from PIL import Image
 
-    mark = getattr(processor, "boi_token", None) or getattr(processor, "image_token", None)
+    mark = models.placeholder(processor)
     if not isinstance(mark, str):
         return None
     (own,) = _count(processor.tokenizer, [mark])

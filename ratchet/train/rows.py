@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from ratchet.artifacts import ImageBank
 from ratchet.errors import TrainError
 from ratchet.recipe import Recipe
-from ratchet.records import Completion, Group, Message, Prompt, Shown
+from ratchet.records import Completion, Group
 from ratchet.train.preference.rows import Row, pair_rows, unpaired_rows
 from ratchet.train.rl.rows import rl_rows
+from ratchet.turns import answered, question
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -29,7 +30,7 @@ def sft_rows(groups: Iterable[Group]) -> list[Row]:
 
     The prompt is the stored one, also where the model was shown something else: a hint is not to be learned.
     """
-    return _rows(_imitated(groups), lambda group, _: _asked(group.prompt))
+    return _rows(_imitated(groups), lambda group, _: question(group.prompt))
 
 
 def shown_rows(groups: Iterable[Group]) -> list[Row]:
@@ -41,7 +42,7 @@ def shown_rows(groups: Iterable[Group]) -> list[Row]:
             f"train.prompt is shown, but none of the {len(kept)} kept answers was shown anything but its stored prompt; use a "
             "strategy that shows more (captioned, prompted, described), or train.prompt stored."
         )
-    return _rows(kept, lambda group, completion: _asked(completion.input or group.prompt))
+    return _rows(kept, lambda group, completion: question(completion.input or group.prompt))
 
 
 def _imitated(groups: Iterable[Group]) -> Iterator[tuple[Group, Completion]]:
@@ -49,7 +50,7 @@ def _imitated(groups: Iterable[Group]) -> Iterator[tuple[Group, Completion]]:
 
 
 def _rows(kept: Iterable[tuple[Group, Completion]], asked: Callable[[Group, Completion], Row]) -> list[Row]:
-    found = [(group.prompt.id, {**asked(group, one), "completion": _answer(one)}) for group, one in kept]
+    found = [(group.prompt.id, {**asked(group, one), "completion": answered(one.text)}) for group, one in kept]
     return [row for _, row in sorted(found, key=lambda item: item[0])]
 
 
@@ -118,18 +119,6 @@ def _with_bytes(number: int, row: Row, bank: ImageBank, bad: BadPictures | None)
     if bad is not None:
         encoded["bad_images"] = bad.of(number, row)
     return {**row, **{name: [{"bytes": data, "path": None} for data in some] for name, some in encoded.items()}}
-
-
-def _asked(prompt: Prompt | Shown) -> Row:
-    return {"images": [ref.sha256 for ref in prompt.images], "prompt": [_message(m) for m in prompt.messages]}
-
-
-def _message(message: Message) -> dict[str, str]:
-    return {"role": message.role, "content": message.content}
-
-
-def _answer(completion: Completion) -> list[dict[str, str]]:
-    return [{"role": "assistant", "content": completion.text}]
 
 
 def _check_pictures(rows: Sequence[Row], place: Mapping[str, int]) -> None:

@@ -16,6 +16,7 @@ from ratchet.errors import TrainError
 from ratchet.recipe import Recipe
 from ratchet.recipe.strategies.guided import CaptionedConfig
 from ratchet.records import Completion, Group, Message, Pair, Prompt
+from ratchet.turns import answered, asked, question
 from ratchet.verify.policy import judge
 
 Row = dict[str, Any]
@@ -80,7 +81,7 @@ def _of_group(group: Group, recipe: Recipe) -> Iterator[Row]:
     lent = cycle(inputs) if inputs else None
     needs_bad = terms is not None and terms.needs_bad
     for pair in texts if needs_bad and texts else group.pairs:
-        row = {**_asked(group.prompt), **_sides(known[pair.chosen], known[pair.rejected])}
+        row = {**question(group.prompt), **_sides(known[pair.chosen], known[pair.rejected])}
         if recipe.filter.pairs is not None and recipe.filter.pairs.images:
             row["rejected_images"] = _shown(known[pair.rejected]) if pair.kind == "image" else row["images"]
         if needs_bad:
@@ -103,7 +104,7 @@ def _labelled(group: Group, recipe: Recipe) -> Iterator[tuple[Completion, Row]]:
             text = " ".join(completion.text.split())
             if passed is label and text not in taken:
                 taken.add(text)
-                yield completion, {**_asked(group.prompt), "completion": _answer(completion.text), "label": label}
+                yield completion, {**question(group.prompt), "completion": answered(completion.text), "label": label}
 
 
 def _content(prompt: Prompt, chosen: Completion, recipe: Recipe) -> Row:
@@ -114,7 +115,7 @@ def _content(prompt: Prompt, chosen: Completion, recipe: Recipe) -> Row:
             caption = caption_in(_last(chosen.input.messages), prompt.question, config)
             if caption:
                 asks = config.caption.replace("{question}", prompt.question)
-                return {"content_prompt": _asking(prompt, asks), "content": _answer(caption)}
+                return {"content_prompt": _asking(prompt, asks), "content": answered(caption)}
     return {"content_prompt": [], "content": []}
 
 
@@ -133,7 +134,7 @@ def _last(messages: Sequence[Message]) -> str:
 
 def _asking(prompt: Prompt, text: str) -> list[dict[str, str]]:
     """The prompt's messages with `text` as their last user turn."""
-    said = [_message(message) for message in prompt.messages]
+    said = asked(prompt)
     place = max(i for i, message in enumerate(said) if message["role"] == "user")
     return [*said[:place], {"role": "user", "content": text}, *said[place + 1 :]]
 
@@ -171,21 +172,9 @@ def of_inputs(row: Row) -> bool:
     return bool(row.get("rejected_images", row["images"]) != row["images"])
 
 
-def _asked(prompt: Prompt) -> Row:
-    return {"images": [ref.sha256 for ref in prompt.images], "prompt": [_message(m) for m in prompt.messages]}
-
-
 def _sides(chosen: Completion, rejected: Completion) -> Row:
-    return {"chosen": _answer(chosen.text), "rejected": _answer(rejected.text)}
+    return {"chosen": answered(chosen.text), "rejected": answered(rejected.text)}
 
 
 def _shown(completion: Completion) -> list[str]:
     return [ref.sha256 for ref in completion.input.images] if completion.input is not None else []
-
-
-def _message(message: Message) -> dict[str, str]:
-    return {"role": message.role, "content": message.content}
-
-
-def _answer(text: str) -> list[dict[str, str]]:
-    return [{"role": "assistant", "content": text}]

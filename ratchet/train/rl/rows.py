@@ -7,6 +7,7 @@ from typing import Any
 
 from ratchet.recipe import Recipe
 from ratchet.records import Group
+from ratchet.turns import question
 
 Row = dict[str, Any]
 
@@ -17,11 +18,4 @@ def rl_rows(groups: Iterable[Group], _recipe: Recipe) -> list[Row]:
     `asked` is the whole prompt as JSON: its reference, its verifiers, its pictures' hashes.
     """
     prompts = {group.prompt.id: group.prompt for group in groups if "rl" in group.uses}
-    return [
-        {
-            "images": [ref.sha256 for ref in prompt.images],
-            "prompt": [{"role": message.role, "content": message.content} for message in prompt.messages],
-            "asked": prompt.model_dump_json(),
-        }
-        for _, prompt in sorted(prompts.items())
-    ]
+    return [{**question(prompt), "asked": prompt.model_dump_json()} for _, prompt in sorted(prompts.items())]
