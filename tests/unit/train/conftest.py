@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,15 @@ from ratchet.artifacts import ImageBank
 from ratchet.recipe import TrainConfig
 from ratchet.records import Group
 from ratchet.store.folder import FolderStore
+from ratchet.train.launchers.trainjob import following
+from ratchet.train.launchers.trainjob import jobs as job_module
+from ratchet.train.launchers.trainjob import launcher as launching
 from ratchet.train.rows import ROWS, joined
 from tests import tiny
+from tests.fake_cluster import cluster
 from tests.unit.train import builders
 from tests.unit.train.builders import SKILLS, Rows, group_of
+from tests.unit.train.trainjobs import Trial, trial
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +62,14 @@ def sft() -> TrainConfig:
 @pytest.fixture
 def dpo() -> TrainConfig:
     return TrainConfig(method="dpo", epochs=1, batch_size=8, learning_rate=5e-4, loss=("sigmoid", "sft"))
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trial]:
+    """A stage whose launcher makes TrainJobs on a fake cluster, in a hurry."""
+    monkeypatch.setattr(launching, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(job_module, "GONE_SECONDS", 10.0)
+    monkeypatch.setattr(following, "LAST_SECONDS", 0.5)
+    monkeypatch.setenv("RATCHET_LEASE_SECONDS", "0.3")
+    with cluster(tmp_path, monkeypatch) as fake, trial(tmp_path, fake) as made:
+        yield made

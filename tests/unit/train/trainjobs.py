@@ -15,16 +15,18 @@ from typing import Any
 
 from ratchet.artifacts import ModelRef
 from ratchet.launching import LauncherConfig
-from ratchet.launching.trainjob import TrainJobConfig
+from ratchet.launching.trainjob import RECORD, TrainJobConfig
 from ratchet.recipe import Recipe
 from ratchet.registry import lease as leases
 from ratchet.rounds import Round
 from ratchet.services.fake_kubernetes import FakeKubernetes, FakeTrainer
 from ratchet.stage import StageContext
 from ratchet.store.folder import FolderStore
+from ratchet.train.launchers.trainjob.launcher import launch
 from ratchet.train.launchers.trainjob.manifest import name_of
 from ratchet.train.orders import Training
 from ratchet.train.report import LogRow, TrainReport
+from tests.e2e.rounds import fork
 from tests.fake_cluster import NAMESPACE
 
 KEY = "0123456789abcdef" * 4
@@ -177,3 +179,24 @@ def later(work: Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread
+
+
+def ends_when(run: Trial, ready: Any, **end: Any) -> None:
+    """Let the workers end as `end` says, once it is `ready`."""
+
+    def work() -> None:
+        until(ready)
+        run.end(**end)
+
+    later(work)
+
+
+def fork_until(run: Trial, true: Any) -> int:
+    """A component in a process of its own, once that is `true`; it has ended when the child has."""
+    pid = fork(lambda: launch(run.context))
+    until(true)
+    return pid
+
+
+def record(run: Trial) -> str:
+    return f"{run.context.round.prefix}/{RECORD}"
