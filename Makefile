@@ -34,7 +34,7 @@ demo: $(VENV)/.env  ## three rounds of self-improvement with controls and a repo
 	$(VENV)/bin/ratchet demo --out demo
 
 test: $(VENV)/.dev  ## the default tests
-	$(PY) -m pytest -q -m "not slow"
+	$(PY) -m pytest -q -n 2 -m "not slow"
 
 test-slow: $(VENV)/.dev  ## the long ones: whole rounds under kfp.local, kills, races, a browser
 	$(PY) -m pytest -q -m slow
