@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from ratchet.artifacts import ImageBank, ModelRef, Pack, write_pack
 from ratchet.promptset import PromptSet, PromptSetWriter
@@ -66,3 +69,10 @@ def opened_round(store: Store, seed: ModelRef, prompts: PromptSet, recipe: Mappi
         family=prompts.family,
         code_revision="test",
     )
+
+
+def png(colour: str = "red", size: int = 8) -> bytes:
+    """A small encoded picture of one colour."""
+    image, sink = Image.new("RGB", (size, size), colour), io.BytesIO()
+    image.save(sink, "PNG")
+    return sink.getvalue()

@@ -15,7 +15,7 @@ class Outcome(Record):
 
     correct and score are None where the verifier could not decide: an unscored item is excluded and counted, never wrong
     by default. The yes/no fields are set for yes/no questions, the object counts for captions (CHAIR), `samples` and
-    after for prompts that were also sampled (pass@k).
+    after for prompts that were also sampled (pass@k). `suite` is None for the holdout's own items.
     """
 
     prompt_id: str
@@ -37,6 +37,8 @@ class Outcome(Record):
     samples: int = 0
     samples_correct: int = 0
     distinct: int = 0
+    suite: str | None = None
+    difficulty: float | None = None
 
 
-OUTCOMES = RowSchema("outcomes", 1, Outcome)
+OUTCOMES = RowSchema("outcomes", 2, Outcome)

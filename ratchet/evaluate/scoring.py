@@ -66,6 +66,7 @@ def outcome_of(group: Group, samples: Mapping[str, Group], role: ModelRole) -> O
         reason=judgement.reason,
         unparsed=any(verdict.reason in (UNPARSED, AMBIGUOUS) for verdict in answer.verdicts),
         clipped=answer.finish_reason == "length",
+        difficulty=prompt.difficulty,
         **_yes_no(prompt, answer.text)._asdict(),
         **_objects(prompt, answer.text)._asdict(),
         **(_samples(sampled) if sampled is not None else _Samples())._asdict(),

@@ -6,8 +6,8 @@ Load one by name (shipped in pipelines/recipes), by file, or from YAML text; the
 from ratchet.recipe.alarms import AlarmsConfig
 from ratchet.recipe.audit import AuditConfig
 from ratchet.recipe.curation import DiversityConfig, EmbeddingDedupConfig, ReplayConfig, TextDedupConfig
-from ratchet.recipe.decide import EvaluateConfig, GuardsConfig, PassAtKConfig, PromoteConfig
 from ratchet.recipe.engines import EndpointConfig, EngineConfig, TransformersConfig, VllmConfig
+from ratchet.recipe.evaluating import EvaluateConfig, PassAtKConfig
 from ratchet.recipe.filtering import FilterConfig
 from ratchet.recipe.generate import GenerateConfig
 from ratchet.recipe.guide import TuneConfig, WeaknessConfig
@@ -15,6 +15,7 @@ from ratchet.recipe.judges import JudgeConfig
 from ratchet.recipe.loading import dump, load, names, parse
 from ratchet.recipe.organise import VerifyConfig
 from ratchet.recipe.pairing import PairsConfig, RepairConfig
+from ratchet.recipe.promoting import GuardsConfig, PromoteConfig
 from ratchet.recipe.prompts import PromptsConfig
 from ratchet.recipe.recipe import Recipe
 from ratchet.recipe.train import TrainConfig

@@ -6,13 +6,14 @@ from pydantic import Field, model_validator
 
 from ratchet import canonical
 from ratchet.recipe.alarms import AlarmsConfig
-from ratchet.recipe.decide import EvaluateConfig, PromoteConfig
+from ratchet.recipe.evaluating import EvaluateConfig
 from ratchet.recipe.filter_checks import check_filter
 from ratchet.recipe.filtering import FilterConfig
 from ratchet.recipe.generate import GenerateConfig
 from ratchet.recipe.guide import check_guides
 from ratchet.recipe.organise import VerifyConfig
 from ratchet.recipe.preference_checks import check_preference
+from ratchet.recipe.promoting import PromoteConfig
 from ratchet.recipe.prompts import PromptsConfig
 from ratchet.recipe.rewarding import reward_policy
 from ratchet.recipe.shown_checks import check_shown
