@@ -3,6 +3,7 @@
 from ratchet.evaluate.suites.base import (
     ITEMS,
     Asked,
+    Drawing,
     FileProblem,
     Item,
     Judged,
@@ -19,6 +20,7 @@ __all__ = [
     "ITEMS",
     "SUITES",
     "Asked",
+    "Drawing",
     "FileProblem",
     "Folder",
     "Item",

@@ -24,8 +24,28 @@ SuiteFigures = dict[str, float | int | dict[str, Any] | None]
 a subtask). None: not defined (0 of 0)."""
 
 
+DrawnSplit = Literal["validation", "holdout", "report", "shown"]
+
+
 class FileProblem(PromptSetError):
     """A benchmark's file is missing, or is not in the format that it was published in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What a procedural suite is asked to draw.
+
+    `n` questions at most, and never part of a unit; the same salt, split, size and parts make the same questions in the same
+    order, and a smaller `n` makes the first of them. A round's salt makes items that nobody has seen. Splits never share a
+    random seed: `holdout` for the gate, `validation` for what steers data (weakness), `report` for what is published, `shown`
+    for people to look at. `size` is the pictures' side in pixels, one of the suite's `sizes`; None: the first of them.
+    """
+
+    n: int
+    salt: str
+    size: int | None = None
+    parts: tuple[str, ...] = ()
+    split: DrawnSplit = "holdout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +148,10 @@ class Suite:
     (item, answer). `metrics` reads all marked items once, in any order. `primary` is the key in its result that stands for the
     suite, and is better when `higher`. `parts` are the variants that a recipe can choose among (POPE: random, popular,
     adversarial); `load` gets those chosen, all where none are.
+
+    A suite has either `load`, for files, or `draw`, which needs none: questions without end, whose answers are known because
+    the pictures were drawn for them, in the `sizes` that it offers. `ratchet evaluate suite spatial --items 400 --size 64`, or
+    `evaluate.suites: [{name: spatial, items: 400, size: 64}]`, where the salt is the round's.
     """
 
     name: str
@@ -138,8 +162,10 @@ class Suite:
     needs: str
     format: str
     primary: str
-    load: Callable[[Folder, tuple[str, ...]], Iterator[Question]]
     metrics: Callable[[Iterable[Marked]], SuiteFigures]
+    load: Callable[[Folder, tuple[str, ...]], Iterator[Question]] | None = None
+    draw: Callable[[Drawing], Iterator[Question]] | None = None
+    sizes: tuple[int, ...] = ()
     mark: Callable[[Asked, str], Mark] | None = None
     judged: Judged | None = None
     parts: tuple[str, ...] = ()
@@ -149,3 +175,7 @@ class Suite:
     def __post_init__(self) -> None:
         if (self.mark is None) == (self.judged is None):
             raise ValueError(f"suite {self.name}: give either mark or judged, the one way in which it is scored")
+        if (self.load is None) == (self.draw is None):
+            raise ValueError(f"suite {self.name}: give either load, for files, or draw, the one way to its questions")
+        if (self.draw is None) == bool(self.sizes):
+            raise ValueError(f"suite {self.name}: sizes are what draw can draw; give both or neither")
