@@ -1,23 +1,19 @@
-"""The report as one self-contained HTML file: styles, script, charts and pictures inside, nothing fetched."""
+"""The report as one self-contained HTML file: styles, script, charts and pictures inside, nothing fetched.
+
+Other pages take the reports' shell and style from `page`, and templates with their filters from `fragment`.
+"""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from ratchet.autonomy import LEVELS
 from ratchet.errors import RoundError
 from ratchet.filter.reasons import REASONS
 from ratchet.report import (
-    cells,
     charts,
     collection,
     collection_words,
@@ -27,9 +23,11 @@ from ratchet.report import (
     training_words,
     words,
 )
+from ratchet.report.page import environment, fragment, page, render_template, static
 from ratchet.report.payload import embedded, payload
-from ratchet.report.svg import icon
 from ratchet.report.view import Estimate, LoopView, ModelView, RoundView
+
+__all__ = ["fragment", "page", "render", "render_round"]
 
 # Field of ModelView, name, which way is better, what it is.
 METRICS = (
@@ -89,21 +87,16 @@ def render_round(view: LoopView, number: int) -> str:
 def _page(
     template: str, view: LoopView, rounds: tuple[RoundView, ...], compared: Comparison | None, **more: Any
 ) -> str:
-    style, script = _static("report.css"), _static("gallery.js")
-    return (
-        _environment()
-        .get_template(template)
-        .render(
-            view=view,
-            rounds=rounds,
-            compared=compared,
-            metrics=METRICS,
-            style=Markup(style),
-            script=Markup(script),
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-            payload=payload(view.gallery),
-            **more,
-        )
+    _add_words()
+    return render_template(
+        template,
+        script=static("gallery.js"),
+        view=view,
+        rounds=rounds,
+        compared=compared,
+        metrics=METRICS,
+        payload=payload(view.gallery),
+        **more,
     )
 
 
@@ -130,45 +123,11 @@ def round_comparison(shown: RoundView) -> Comparison | None:
     return Comparison(shown.champion, shown.candidate, where, shown.delta, shown.skill_deltas)
 
 
-def _static(name: str) -> str:
-    return (files("ratchet.report") / "static" / name).read_text(encoding="utf-8")
-
-
-def _shown(value: Any) -> Any:
-    """What jinja does to every value before escaping it."""
-    return words.printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _wrappable(text: str) -> Markup:
-    """Text whose long names may break after an underscore, and nowhere else within a word."""
-    return Markup("_<wbr>").join(words.printable(part) for part in text.split("_"))
-
-
 @cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("ratchet.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(say=sentences, words=words, charts=charts, cells=cells, icon=icon, curves=curves)
-    environment.globals.update(collecting=collection, collected=collection_words, levels=LEVELS, families=FAMILIES)
-    environment.globals.update(organised=organising_words, learned=training_words, REASONS=REASONS)
-    environment.filters["embedded"] = embedded
-    environment.filters["wrappable"] = _wrappable
-    for name in (
-        "percent",
-        "points",
-        "signed",
-        "thousands",
-        "duration",
-        "probability",
-        "rate_range",
-        "delta_range",
-        "items",
-    ):
-        environment.filters[name] = getattr(words, name)
-    return environment
+def _add_words() -> None:
+    """What the reports' templates call, beside what every page has."""
+    made = environment()
+    made.globals.update(say=sentences, charts=charts, curves=curves)
+    made.globals.update(collecting=collection, collected=collection_words, levels=LEVELS, families=FAMILIES)
+    made.globals.update(organised=organising_words, learned=training_words, REASONS=REASONS)
+    made.filters["embedded"] = embedded

@@ -25,6 +25,7 @@ from ratchet.report.words import (
 STATE_WORDS = {
     "PROMOTED": "promoted",
     "REFUSED": "refused",
+    "PENDING": "pending",
     "STALE": "stale",
     "STOPPED": "stopped",
     "FAILED": "failed",
@@ -33,6 +34,7 @@ STATE_WORDS = {
 STATE_MEANS = {
     "PROMOTED": "the candidate became the champion",
     "REFUSED": "the gate kept the champion",
+    "PENDING": "the gate would promote the candidate, and a person has yet to approve it",
     "STALE": "the champion changed meanwhile, so nothing was decided",
     "STOPPED": "an alarm or an audit ended the round on purpose, and the champion stays",
     "FAILED": "a stage broke off, so there was nothing to decide",
@@ -108,6 +110,7 @@ def round_headline(shown: RoundView) -> str:
     said = {
         "PROMOTED": f"promoted {version}",
         "REFUSED": f"refused {version}",
+        "PENDING": f"holds {version} until a person approves it",
         "STALE": f"left {version} undecided, because the champion changed meanwhile",
         "STOPPED": "was stopped on purpose",
         "FAILED": "failed before the gate decided",

@@ -51,6 +51,7 @@ def line(x1: str | float, y1: float, x2: str | float, y2: float, class_: str) ->
 _SHAPES = {
     "promoted": "M-6 0a6 6 0 1 0 12 0a6 6 0 1 0 -12 0z",
     "refused": "M0 -7.5L7.5 0L0 7.5L-7.5 0z",
+    "pending": "M-5 -6h3.4v12h-3.4zM1.6 -6h3.4v12h-3.4z",
     "stale": "M-5.5 -5.5h11v11h-11z",
     "stopped": "M-2.3 -5.5h4.6l3.2 3.2v4.6l-3.2 3.2h-4.6l-3.2 -3.2v-4.6z",
     "failed": "M-5.5 -5.5L5.5 5.5M5.5 -5.5L-5.5 5.5",

@@ -26,13 +26,22 @@ from ratchet.report.words import (
 _STATE_STYLES = {
     "PROMOTED": "bold cyan",
     "REFUSED": "yellow",
+    "PENDING": "bold magenta",
     "STALE": "magenta",
     "STOPPED": "bold yellow",
     "FAILED": "bold red",
     "RUNNING": "dim",
 }
 # A mark of its own beside the word, as in the HTML report.
-_STATE_MARKS = {"PROMOTED": "●", "REFUSED": "◇", "STALE": "□", "STOPPED": "■", "FAILED": "×", "RUNNING": "○"}
+_STATE_MARKS = {
+    "PROMOTED": "●",
+    "REFUSED": "◇",
+    "PENDING": "‖",
+    "STALE": "□",
+    "STOPPED": "■",
+    "FAILED": "×",
+    "RUNNING": "○",
+}
 
 
 def round_table(view: LoopView) -> Table:

@@ -67,14 +67,15 @@ class StageView(Record):
 
 
 class RoundView(Record):
-    """One round. `state` is RUNNING until finish has written the end, also where it has `stopped`: no run holds the loop.
+    """One round. `state` is RUNNING until finish has written the end, also where it has `stopped`: no run holds the loop;
+    PENDING while a person has yet to approve what the gate would promote.
 
     `completions`, `passed` and `aside` count completions, those in `aside` being no attempts of the model at the prompt;
     `prompts`, `kept`, `drops` (by the filter's reason) and `kept_by_skill` count prompts.
     """
 
     number: int
-    state: Literal["PROMOTED", "REFUSED", "STALE", "STOPPED", "FAILED", "RUNNING"]
+    state: Literal["PROMOTED", "REFUSED", "PENDING", "STALE", "STOPPED", "FAILED", "RUNNING"]
     reason: str
     stopped: bool = False
     sentences: tuple[str, ...] = ()

@@ -7,9 +7,11 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from markupsafe import Markup
 
 from ratchet.errors import RoundError
-from ratchet.report import html
+from ratchet.report import html, sentences
+from ratchet.report.page import wrappable
 from ratchet.report.payload import json_in_script, payload
 from ratchet.report.view import Estimate, LoopView
 
@@ -239,5 +241,42 @@ def test_the_last_round_that_failed_says_why_at_the_top(view):
 
 
 def test_long_names_may_break_after_an_underscore_and_are_escaped():
-    assert html._wrappable("unreadable_question") == "unreadable_<wbr>question"
-    assert html._wrappable("<b>_x") == "&lt;b&gt;_<wbr>x"
+    assert wrappable("unreadable_question") == "unreadable_<wbr>question"
+    assert wrappable("<b>_x") == "&lt;b&gt;_<wbr>x"
+
+
+def test_a_round_that_waits_for_a_person_says_so(view):
+    waiting = view.rounds[0].model_copy(update={"state": "PENDING", "reason": "waits for approval"})
+    page = html.render_round(view.model_copy(update={"rounds": (waiting,)}), 0)
+    assert "<h1>Round 0 holds version 2 until a person approves it: +5.5 points against the champion" in page
+    assert re.search(r'class="mark pending".*?</svg> pending', page)
+    assert "1 pending" in sentences.tally(view.model_copy(update={"rounds": (waiting,)}))
+
+
+def test_other_pages_share_the_shell_and_its_escaping():
+    made = html.page(
+        "Versions <3> & 2",
+        "<b>Version 3</b>",
+        Markup('<section id="a"><h2>{}</h2></section>').format("<i>\0"),
+        kicker=("mine", "compare"),
+        sections={"a": "First"},
+        script="'use strict'",
+    )
+    parsed = Elements(made)
+    assert "<title>Versions &lt;3&gt; &amp; 2</title>" in made
+    assert {"b", "i"} & set(parsed.tags) == set()
+    assert ("href", "#a") in parsed.attributes
+    assert parsed.tags.count("script") == 1
+    assert re.search(r"script-src 'sha256-[A-Za-z0-9+/]{43}='; base-uri 'none'; form-action 'none'\"", made)
+    assert "script-src 'none'" in html.page("t", "h", Markup(""))
+
+
+def test_a_page_of_our_own_server_may_post_to_it_and_nowhere_else():
+    made = html.page("t", "h", Markup(""), served=True)
+    assert "img-src data: 'self'" in made
+    assert "form-action 'self'; connect-src 'self'" in made
+
+
+def test_plain_text_is_no_page():
+    with pytest.raises(TypeError, match="must be Markup"):
+        html.page("t", "h", "<script>")
