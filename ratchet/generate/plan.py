@@ -18,21 +18,27 @@ from ratchet.generate.probe import Probed, drawn, open_validation
 from ratchet.generate.strategies import Tools
 from ratchet.generate.tune import CurvePoint
 from ratchet.generate.weakness import CellRate
-from ratchet.recipe import GenerateConfig
+from ratchet.recipe import GenerateConfig, WeaknessConfig
 from ratchet.records import Prompt, Record
 from ratchet.stage import StageContext
+from ratchet.weakness.keeping import keep, last_of
+from ratchet.weakness.report import order
 
 PLAN_FILE = "plan.json"
 
 
 class Plan(Record):
-    """What was decided, and on what grounds. Empty where the recipe leaves nothing to decide."""
+    """What was decided, and on what grounds. Empty where the recipe leaves nothing to decide.
+
+    `reported` are the prompts of an earlier round's report, where that stood in for a probe.
+    """
 
     temperature: float | None = None
     curve: tuple[CurvePoint, ...] = ()
     bands: int | None = None
     cells: tuple[CellRate, ...] = ()
     probes: tuple[Probed, ...] = ()
+    reported: int | None = None
 
     def weights(self) -> Weights | None:
         """How much to take of each cell; None: evenly."""
@@ -53,6 +59,8 @@ class Plan(Record):
             said["cells"] = self._cells(choice)
         if self.probes:
             said["probes"] = [one.model_dump() for one in self.probes]
+        if self.reported is not None:
+            said["reported"] = self.reported
         return said
 
     def _cells(self, choice: Choice) -> list[dict[str, Any]]:
@@ -69,7 +77,7 @@ class Plan(Record):
                 "asked": choice.asked.get(cell, 0),
                 "came": choice.came.get(cell, 0),
             }
-            for cell in sorted(cells, key=weakness.order)
+            for cell in sorted(cells, key=order)
         ]
 
 
@@ -116,11 +124,27 @@ def _made(context: StageContext, config: GenerateConfig, tools: Callable[[ImageB
         curve, went = tune.measured(prompts, config.tune, with_bank, context.progress)
         plan = Plan(temperature=tune.best(curve), curve=curve, probes=(went,))
     if config.weakness is not None:
-        taken, asked = _taken(context, validation, config.weakness.probe)
-        cells, went = weakness.measured(taken, asked, config.weakness, with_bank, context.progress)
-        changes = {"bands": config.weakness.bands, "cells": cells, "probes": (*plan.probes, went)}
-        plan = plan.model_copy(update=changes)
+        plan = plan.model_copy(update=_weighed(context, config.weakness, validation, with_bank, plan.probes))
     return plan
+
+
+def _weighed(
+    context: StageContext,
+    config: WeaknessConfig,
+    validation: Artifact[Prompt],
+    tools: Tools,
+    probes: tuple[Probed, ...],
+) -> dict[str, Any]:
+    """What the plan says of weaknesses: from the report of an earlier round, or from a probe, whose report is kept."""
+    known = last_of(context.store, context.round, config.bands) if config.source == "last" else None
+    if known is not None:
+        return {"bands": config.bands, "cells": weakness.weights(known, config), "reported": known.asked}
+    taken, asked = _taken(context, validation, config.probe)
+    tally, went = weakness.measured(taken, asked, config, tools, context.progress)
+    context.check_lease()
+    found = tally.report(context.round.seed, context.round.prompts)
+    found = keep(context.store, context.round.prefix, found, config.probe)
+    return {"bands": config.bands, "cells": weakness.weights(found, config), "probes": (*probes, went)}
 
 
 def _taken(context: StageContext, validation: Artifact[Prompt], most: int | None) -> tuple[Iterable[Prompt], int]:

@@ -8,14 +8,15 @@
 A weight is against the cell's share of the pool, 1 on average. No cell's share falls below its pool share / cap: that is
 what keeps a skill that was learned from being forgotten over rounds (head against tail). The 8 are empirical Bayes with a
 fixed strength: a single wrong answer says little of its cell, forty say what they are.
+
+What was found is a report for people too (`ratchet.weakness`), and an earlier round's report can stand in for the probe.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from ratchet.generate.choosing import Cell, band_of
+from ratchet.generate.choosing import Cell
 from ratchet.generate.engine import sample
 from ratchet.generate.probe import Probed, answered, check, verdict
 from ratchet.generate.resuming import chunks
@@ -24,6 +25,7 @@ from ratchet.progress import Progress
 from ratchet.recipe import WeaknessConfig
 from ratchet.recipe.strategies import RandomConfig
 from ratchet.records import Group, Prompt, Record
+from ratchet.weakness.report import Tally, Weakness, order
 
 PRIOR = 8.0
 """Prompts' worth of the overall error rate that each cell's own rate is shrunk by."""
@@ -46,30 +48,29 @@ class CellRate(Record):
 
 def measured(
     prompts: Iterable[Prompt], asked: int, config: WeaknessConfig, tools: Tools, progress: Progress
-) -> tuple[tuple[CellRate, ...], Probed]:
-    """Greedy answers to the prompts, judged and weighed by cell. `asked` is how many there are.
+) -> tuple[Tally, Probed]:
+    """Greedy answers to the prompts, judged. `asked` is how many there are.
 
     Raises SamplingError (see `check`).
     """
     params = tools.params(RandomConfig(), k=1, temperature=0.0)
-    probed: Counter[Cell] = Counter()
-    right: Counter[Cell] = Counter()
-    done = unanswered = unscored = 0
+    tally = Tally(config.bands)
     for part in chunks(prompts, tools.config.rows_per_file):
-        progress(done, asked, "probe prompts")
+        progress(tally.asked, asked, "probe prompts")
         there = answered(list(sample(tools.engine, part, params)))
-        verdicts = _verdicts(there, tools)
-        for group, passed in zip(there, verdicts, strict=True):
-            if passed is not None:
-                cell = (group.prompt.skill, band_of(group.prompt.difficulty, config.bands))
-                probed[cell] += 1
-                right[cell] += passed
-        done += len(part)
-        unanswered += len(part) - len(there)
-        unscored += verdicts.count(None)
-    went = Probed(name="weakness", asked=done, unanswered=unanswered, unscored=unscored)
+        for group, passed in zip(there, _verdicts(there, tools), strict=True):
+            tally.add(group.prompt, group.completions[0].text, passed)
+        tally.asked += len(part)
+        tally.unanswered += len(part) - len(there)
+    went = Probed(name="weakness", asked=tally.asked, unanswered=tally.unanswered, unscored=tally.unscored)
     check(went, tools.config.max_error_share)
-    return weighed(probed, right, config), went
+    return tally, went
+
+
+def weights(found: Weakness, config: WeaknessConfig) -> tuple[CellRate, ...]:
+    """What each cell of a report weighs; a cell without a judged answer is as one that nobody asked."""
+    judged = [one for one in found.cells if one.n]
+    return weighed({one.cell: one.n for one in judged}, {one.cell: one.right for one in judged}, config)
 
 
 def weighed(probed: Mapping[Cell, int], right: Mapping[Cell, int], config: WeaknessConfig) -> tuple[CellRate, ...]:
@@ -97,11 +98,6 @@ def _error_rates(probed: Mapping[Cell, int], right: Mapping[Cell, int]) -> dict[
     asked = sum(probed.values())
     overall = (asked - sum(right[cell] for cell in probed) + 0.5) / (asked + 1)
     return {cell: (n - right[cell] + PRIOR * overall) / (n + PRIOR) for cell, n in probed.items()}
-
-
-def order(cell: Cell) -> tuple[str, int]:
-    """Cells by skill, then from easy to hard; what names no difficulty comes first."""
-    return (cell[0], -1 if cell[1] is None else cell[1])
 
 
 def _verdicts(groups: Sequence[Group], tools: Tools) -> list[bool | None]:

@@ -36,6 +36,9 @@ class TuneConfig(Record):
 class WeaknessConfig(Record):
     """Sample more of what the seed fails at (DPE): weight = error rate ** strength, by skill and difficulty band."""
 
+    source: Literal["probe", "last"] = Field(
+        "probe", description="last: an earlier round's report on the seed, and a probe only where none has one"
+    )
     probe: int | None = Field(None, gt=0, description="validation prompts that are answered; null: all")
     bands: int = Field(3, ge=1, le=10, description="difficulty bands of equal width over 0..1")
     strength: float = Field(1.0, gt=0)
