@@ -239,11 +239,12 @@ def _open_parent(store: Store, name: str, parent: str, uri: str) -> Manifest:
 
 def _splits(name: str, opened: Round) -> tuple[str, ...]:
     """The splits that a stage reads in this round: verify reads validation only to audit its verifiers, train only to choose
-    among its checkpoints."""
+    among its checkpoints, evaluate only to report weaknesses."""
     recipe = opened.recipe
     audits = name == "verify" and recipe.verify.audit is not None
     chooses = name == "train" and recipe.train.checkpoints.best == "validation"
-    return (*STEPS[name].splits, "validation") if audits or chooses else STEPS[name].splits
+    reports = name == "evaluate" and recipe.evaluate.weakness
+    return (*STEPS[name].splits, "validation") if audits or chooses or reports else STEPS[name].splits
 
 
 def _part_of(store: Store, opened: Round, split: str) -> str | None:

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import ratchet
-from ratchet.cli import benching, curation, environments, loops, recipes, servers, sets, stages, worlds
+from ratchet.cli import benching, curation, environments, loops, recipes, servers, sets, stages, weakness, worlds
 from ratchet.cli.output import errors
 from ratchet.errors import RatchetError
 
@@ -43,6 +43,7 @@ loops.register(app)
 sets.register(app)
 curation.register(app)
 stages.register(app)
+weakness.register(app)
 app.add_typer(recipes.app, name="recipe")
 app.add_typer(servers.app, name="services")
 app.add_typer(environments.app, name="environment")

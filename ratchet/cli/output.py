@@ -17,6 +17,7 @@ from ratchet.settings import Settings
 
 if TYPE_CHECKING:
     from ratchet.artifacts import Manifest
+    from ratchet.report.tables import Table
 
 console = Console()
 errors = Console(stderr=True)
@@ -56,6 +57,21 @@ def print_lines(lines: Iterable[str]) -> None:
     """Text as it is: brackets of a model's answer are no markup, and a long line is not broken."""
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def print_tables(tables: Iterable[Table]) -> None:
+    """Tables under each other. Foreign text is no markup."""
+    from rich.table import Table as Shown
+    from rich.text import Text
+
+    for title, head, rows, left in tables:
+        shown = Shown(title=Text(title), title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+        for place, word in enumerate(head):
+            shown.add_column(word, justify="left" if place < left else "right")
+        for row in rows:
+            shown.add_row(*map(Text, row))
+        console.print(shown)
+        console.print()
 
 
 @contextmanager

@@ -36,6 +36,10 @@ def run(context: StageContext) -> Manifest:
     outcomes = [outcome for index in range(first) for outcome in read_back(writer, index)]
     with context.clock("metrics"):
         results = metrics.summary(outcomes)
+    if context.config.weakness:
+        from ratchet.weakness.measuring import after
+
+        after(context, reversed(models.values()))
     results["models"] = {role: ref.model_dump(mode="json") for role, ref in models.items()}
     context.check_lease()
     return writer.commit(

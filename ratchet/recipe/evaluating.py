@@ -22,3 +22,6 @@ class EvaluateConfig(Record):
     max_new_tokens: int = Field(32, gt=0)
     pass_at_k: PassAtKConfig | None = PassAtKConfig()
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    weakness: bool = Field(
+        False, description="also report what both models get wrong on validation (`ratchet weakness`)"
+    )

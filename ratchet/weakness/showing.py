@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ratchet.report.tables import Table
 from ratchet.report.words import printable
 from ratchet.weakness.report import Confusion, Slice, Weakness
 
 SLICES = ("part", "wrong", "95%", "of", "unscored")
 PAIRS = ("skill", "right answer", "said instead", "times", "of", "share", "95%")
-LEFT = 1
 
 
 def heading(found: Weakness) -> str:
     """What was measured, in a sentence."""
     one = found.overall
     share = "nothing could be judged" if one.error is None else f"{_percent(one.error)} wrong ({_range(one)})"
-    aside = [f"{n:,} {words}" for n, words in ((found.unanswered, "without an answer"), (one.unscored, "unscored")) if n]
+    aside = [
+        f"{n:,} {words}" for n, words in ((found.unanswered, "without an answer"), (one.unscored, "unscored")) if n
+    ]
     return (
         f"{found.model.label} on {found.asked:,} validation prompts of set {found.prompts[:12]}: {share}"
         f"{', ' + ' and '.join(aside) if aside else ''}."
     )
 
 
-def tables(found: Weakness) -> Iterator[tuple[str, Sequence[str], list[list[str]]]]:
-    """(title, head, rows), the weakest part first. What cannot be told apart from another is so all the same: see 95%."""
+def tables(found: Weakness) -> Iterator[Table]:
+    """All there is, the weakest part first. What cannot be told apart from another is so all the same: see 95%."""
     for title, slices in (
         ("By skill", found.skills),
         ("By skill and difficulty", found.cells if any(one.band is not None for one in found.cells) else ()),
@@ -32,9 +34,9 @@ def tables(found: Weakness) -> Iterator[tuple[str, Sequence[str], list[list[str]
         ("By verifier", found.verifiers),
     ):
         if slices:
-            yield title, SLICES, [part(one, found.bands) for one in _worst_first(slices)]
+            yield Table(title, SLICES, [part(one, found.bands) for one in _worst_first(slices)])
     if found.confusions:
-        yield "Most frequent confusions", PAIRS, [pair(one) for one in found.confusions]
+        yield Table("Most frequent confusions", PAIRS, [pair(one) for one in found.confusions], left=3)
 
 
 def part(one: Slice, bands: int) -> list[str]:
@@ -45,7 +47,15 @@ def part(one: Slice, bands: int) -> list[str]:
 
 def pair(one: Confusion) -> list[str]:
     said = printable(one.said) or "(nothing)"
-    return [printable(one.skill), printable(one.reference), said, str(one.n), str(one.of), _percent(one.share), _range(one)]
+    return [
+        printable(one.skill),
+        printable(one.reference),
+        said,
+        str(one.n),
+        str(one.of),
+        _percent(one.share),
+        _range(one),
+    ]
 
 
 def _worst_first(slices: Sequence[Slice]) -> list[Slice]:

@@ -24,33 +24,12 @@ from ratchet.stage import StageContext, context_of, run_step
 from ratchet.store import FolderStore, Store
 from ratchet.tinyworld.seed import SEED_DIR
 from tests import tiny
+from tests.fenced import Fenced
 from tests.unit.importing.samples import folder_of, rows_of
 
 SMALL = {"k": 2, "max_new_tokens": 8, "rows_per_file": 20}
 TUNE = {"temperatures": [0.5, 1.5], "prompts": 18, "k": 2}
 GUIDED = {**SMALL, "prompts": 36, "tune": TUNE, "weakness": {"bands": 2}}
-
-
-class Fenced(FolderStore):
-    """Refuses to read rows, pictures or manifests of the holdout and report splits."""
-
-    def get(self, key: str) -> bytes:
-        return super().get(self._allowed(key))
-
-    def get_range(self, key: str, start: int, length: int) -> bytes:
-        return super().get_range(self._allowed(key), start, length)
-
-    def get_file(self, key: str, path: Any) -> Any:
-        return super().get_file(self._allowed(key), path)
-
-    def open(self, key: str) -> Any:
-        return super().open(self._allowed(key))
-
-    @staticmethod
-    def _allowed(key: str) -> str:
-        assert "holdout" not in key, key
-        assert "report" not in key, key
-        return key
 
 
 class Listening:
