@@ -15,7 +15,7 @@ from ratchet.recipe.judges import JudgeConfig
 from ratchet.recipe.loading import dump, load, names, parse
 from ratchet.recipe.organise import VerifyConfig
 from ratchet.recipe.pairing import PairsConfig, RepairConfig
-from ratchet.recipe.promoting import GuardsConfig, PromoteConfig
+from ratchet.recipe.promoting import GuardsConfig, HoldoutConfig, PrimaryConfig, PromoteConfig, SpendingConfig
 from ratchet.recipe.prompts import PromptsConfig
 from ratchet.recipe.recipe import Recipe
 from ratchet.recipe.train import TrainConfig
@@ -38,18 +38,21 @@ __all__ = [
     "FilterConfig",
     "GenerateConfig",
     "GuardsConfig",
+    "HoldoutConfig",
     "JudgeConfig",
     "LoraConfig",
     "PairsConfig",
     "ParametersConfig",
     "PassAtKConfig",
     "PictureTermsConfig",
+    "PrimaryConfig",
     "PromoteConfig",
     "PromptsConfig",
     "Recipe",
     "ReinforcementConfig",
     "RepairConfig",
     "ReplayConfig",
+    "SpendingConfig",
     "TextDedupConfig",
     "TrainConfig",
     "TransformersConfig",

@@ -1,69 +1,173 @@
-"""What the gate looks at: each item answered by champion and candidate, side by side."""
+"""What the gate looks at: the same items answered by champion and candidate, side by side, as columns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ratchet.errors import RegistryError
 from ratchet.evaluate.outcomes import ModelRole, Outcome
+from ratchet.recipe import PromoteConfig
+from ratchet.statistics import Floats
 
 EXAMPLES = 3
 # What must be the same for both roles, because it belongs to the item and not to the answer.
 _ITEM_FIELDS = ("split_key", "skill", "truth_yes", "truth")
 
+Rows = dict[ModelRole, dict[str, Outcome]]
+
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One held-out prompt and both models' outcomes on it."""
+class Answers:
+    """One model's outcomes, a number an item; NaN where the item has none. True counts 1."""
 
-    champion: Outcome
-    candidate: Outcome
+    correct: Floats
+    score: Floats
+    yes: Floats
+    mentioned: Floats
+    hallucinated: Floats
+    samples: Floats
+    samples_correct: Floats
 
-    @property
-    def cluster(self) -> str:
-        return self.champion.split_key
-
-    @property
-    def skill(self) -> str:
-        return self.champion.skill
-
-    @property
-    def scored(self) -> bool:
-        return self.champion.correct is not None and self.candidate.correct is not None
+    def take(self, chosen: NDArray[Any]) -> Answers:
+        return Answers(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
-def side_by_side(outcomes: Iterable[Outcome]) -> list[Item]:
-    """Pair the outcomes, sorted by prompt.
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Items of one source with both models' answers. `clusters` and `skill` are numbers; `skills` are the names of the latter."""
 
-    Raises RegistryError when an item is missing for one role, comes twice, or is not the same item for both: such rows
-    are no evidence for or against anybody, the evaluation itself is broken.
+    clusters: NDArray[np.int64]
+    skills: tuple[str, ...]
+    skill: NDArray[np.int64]
+    truth_yes: Floats
+    candidate: Answers
+    champion: Answers
+
+    def __len__(self) -> int:
+        return len(self.clusters)
+
+    def take(self, chosen: NDArray[Any]) -> Columns:
+        """Some of the items: by mask or by index."""
+        return Columns(
+            self.clusters[chosen], self.skills, self.skill[chosen], self.truth_yes[chosen],
+            self.candidate.take(chosen), self.champion.take(chosen),
+        )  # fmt: skip
+
+    def of_skill(self, name: str) -> Columns:
+        return self.take(self.skill == (self.skills.index(name) if name in self.skills else -1))
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that an evaluation measured of both models: the holdout's items, and those of each suite."""
+
+    holdout: Columns
+    suites: Mapping[str, Columns]
+
+    def primary(self, policy: PromoteConfig) -> Columns:
+        """The items whose mean must grow. Raises RegistryError where the evaluation has none of that name."""
+        wanted = policy.primary
+        if wanted.suite is not None and wanted.suite not in self.suites:
+            raise RegistryError(
+                f"promote.primary.suite is {wanted.suite!r}, but the evaluation measured {_listed(self.suites)}; let evaluate "
+                "measure that suite, or name another primary."
+            )
+        found = self.holdout if wanted.suite is None else self.suites[wanted.suite]
+        if wanted.skill is None:
+            return found
+        if wanted.skill not in found.skills:
+            raise RegistryError(
+                f"promote.primary.skill is {wanted.skill!r}, but the items are of {_listed(found.skills)}; name one of those."
+            )
+        return found.of_skill(wanted.skill)
+
+
+def side_by_side(outcomes: Iterable[Outcome]) -> Evidence:
+    """Pair the outcomes, sorted by prompt, the holdout's and each suite's for themselves.
+
+    Raises RegistryError when an item is missing for one role, comes twice, is not the same item for both, or has a score
+    that is no share: such rows are no evidence for or against anybody, the evaluation itself is broken.
     """
-    roles: dict[ModelRole, dict[str, Outcome]] = {"champion": {}, "candidate": {}}
+    sources: dict[str | None, Rows] = {None: {"champion": {}, "candidate": {}}}
     repeated = []
     for outcome in outcomes:
-        known = roles[outcome.role]
+        known = sources.setdefault(outcome.suite, {"champion": {}, "candidate": {}})[outcome.role]
         if outcome.prompt_id in known:
             repeated.append(outcome.prompt_id)
         known[outcome.prompt_id] = outcome
-    champion, candidate = roles["champion"], roles["candidate"]
     _refuse(repeated, "come more than once for the same model")
+    found = {name: _columns(rows) for name, rows in sources.items()}
+    return Evidence(found[None], {name: found[name] for name in sorted(n for n in found if n is not None)})
+
+
+def in_fold(outcomes: Iterable[Outcome], folds: int, look: int, salt: str) -> list[Outcome]:
+    """The outcomes that look number `look` may see of a holdout that is cut into `folds`; all items of a picture together."""
+    if folds == 1:
+        return list(outcomes)
+    wanted = (look - 1) % folds
+    known: dict[str, int] = {}
+    found = []
+    for outcome in outcomes:
+        key = outcome.split_key
+        if key not in known:
+            known[key] = int.from_bytes(hashlib.sha256(f"{salt}:{key}".encode()).digest()[:8], "big") % folds
+        if known[key] == wanted:
+            found.append(outcome)
+    return found
+
+
+def _columns(rows: Rows) -> Columns:
+    champion, candidate = rows["champion"], rows["candidate"]
     _refuse(champion.keys() - candidate.keys(), "were answered by the champion only")
     _refuse(candidate.keys() - champion.keys(), "were answered by the candidate only")
-    items = [Item(champion[name], candidate[name]) for name in sorted(champion)]
+    names = sorted(champion)
+    theirs, ours = [champion[name] for name in names], [candidate[name] for name in names]
     for field in _ITEM_FIELDS:
-        different = [i.champion.prompt_id for i in items if getattr(i.champion, field) != getattr(i.candidate, field)]
+        pairs = zip(theirs, ours, strict=True)
+        different = [a.prompt_id for a, b in pairs if getattr(a, field) != getattr(b, field)]
         _refuse(different, f"have another {field} for the candidate than for the champion")
-    return items
+    for one in (theirs, ours):
+        _refuse((o.prompt_id for o in one if not _is_share(o.score)), "have a score that is not a number from 0 to 1")
+    clusters = _numbered([o.split_key for o in theirs])[1]
+    skills, skill = _numbered([o.skill for o in theirs])
+    return Columns(clusters, skills, skill, _column(theirs, lambda o: o.truth_yes), _answers(ours), _answers(theirs))
 
 
-def clusters(items: Sequence[Item]) -> list[str]:
-    return [item.cluster for item in items]
+def _answers(rows: Sequence[Outcome]) -> Answers:
+    return Answers(
+        correct=_column(rows, lambda o: o.correct),
+        score=_column(rows, lambda o: o.score),
+        yes=_column(rows, lambda o: o.yes),
+        mentioned=_column(rows, lambda o: o.mentioned),
+        hallucinated=_column(rows, lambda o: o.hallucinated),
+        samples=_column(rows, lambda o: o.samples),
+        samples_correct=_column(rows, lambda o: o.samples_correct),
+    )
 
 
-def values(items: Sequence[Item], role: ModelRole, of: Callable[[Outcome], float | bool | None]) -> list[float]:
-    """A number an item; None counts as 0, so leave out first what must not be counted."""
-    return [float(of(getattr(item, role)) or 0.0) for item in items]
+def _column(rows: Sequence[Outcome], of: Callable[[Outcome], float | bool | None]) -> Floats:
+    return np.array([of(row) for row in rows], dtype=np.float64)  # None becomes NaN
+
+
+def _numbered(names: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Names in order, and the place of each row's name among them."""
+    known = {name: number for number, name in enumerate(sorted(set(names)))}
+    return tuple(known), np.fromiter((known[name] for name in names), np.int64, len(names))
+
+
+def _is_share(score: float | None) -> bool:
+    return score is None or (math.isfinite(score) and 0 <= score <= 1)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
 
 
 def _refuse(names: Iterable[str], what: str) -> None:

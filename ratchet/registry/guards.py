@@ -6,17 +6,17 @@ guards must pass, which needs no correction for their number (an intersection-un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 
-from ratchet.evaluate.outcomes import ModelRole, Outcome
+import numpy as np
+from numpy.typing import NDArray
+
 from ratchet.recipe import GuardsConfig
 from ratchet.records import Record
-from ratchet.registry.evidence import Item, clusters, values
-from ratchet.statistics import Delta, paired_delta, paired_ratio_delta, pass_at_k_unbiased
+from ratchet.registry.evidence import Columns, Evidence
+from ratchet.statistics import Floats, paired_delta, paired_ratio_delta, pass_at_k_unbiased
 
-Measured = Callable[[Outcome], bool]
-
-_ROLES: tuple[ModelRole, ModelRole] = ("candidate", "champion")
+Mask = NDArray[np.bool_]
 
 
 class GuardResult(Record):
@@ -24,7 +24,8 @@ class GuardResult(Record):
 
     Where a higher metric is better, `bound` is a lower bound and must lie above -margin; where it is worse (chair_i,
     yes_ratio), an upper bound that must lie below +margin. A metric that neither model has is not measured: then the
-    numbers are None, n is 0 and the guard passes with a `note`. One that only one of them has fails.
+    numbers are None, n is 0 and the guard passes with a `note`. One that only one of them has fails, and so does a suite
+    that the policy names and the evaluation lacks.
     """
 
     name: str
@@ -39,79 +40,93 @@ class GuardResult(Record):
     note: str | None = None
 
 
-def run_guards(items: Sequence[Item], config: GuardsConfig) -> tuple[GuardResult, ...]:
+def run_guards(evidence: Evidence, config: GuardsConfig) -> tuple[GuardResult, ...]:
     """All guards that the policy has switched on, in a fixed order."""
-    found: list[GuardResult] = []
+    items, found = evidence.holdout, list[GuardResult]()
     if config.skill is not None:
-        for skill in sorted({item.skill for item in items}):
-            found.append(_skill(skill, [i for i in items if i.skill == skill], config.skill, config.alpha))
+        for skill in items.skills:
+            of_skill = items.of_skill(skill)
+            if len(of_skill):
+                found.append(_skill(skill, of_skill, config.skill, config.alpha))
     if config.chair_i is not None:
         found.append(_chair_i(items, config.chair_i, config.alpha))
     if config.pass_at_k is not None:
         found.append(_pass_at_k(items, config.pass_at_k, config.alpha))
     if config.yes_ratio is not None:
         found.append(_yes_ratio(items, config.yes_ratio, config.alpha))
-    return tuple(found)
+    return (*found, *_suites(evidence.suites, config))
 
 
-def _skill(skill: str, items: Sequence[Item], margin: float, alpha: float) -> GuardResult:
+def _skill(skill: str, items: Columns, margin: float, alpha: float) -> GuardResult:
     name, metric = f"skill:{skill}", f"accuracy of {skill}"
-    both, absent = _measured(items, name, metric, margin, lambda o: o.correct is not None)
-    if absent is not None:
-        return absent
-    ours, theirs = (values(both, role, lambda o: o.correct) for role in _ROLES)
-    return _higher(name, metric, ours, theirs, both, margin, alpha)
+    ours, theirs = items.candidate.correct, items.champion.correct
+    both, absent = _measured(name, metric, margin, ~np.isnan(ours), ~np.isnan(theirs))
+    return absent or _higher(name, metric, ours[both], theirs[both], items.clusters[both], margin, alpha)
 
 
-def _pass_at_k(items: Sequence[Item], margin: float, alpha: float) -> GuardResult:
-    both, absent = _measured(items, "pass_at_k", "pass@k", margin, lambda o: o.samples > 0)
+def _suites(measured: Mapping[str, Columns], config: GuardsConfig) -> list[GuardResult]:
+    found = []
+    for suite, margin in sorted(config.suites.items()):
+        name, metric = f"suite:{suite}", f"score of {suite}"
+        if suite not in measured:
+            note = "was not measured: name the suite under evaluate, or take it out of promote.guards.suites"
+            found.append(GuardResult(name=name, metric=metric, margin=margin, passed=False, n=0, note=note))
+            continue
+        items = measured[suite]
+        ours, theirs = items.candidate.score, items.champion.score
+        both, absent = _measured(name, metric, margin, ~np.isnan(ours), ~np.isnan(theirs))
+        clusters = items.clusters[both]
+        found.append(absent or _higher(name, metric, ours[both], theirs[both], clusters, margin, config.alpha))
+    return found
+
+
+def _pass_at_k(items: Columns, margin: float, alpha: float) -> GuardResult:
+    both, absent = _measured("pass_at_k", "pass@k", margin, items.candidate.samples > 0, items.champion.samples > 0)
     if absent is not None:
         return absent
+    some = items.take(both)
     # The smallest number of samples that any item has, so that all items are measured at the same k.
-    k = min(min(i.candidate.samples, i.champion.samples) for i in both)
-
-    def chance(outcome: Outcome) -> float:
-        return pass_at_k_unbiased(outcome.samples, outcome.samples_correct, k)
-
-    ours, theirs = (values(both, role, chance) for role in _ROLES)
-    return _higher("pass_at_k", f"pass@{k}", ours, theirs, both, margin, alpha)
+    k = int(min(some.candidate.samples.min(), some.champion.samples.min()))
+    ours, theirs = (_chances(one.samples, one.samples_correct, k) for one in (some.candidate, some.champion))
+    return _higher("pass_at_k", f"pass@{k}", ours, theirs, some.clusters, margin, alpha)
 
 
-def _chair_i(items: Sequence[Item], margin: float, alpha: float) -> GuardResult:
-    both, absent = _measured(items, "chair_i", "CHAIR_i", margin, lambda o: o.mentioned is not None)
+def _chances(samples: Floats, right: Floats, k: int) -> Floats:
+    known = {pair: pass_at_k_unbiased(*pair, k) for pair in {*zip(samples.astype(int), right.astype(int), strict=True)}}
+    return np.array([known[pair] for pair in zip(samples.astype(int), right.astype(int), strict=True)])
+
+
+def _chair_i(items: Columns, margin: float, alpha: float) -> GuardResult:
+    has = [~np.isnan(one.mentioned) for one in (items.candidate, items.champion)]
+    both, absent = _measured("chair_i", "CHAIR_i", margin, *has)
     if absent is not None:
         return absent
-    columns = {
-        role: (values(both, role, lambda o: o.hallucinated), values(both, role, lambda o: o.mentioned))
-        for role in _ROLES
-    }
-    found = paired_ratio_delta(columns["candidate"], columns["champion"], clusters(both), 1 - 2 * alpha)
-    shares = {role: sum(top) / sum(below) if sum(below) else 0.0 for role, (top, below) in columns.items()}
+    some = items.take(both)
+    ours, theirs = ((np.nan_to_num(one.hallucinated), one.mentioned) for one in (some.candidate, some.champion))
+    found = paired_ratio_delta(ours, theirs, some.clusters, 1 - 2 * alpha)
+    shares = [float(top.sum() / below.sum()) if below.sum() else 0.0 for top, below in (ours, theirs)]
     return GuardResult(
-        name="chair_i", metric="CHAIR_i", candidate=shares["candidate"], champion=shares["champion"],
+        name="chair_i", metric="CHAIR_i", candidate=shares[0], champion=shares[1],
         delta=found.delta, bound=found.high, margin=margin, passed=found.high < margin, n=found.n,
     )  # fmt: skip
 
 
-def _yes_ratio(items: Sequence[Item], margin: float, alpha: float) -> GuardResult:
+def _yes_ratio(items: Columns, margin: float, alpha: float) -> GuardResult:
     """Growth of |share of yes - true share| over the questions that both models answered with yes or no.
 
     |x| - |y| is at most the larger of x - r y and -x - r y, where r is the sign of y: both are differences of means, and
     the larger of their upper bounds is the bound. It is a little conservative, and needs no bootstrap at the kink.
     """
-    metric = "|yes share - true share|"
-    asked, absent = _measured(
-        items, "yes_ratio", metric, margin, lambda o: o.truth_yes is not None and o.yes is not None
-    )
+    metric, asked = "|yes share - true share|", ~np.isnan(items.truth_yes)
+    has = [asked & ~np.isnan(one.yes) for one in (items.candidate, items.champion)]
+    both, absent = _measured("yes_ratio", metric, margin, *has)
     if absent is not None:
         return absent
-    ours, theirs = (values(asked, role, lambda o: float(o.yes is True) - float(o.truth_yes is True)) for role in _ROLES)
-    x, y, n = sum(ours), sum(theirs), len(asked)
+    some = items.take(both)
+    ours, theirs = (one.yes - some.truth_yes for one in (some.candidate, some.champion))
+    x, y, n = float(ours.sum()), float(theirs.sum()), len(some)
     sign = 1.0 if y >= 0 else -1.0
-    mirrored = [sign * v for v in theirs]
-    bound = max(
-        paired_delta([side * v for v in ours], mirrored, clusters(asked), 1 - 2 * alpha).high for side in (1.0, -1.0)
-    )
+    bound = max(paired_delta(side * ours, sign * theirs, some.clusters, 1 - 2 * alpha).high for side in (1.0, -1.0))
     candidate, champion = abs(x) / n, abs(y) / n
     return GuardResult(
         name="yes_ratio", metric=metric, candidate=candidate, champion=champion,
@@ -119,14 +134,12 @@ def _yes_ratio(items: Sequence[Item], margin: float, alpha: float) -> GuardResul
     )  # fmt: skip
 
 
-def _measured(
-    items: Sequence[Item], name: str, metric: str, margin: float, has: Measured
-) -> tuple[list[Item], GuardResult | None]:
+def _measured(name: str, metric: str, margin: float, ours: Mask, theirs: Mask) -> tuple[Mask, GuardResult | None]:
     """Items on which both models have the metric; or, where there are none, the result that says so."""
-    both = [i for i in items if has(i.candidate) and has(i.champion)]
-    if both:
+    both = ours & theirs
+    if both.any():
         return both, None
-    lacking = [f"the {role}" for role in _ROLES if not any(has(getattr(i, role)) for i in items)]
+    lacking = [f"the {role}" for role, has in (("candidate", ours), ("champion", theirs)) if not has.any()]
     if len(lacking) == 2:
         return both, GuardResult(
             name=name, metric=metric, margin=margin, passed=True, n=0, note="is not measured: no item has it"
@@ -137,11 +150,11 @@ def _measured(
 
 
 def _higher(
-    name: str, metric: str, ours: list[float], theirs: list[float], items: Sequence[Item], margin: float, alpha: float
+    name: str, metric: str, ours: Floats, theirs: Floats, clusters: NDArray[np.int64], margin: float, alpha: float
 ) -> GuardResult:
     """A guard on a mean of which more is better."""
-    found: Delta = paired_delta(ours, theirs, clusters(items), 1 - 2 * alpha)
+    found = paired_delta(ours, theirs, clusters, 1 - 2 * alpha)
     return GuardResult(
-        name=name, metric=metric, candidate=sum(ours) / found.n, champion=sum(theirs) / found.n,
+        name=name, metric=metric, candidate=float(ours.mean()), champion=float(theirs.mean()),
         delta=found.delta, bound=found.low, margin=margin, passed=found.low > -margin, n=found.n,
     )  # fmt: skip

@@ -8,25 +8,25 @@ artifact: no version, no look, no alias.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ratchet import alarms
-from ratchet.artifacts import Manifest, ModelRef, read_manifest
-from ratchet.errors import ArtifactError, RegistryError
+from ratchet.artifacts import Manifest, ModelRef
+from ratchet.errors import ArtifactError
 from ratchet.evaluate.outcomes import OUTCOMES, Outcome
-from ratchet.provenance import code_revision, image_digest
 from ratchet.recipe import PromoteConfig
-from ratchet.registry.base import DECISION, REASON, ROUND, Lineage, ModelVersion, Registry, open_registry
+from ratchet.registry.base import DECISION, REASON, ModelVersion, Registry, open_registry
 from ratchet.registry.curves import train_curves
-from ratchet.registry.evidence import side_by_side
+from ratchet.registry.evidence import in_fold, side_by_side
 from ratchet.registry.gate import DECISIONS, GateDecision, decide
+from ratchet.registry.lineage import lineage_of
 from ratchet.registry.looks import Looks, look_key
+from ratchet.registry.measured import check_whole, holdout_of, suite_digest
 from ratchet.registry.promotion import Move, promote
 from ratchet.rounds import State
 from ratchet.settings import Settings
 from ratchet.stage import StageContext
-from ratchet.train.inputs import trained_from
 
 
 def run(context: StageContext) -> Manifest:
@@ -42,8 +42,7 @@ def run(context: StageContext) -> Manifest:
     model = _candidate(context)
     if context.round.control is not None:
         with context.clock("decide"):
-            look = Looks(context.store, context.round.family).next_number()
-            decision = decide(_outcomes(context), _policy(context), look)
+            decision = _as_if(context)
         results = _results(context, decision, "REFUSED", model, None)
     else:
         results, decision = _judge(context, model)
@@ -58,7 +57,7 @@ def _judge(context: StageContext, model: ModelRef) -> tuple[dict[str, Any], Gate
     registry = open_registry(context.settings or Settings.from_environment(), context.store)
     with context.clock("registry"):
         context.check_lease()
-        version = registry.register(context.round.loop, model.uri, model.digest, _lineage(context))
+        version = registry.register(context.round.loop, model.uri, model.digest, lineage_of(context))
         if DECISION not in version.tags:
             registry.log_curves(version.name, version.version, train_curves(context.store, context.parents["train"]))
     raised = alarms.watch(context)
@@ -92,17 +91,52 @@ def _candidate(context: StageContext) -> ModelRef:
 
 def _look(context: StageContext, model: ModelRef) -> GateDecision:
     """The decision on this candidate: the stored one, or a new one after its look is on the ledger."""
-    looks = Looks(context.store, context.round.family)
-    key = look_key(model.digest, context.round.seed.digest, _holdout_digest(context), _policy(context))
+    looks, policy, facts = _looks(context), _policy(context), _facts(context)
+    key = look_key(model.digest, context.round.seed.digest, facts["holdout"], policy)
     known = looks.decided(key)
     if known is not None:
         return known
     outcomes = _outcomes(context)
-    # Rows that cannot be judged are refused here, before they cost error.
-    side_by_side(outcomes)
+    # What cannot be judged is refused here, before it costs error.
+    check_whole(side_by_side(outcomes), policy, holdout_of(context))
     context.check_lease()
-    number = looks.take(key, {"loop": context.round.loop, "round": context.round.number, "candidate": model.digest})
-    return looks.keep(key, decide(outcomes, _policy(context), number))
+    told = {"loop": context.round.loop, "round": context.round.number, "candidate": model.digest}
+    number = looks.take(key, {**told, **facts})
+    return looks.keep(key, _decided(looks, policy, facts, number, outcomes))
+
+
+def _as_if(context: StageContext) -> GateDecision:
+    """What the next look would decide; it is not taken, and nothing is spent."""
+    looks = _looks(context)
+    return _decided(looks, _policy(context), _facts(context), looks.next_number(), _outcomes(context))
+
+
+def _decided(
+    looks: Looks, policy: PromoteConfig, facts: Mapping[str, Any], number: int, outcomes: Iterable[Outcome]
+) -> GateDecision:
+    shown = in_fold(outcomes, policy.holdout.folds, number, facts["holdout"])
+    return decide(shown, policy, looks.standing(number, policy, facts))
+
+
+def _looks(context: StageContext) -> Looks:
+    """Looks at a suite are counted over all loops that ask it, whatever holdout they have."""
+    suite = _policy(context).primary.suite
+    return Looks(context.store, context.round.family if suite is None else f"suite-{suite}")
+
+
+def _facts(context: StageContext) -> dict[str, Any]:
+    """What a look's entry says of the items that it sees."""
+    return {"holdout": _seen_digest(context), "folds": _policy(context).holdout.folds}
+
+
+def _seen_digest(context: StageContext) -> str:
+    """Digest of the items that the primary is measured on."""
+    suite = _policy(context).primary.suite
+    return (
+        holdout_of(context).content_digest
+        if suite is None
+        else suite_digest(context.parents["evaluate"].results, suite)
+    )
 
 
 def _outcomes(context: StageContext) -> list[Outcome]:
@@ -157,86 +191,6 @@ def _results(
         "promotion": move.number if move is not None else None,
         "control": context.round.control,
     }
-
-
-def _lineage(context: StageContext) -> Lineage:
-    """Where a version comes from, so that the registry alone tells it."""
-    opened, train, evaluate = context.round, context.parents["train"], context.parents["evaluate"]
-    prompts, holdout = context.prompt_set(), _holdout_digest(context)
-    data = {f"{name}_digest": parent.content_digest for name, parent in train.parents.items()}
-    tags = {
-        ROUND: str(opened.number),
-        "ratchet.loop": opened.loop,
-        "ratchet.job": opened.job,
-        "ratchet.parent_model": opened.seed.name,
-        "ratchet.parent_version": opened.seed.version,
-        "ratchet.parent_digest": opened.seed.digest,
-        "ratchet.trained_from": trained_from(opened).digest,
-        "ratchet.recipe": opened.recipe.name,
-        "ratchet.recipe_digest": opened.recipe.digest,
-        "ratchet.prompts_digest": opened.prompts,
-        "ratchet.holdout_digest": holdout,
-        **{f"ratchet.{name}": digest for name, digest in data.items()},
-        "ratchet.code_revision": code_revision(),
-        "ratchet.image_digest": image_digest(),
-        "ratchet.train_uri": train.uri,
-        "ratchet.gate_report": context.store.uri(context.prefix),
-    }
-    datasets = [(name, parent.uri, parent.content_digest) for name, parent in sorted(train.parents.items())]
-    return Lineage(
-        tags={name: value for name, value in tags.items() if value is not None},
-        params={name: str(value) for name, value in _leaves(opened.recipe.model_dump(mode="json")).items()},
-        metrics={
-            f"{stage}/{name}": float(value)
-            for stage, results in {"evaluate": evaluate.results, **_organised(context)}.items()
-            for name, value in _leaves(results).items()
-            if _is_number(value)
-        }
-        | _vitals(context),
-        datasets=(*datasets, ("holdout", prompts.parts["holdout"], holdout)),
-    )
-
-
-def _vitals(context: StageContext) -> dict[str, float]:
-    """What the round's answers said of its seed's health: `vitals/agreement` and so on."""
-    return {f"vitals/{name}": float(v) for name, v in _leaves(alarms.vitals_of(context)).items() if _is_number(v)}
-
-
-def _organised(context: StageContext) -> dict[str, Mapping[str, Any]]:
-    """What filter and verify counted on the way to the candidate: drops by reason, by skill and by difficulty band."""
-    found: dict[str, Mapping[str, Any]] = {}
-    child = context.parents["train"]
-    for stage in ("filter", "verify"):
-        parent = child.parents.get(stage)
-        if parent is None:
-            break
-        child = read_manifest(context.store, context.store.key(parent.uri))
-        found[stage] = child.counts | child.results
-    return found
-
-
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested mapping as a/b/c names; lists stay values."""
-    found: dict[str, Any] = {}
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            found.update(_leaves(value, f"{prefix}{name}/"))
-        else:
-            found[f"{prefix}{name}"] = value
-    return found
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _holdout_digest(context: StageContext) -> str:
-    uri = context.prompt_set().parts.get("holdout")
-    if uri is None:
-        raise RegistryError(
-            f"prompt set {context.round.prompts[:12]} has no holdout, so nothing can be proved; import one with a holdout."
-        )
-    return read_manifest(context.store, context.store.key(uri)).content_digest
 
 
 def _policy(context: StageContext) -> PromoteConfig:

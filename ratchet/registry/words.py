@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ratchet.recipe import PromoteConfig
 from ratchet.registry.guards import GuardResult
+from ratchet.registry.spending import GEOMETRIC_RATIO, Standing
 
 if TYPE_CHECKING:
     from ratchet.registry.gate import GateDecision
@@ -18,28 +19,86 @@ _TESTS = {
 }
 
 
-def explain(found: GateDecision, reasons: Sequence[str], policy: PromoteConfig) -> tuple[str, ...]:
-    """What was measured, how sure it is, what the guards say, and what follows."""
-    return (*_measured(found), *_refused(found, reasons, policy), *_guards(found.guards), _verdict(found, reasons))
+def explain(found: GateDecision, reasons: Sequence[str], policy: PromoteConfig, standing: Standing) -> tuple[str, ...]:
+    """What was measured, how sure it is, what the look may err with, what the guards say, and what follows."""
+    return (
+        *_measured(found, policy),
+        *(_allowed(found, policy, standing) if found.n_items else ()),
+        *_refused(found, reasons, policy),
+        *_guards(found.guards),
+        _verdict(found, reasons),
+    )
 
 
-def _measured(found: GateDecision) -> list[str]:
+def _measured(found: GateDecision, policy: PromoteConfig) -> list[str]:
     if found.n_items == 0:
         return ["No item has a verdict for both models."]
+    right, on = ("is right on", "on ") if policy.primary.measure == "accuracy" else ("has a mean score of", "")
     lines = [
-        f"The candidate is right on {_percent(found.candidate.value)} of {found.n_items:,} items "
-        f"({found.clusters:,} clusters), the champion on {_percent(found.champion.value)}: {_points(found.delta.delta)}, "
+        f"The candidate {right} {_percent(found.candidate.value)} of {found.n_items:,} items{_of(policy)} "
+        f"({found.clusters:,} clusters), the champion {on}{_percent(found.champion.value)}: {_points(found.delta.delta)}, "
         f"95% interval {_signed(found.delta.low)} to {_signed(found.delta.high)}.",
-        f"{found.wins:,} items only the candidate got right, {found.losses:,} only the champion. Were the candidate no better, "
-        f"so large a lead would come up with p = {found.p_value:.2g} ({_TESTS[found.test]}).",
-        f"This is look {found.look} at this holdout, so p may be at most {found.alpha_spent:.2g}: "
-        f"alpha {found.alpha:g} times 6 / (pi^2 x {found.look}^2).",
+        _tested(found, policy),
     ]
     if found.unscored:
         lines.append(
-            f"{found.unscored:,} further items have no verdict for one model or both, and were left out for both."
+            f"{found.unscored:,} further items have no verdict for one model or both. They are left out of these numbers; where "
+            "one model only has none, the test counts the item as lost."
         )
     return lines
+
+
+def _of(policy: PromoteConfig) -> str:
+    named = [f"of {n}" for n in (policy.primary.skill, policy.primary.suite) if n is not None]
+    return f" {' '.join(named)}" if named else ""
+
+
+def _tested(found: GateDecision, policy: PromoteConfig) -> str:
+    proved = policy.min_gain_rule == "proved" and policy.min_gain > 0
+    null = f"the true gain no more than {_percent(policy.min_gain)}" if proved else "the candidate no better"
+    if policy.primary.measure == "accuracy":
+        lead = f"{found.wins:,} items only the candidate got right, {found.losses:,} only the champion."
+    else:
+        lead = f"The candidate did better on {found.wins:,} items, the champion on {found.losses:,}."
+    if found.e_value is not None:
+        return (
+            f"{lead} Were {null}, a bet against that would not grow on average; it grew by a factor of {found.e_value:.3g}, which "
+            f"counts as p = {found.p_value:.2g} (betting by cluster)."
+        )
+    return f"{lead} Were {null}, so large a lead would come up with p = {found.p_value:.2g} ({_TESTS[found.test]})."
+
+
+def _allowed(found: GateDecision, policy: PromoteConfig, standing: Standing) -> list[str]:
+    """What p may be at most, how that comes about, and under which assumption the whole of it holds."""
+    again = "" if not standing.seen else f", divided by {standing.histories:,.4g}"
+    lines = [
+        f"This is look {standing.look} at this holdout, so p may be at most {found.alpha_spent:.2g}: "
+        f"alpha {found.alpha:g} times {_share(policy, standing)}{again}."
+    ]
+    if not standing.seen:
+        lines.append(
+            "These items were not looked at before, so the chance of ever promoting a model that is not better stays below "
+            f"{_percent(found.alpha)} whatever candidates were chosen by."
+        )
+    elif policy.holdout.reuse == "counted":
+        lines.append(
+            f"These items were looked at {_times(standing.seen)} before, and {_times(standing.seen_promoted)} it led to a promotion, so the level "
+            "is divided by the histories that candidates may have followed. That holds as long as nothing but the gate's "
+            "decisions on these items has steered data or training."
+        )
+    return lines
+
+
+def _share(policy: PromoteConfig, standing: Standing) -> str:
+    plan, turn = policy.spending, standing.turn
+    if plan.kind == "wealth":
+        return f"1/{turn + 1} of the {_percent(standing.wealth)} of it that is left"
+    if plan.kind == "geometric":
+        ratio = plan.ratio or GEOMETRIC_RATIO
+        return f"{1 - ratio:g} x {ratio:g}^{turn - 1}"
+    if plan.kind == "equal":
+        return f"1/{plan.rounds} for each of {plan.rounds} looks"
+    return f"6 / (pi^2 x {turn}^2)"
 
 
 def _refused(found: GateDecision, reasons: Sequence[str], policy: PromoteConfig) -> list[str]:
@@ -48,6 +107,10 @@ def _refused(found: GateDecision, reasons: Sequence[str], policy: PromoteConfig)
         "too-few-items": f"{found.n_items:,} items are too few: promote.min_items asks for {policy.min_items:,}. Evaluate on more.",
         "too-many-unscored": f"{found.unscored:,} of {total:,} items have no verdict, which could hide a loss; at most 5% may. "
         "Mend the verifier, then evaluate again.",
+        "items-seen-before": f"These items were looked at {_times(found.seen)} before, and promote.holdout.reuse is refused. "
+        "Import new items, or let reuse be counted.",
+        "error-spent": f"All that the loop may err with is spent: promote.spending {policy.spending.kind} leaves nothing for look "
+        f"{found.look}. Plan more rounds with new items, under another name.",
         "not-better": "That the candidate is better is not proved.",
         "below-min-gain": f"The gain is below promote.min_gain, {_percent(policy.min_gain)}.",
     }
@@ -74,6 +137,10 @@ def _guard_failed(guard: GuardResult) -> str:
 
 def _verdict(found: GateDecision, reasons: Sequence[str]) -> str:
     return "Promote." if found.promote else f"Refuse: {', '.join(reasons)}."
+
+
+def _times(count: int) -> str:
+    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count:,} times")
 
 
 def _percent(share: float) -> str:

@@ -19,7 +19,6 @@ from ratchet.stage import StageContext, context_of
 from ratchet.store import Store
 from ratchet.train.report import TRAIN_LOG, LogRow
 
-PROMPTS = "a" * 64
 FAMILY = "tests"
 LOG = [LogRow(step=step, epoch=step / 2, loss=1 / step, learning_rate=0.5, tokens=step) for step in (1, 2)]
 
@@ -75,7 +74,8 @@ def stage(
     recipe: Recipe | None = None,
 ) -> StageContext:
     """The context of a promote stage whose parents say that `candidate` did as `rows` tell."""
-    prompt_set(store)
+    rows = list(rows)
+    prompts = prompt_set(store, len({row.prompt_id for row in rows if row.suite is None and row.role == "champion"}))
     loop = seed.name
     opened = Round(
         loop=loop,
@@ -84,8 +84,8 @@ def stage(
         job=f"job-{number}",
         seed=seed,
         recipe=recipe or Recipe(name="tests"),
-        prompts=PROMPTS,
-        report=PROMPTS,
+        prompts=prompts,
+        report=prompts,
         family=FAMILY,
         control=control,
         code_revision="test",
@@ -111,12 +111,18 @@ def write(store: Store, prefix: str, name: str, schema: Any, rows: Iterable[Any]
     return writer.commit(results=results)
 
 
-def prompt_set(store: Store) -> None:
-    if find(store, PROMPTS) is None:
+def prompt_set(store: Store, items: int) -> str:
+    """Digest of a prompt set with so many held-out prompts."""
+    digest = f"{items:064x}"
+    if find(store, digest) is None:
         image = ImageRef(sha256="b" * 64, media_type="image/png", width=8, height=8)
-        prompt = Prompt.make(
-            messages=[Message(role="user", content="How many?")], images=[image], skill="count", source="tests"
+        held = (
+            Prompt.make(
+                messages=[Message(role="user", content=f"How many? {n}")], images=[image], skill="count", source="tests"
+            )
+            for n in range(items)
         )
-        writer = PromptSetWriter(store, name="tests", digest=PROMPTS, source="tests", salt="s", family=FAMILY)
-        writer.write_part("holdout", [prompt], [])
+        writer = PromptSetWriter(store, name="tests", digest=digest, source="tests", salt="s", family=FAMILY)
+        writer.write_part("holdout", held, [])
         writer.finish([])
+    return digest

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from ratchet import canonical
 from ratchet.errors import RegistryError
 from ratchet.recipe import GuardsConfig, PromoteConfig
-from ratchet.registry.gate import DECISIONS, GateDecision, alpha_at, decide
+from ratchet.registry.gate import DECISIONS, GateDecision, decide
+from ratchet.registry.spending import Standing, level
 from ratchet.statistics import mcnemar_exact
 from tests.unit.registry.rows import both, outcome, outcomes
 
@@ -50,10 +51,10 @@ def test_the_same_evidence_is_not_enough_at_a_later_look():
 
 
 def test_the_error_of_all_looks_together_is_alpha():
-    total = sum(alpha_at(0.05, look) for look in range(1, 20_000))
+    total = sum(level(POLICY, Standing(look)) for look in range(1, 20_000))
     assert 0.0499 < total < 0.05
     with pytest.raises(ValueError, match="look 0"):
-        alpha_at(0.05, 0)
+        Standing(0)
 
 
 @pytest.mark.parametrize(
@@ -248,11 +249,11 @@ def test_loops_of_candidates_that_are_no_better_promote_once_in_twenty_at_most()
         for pair in {*zip(wins.tolist(), discordant.tolist(), strict=True)} - table.keys():
             table[pair] = mcnemar_exact(pair[0], pair[1] - pair[0])
         p = np.array([table[pair] for pair in zip(wins.tolist(), discordant.tolist(), strict=True)])
-        ever |= p <= alpha_at(0.05, look)
+        ever |= p <= level(POLICY, Standing(look))
     assert 0.01 < ever.mean() <= 0.05
 
 
 def test_decide_uses_that_p_and_that_threshold():
     for wins, losses, look in [(45, 22, 1), (45, 22, 2), (45, 22, 4), (33, 30, 1)]:
         found = decide(outcomes(wins, losses), UNGUARDED, look)
-        assert found.promote == (mcnemar_exact(wins, losses) <= alpha_at(0.05, look))
+        assert found.promote == (mcnemar_exact(wins, losses) <= level(POLICY, Standing(look)))

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from ratchet.artifacts import GROUPS, Manifest
-from ratchet.promptset import SET_FILE, set_prefix
 from ratchet.registry.stage import run
 from ratchet.registry.store_registry import StoreRegistry
 from ratchet.stage import StageContext
 from ratchet.store import open_store
 from tests.unit.filter.cases import group
 from tests.unit.filter.test_stage import filtered
-from tests.unit.registry.rows import PROMPTS, crown, outcomes, stage, write
+from tests.unit.registry.rows import crown, outcomes, stage, write
 
 LOOP = "mine"
 
@@ -28,10 +27,7 @@ def metrics(folder: Path, make: Any) -> dict[str, float]:
     store = open_store(str(folder))
     registry = StoreRegistry(store)
     context = stage(store, crown(registry, store, LOOP), outcomes(wins=60, losses=20))
-    own = store.get(f"{set_prefix(PROMPTS)}/{SET_FILE}")
-    made = make(store)
-    store.put(f"{set_prefix(PROMPTS)}/{SET_FILE}", own)  # the filter's tests have a set of the same name
-    run(coming_from(context, made))
+    run(coming_from(context, make(store)))
     return dict(registry.metrics(LOOP, "2"))
 
 
