@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ratchet.cli import auditing, generating, organising, training
+from ratchet.cli import auditing, evaluating, generating, organising, training
 from ratchet.cli.output import (
     EmbeddedOption,
     JobOption,
@@ -23,7 +23,6 @@ ORDER = ("begin", "generate", "verify", "filter", "train", "evaluate", "promote"
 """As in ratchet.stage, which would load Arrow for `ratchet --help`."""
 
 _HELP = {
-    "evaluate": "Champion and candidate answer the same held-out prompts.",
     "promote": "Register the candidate and decide; completes a round whose registry was down.",
 }
 
@@ -35,6 +34,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(organising.verifying, name="verify", rich_help_panel="Stages")
     app.command("filter", rich_help_panel="Stages", epilog=organising.FILTER_EPILOG)(organising.filter_)
     app.command("train", rich_help_panel="Stages", epilog=training.EPILOG)(training.train)
+    app.add_typer(evaluating.evaluating, name="evaluate", rich_help_panel="Stages")
     for name in _HELP:
         example = f"Example: ratchet {name} --loop mine"
         app.command(name, help=_HELP[name], rich_help_panel="Stages", epilog=example)(_stage(name))

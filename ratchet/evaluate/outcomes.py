@@ -15,7 +15,9 @@ class Outcome(Record):
 
     correct and score are None where the verifier could not decide: an unscored item is excluded and counted, never wrong
     by default. The yes/no fields are set for yes/no questions, the object counts for captions (CHAIR), `samples` and
-    after for prompts that were also sampled (pass@k). `suite` is None for the holdout's own items.
+    after for prompts that were also sampled (pass@k). `suite` is None for the holdout's own items, which alone the gate decides by.
+    Of a suite `item` is the question's key (two may be one prompt), `said` what was read off the answer, `counts` what its
+    metrics add up. `tokens` is the length of the answer.
     """
 
     prompt_id: str
@@ -39,6 +41,10 @@ class Outcome(Record):
     distinct: int = 0
     suite: str | None = None
     difficulty: float | None = None
+    item: str | None = None
+    said: str | None = None
+    counts: dict[str, float] = {}
+    tokens: int = 0
 
 
 OUTCOMES = RowSchema("outcomes", 2, Outcome)

@@ -7,7 +7,7 @@ from ratchet.recipe.alarms import AlarmsConfig
 from ratchet.recipe.audit import AuditConfig
 from ratchet.recipe.curation import DiversityConfig, EmbeddingDedupConfig, ReplayConfig, TextDedupConfig
 from ratchet.recipe.engines import EndpointConfig, EngineConfig, TransformersConfig, VllmConfig
-from ratchet.recipe.evaluating import EvaluateConfig, PassAtKConfig
+from ratchet.recipe.evaluating import ContaminationConfig, EvaluateConfig, PassAtKConfig, SuiteConfig
 from ratchet.recipe.filtering import FilterConfig
 from ratchet.recipe.generate import GenerateConfig
 from ratchet.recipe.guide import TuneConfig, WeaknessConfig
@@ -29,6 +29,7 @@ __all__ = [
     "AlarmsConfig",
     "AuditConfig",
     "CheckpointsConfig",
+    "ContaminationConfig",
     "CurriculumConfig",
     "DiversityConfig",
     "EmbeddingDedupConfig",
@@ -53,6 +54,7 @@ __all__ = [
     "RepairConfig",
     "ReplayConfig",
     "SpendingConfig",
+    "SuiteConfig",
     "TextDedupConfig",
     "TrainConfig",
     "TransformersConfig",

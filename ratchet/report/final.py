@@ -26,7 +26,7 @@ def final_prefix(opened: Round, models: Mapping[str, ModelRef]) -> tuple[str, st
         "final",
         VERSION,
         opened.report,
-        opened.recipe.evaluate.model_dump(),
+        opened.recipe.evaluate.asking,
         {n: m.digest for n, m in models.items()},
     ]
     key = canonical.digest(body)

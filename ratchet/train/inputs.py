@@ -26,7 +26,7 @@ def digests(_store: Store, opened: Round) -> dict[str, str]:
             found["max_new_tokens"] = str(opened.recipe.generate.max_new_tokens)
     if config.checkpoints.best == "validation":
         # Looks ask as the evaluation does.
-        found["evaluate"] = canonical.digest(opened.recipe.evaluate.model_dump(mode="json"))
+        found["evaluate"] = canonical.digest(opened.recipe.evaluate.asking)
     return found
 
 

@@ -82,8 +82,12 @@ class YesNoCounts:
 
 
 def yes_no(rows: Iterable[Marked]) -> SuiteFigures:
-    """Accuracy, precision, recall, F1 and the share of yes among what was said."""
+    """Accuracy, precision, recall, F1 and the share of yes among what was said; `unscored` were not answered at all."""
     counts = YesNoCounts()
+    unscored = 0
     for row in rows:
-        counts.add(row.mark.said, row.reference)
-    return counts.figures()
+        if row.mark.score is None:
+            unscored += 1
+        else:
+            counts.add(row.mark.said, row.reference)
+    return {**counts.figures(), "unscored": unscored}

@@ -31,10 +31,11 @@ class Kept:
 
 
 class Judgements:
-    """The kept replies of one judge. Safe with other runs beside it: each writes files of its own, and reads all."""
+    """The kept replies of one judge, or in another `folder` of one model. Safe with other runs beside it: each writes files of
+    its own, and reads all."""
 
-    def __init__(self, store: Store, who: Mapping[str, Any]) -> None:
-        self.prefix = f"{FOLDER}/{digest_of(dict(who))}"
+    def __init__(self, store: Store, who: Mapping[str, Any], folder: str = FOLDER) -> None:
+        self.prefix = f"{folder}/{digest_of(dict(who))}"
         # An empty name is a private database on disk, removed when it is closed.
         self._index = sqlite3.connect("", check_same_thread=False)
         self._index.execute(f"PRAGMA cache_size = -{MEMORY_KIB}")

@@ -1,0 +1,198 @@
+"""Figures of one model on a suite with their intervals, and the paired difference of two models. Pure.
+
+Where the suite's primary figure is the mean of its items' scores, intervals are those of `ratchet.statistics`, by cluster.
+Any other (F1, pair accuracy, CHAIR) is computed again on halves of the clusters, drawn without putting back: its variance over
+such halves is that over samples of the whole size (Shao and Wu 1989, delete-half), and no pair of items is torn or doubled.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from ratchet.errors import ArtifactError
+from ratchet.evaluate.suites.base import Marked, Suite, SuiteFigures
+from ratchet.statistics import Delta, clustered_share, paired_delta
+
+DRAWS = 200
+FEWEST_DRAWS = 20
+MOST_ROWS = 4_000_000
+"""Rows that all draws together count, about: a million items get few draws, which tell their small spread well enough."""
+SEED = 7
+DIGITS = 6
+CONFIDENCE = 0.95
+FEWEST = 4
+"""Clusters from which halves say anything."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One model's marked answers to a suite. `digest` is that of the items; `judge` pins who marked them, None for rules."""
+
+    suite: Suite
+    digest: str
+    rows: Sequence[Marked]
+    judge: Mapping[str, Any] | None = None
+
+
+def figures(measured: Measured) -> dict[str, Any]:
+    """The suite's own figures, and the interval of the primary one as `interval` (None: not to be had)."""
+    found = measured.suite.metrics(measured.rows)
+    return {**found, "interval": _interval(measured)}
+
+
+def primary(suite: Suite, found: SuiteFigures) -> float | None:
+    """The figure that stands for the suite."""
+    value = found.get(suite.primary)
+    return None if value is None or isinstance(value, dict) else float(value)
+
+
+def delta(candidate: Measured, champion: Measured) -> dict[str, Any] | None:
+    """Candidate minus champion of the primary figure, with its 95% interval; None where either has none.
+
+    `test` says how: paired (mean of scores) or halves. Raises ArtifactError where the two are not to be compared.
+    """
+    check_alike(candidate, champion)
+    theirs = {row.key: row for row in champion.rows}
+    if theirs.keys() != {row.key for row in candidate.rows}:
+        raise ArtifactError(
+            f"{candidate.suite.name}: the two models did not answer the same items; measure both again."
+        )
+    pairs = [(row, theirs[row.key]) for row in candidate.rows]
+    if is_mean(candidate) and is_mean(champion):
+        return _paired(pairs)
+    return _halves(candidate.suite, pairs)
+
+
+def check_alike(one: Measured, other: Measured) -> None:
+    """Raise ArtifactError for another suite, other items or another judge: such figures say nothing side by side."""
+    name = one.suite.name
+    if (name, one.digest) != (other.suite.name, other.digest):
+        raise ArtifactError(
+            f"suite {name} {one.digest[:12]} is not {other.suite.name} {other.digest[:12]}: their items differ, so they are not "
+            "compared. Measure both models on the same files, parts and limit."
+        )
+    if one.judge != other.judge:
+        differ = sorted(
+            k
+            for k in {*(one.judge or {}), *(other.judge or {})}
+            if (one.judge or {}).get(k) != (other.judge or {}).get(k)
+        )
+        raise ArtifactError(
+            f"suite {name} was marked by different judges or prompts ({', '.join(differ) or 'one by a rule'} differ), so its "
+            "figures are not compared. Mark both models by one judge with the same settings."
+        )
+
+
+def is_mean(measured: Measured) -> bool:
+    """Whether the primary figure is the mean of the items' scores: on all items, and on either half of the clusters."""
+    groups = list(clusters(measured.rows).values())
+    halves = [groups, groups[::2], groups[1::2]]
+    return all(_is_mean_of(measured.suite, [row for group in half for row in group]) for half in halves if half)
+
+
+def _is_mean_of(suite: Suite, rows: Sequence[Marked]) -> bool:
+    scores = [row.mark.score for row in rows if row.mark.score is not None]
+    found = primary(suite, suite.metrics(rows))
+    return bool(scores) and found is not None and abs(found - sum(scores) / len(scores)) < 2 * 10**-DIGITS
+
+
+def clusters(rows: Iterable[Marked]) -> dict[str, list[Marked]]:
+    """Rows by what they hang together by: items of one cluster, and those that are scored together (a unit)."""
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        parent.setdefault(name, name)
+        while parent[name] != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
+        return name
+
+    listed = list(rows)
+    for row in listed:
+        of = root(f"c {row.cluster}")
+        if row.unit is not None:
+            parent[root(f"u {row.unit}")] = of
+    found: dict[str, list[Marked]] = defaultdict(list)
+    for row in listed:
+        found[root(f"c {row.cluster}")].append(row)
+    return dict(found)
+
+
+def _interval(measured: Measured) -> tuple[float, float] | None:
+    rows = [row for row in measured.rows if row.mark.score is not None]
+    if rows and is_mean(measured):
+        names = _labels(rows)
+        scores = [row.mark.score or 0.0 for row in rows]
+        return _rounded(clustered_share(scores, names))
+    whole = primary(measured.suite, measured.suite.metrics(measured.rows))
+    if whole is None:
+        return None
+    spread = _spread([primary(measured.suite, measured.suite.metrics(half)) for half in _drawn(measured.rows)])
+    return None if spread is None else _rounded((whole - spread, whole + spread))
+
+
+def _paired(pairs: Sequence[tuple[Marked, Marked]]) -> dict[str, Any] | None:
+    both = [(a, b) for a, b in pairs if a.mark.score is not None and b.mark.score is not None]
+    if not both:
+        return None
+    ours, theirs = ([row.mark.score or 0.0 for row in side] for side in zip(*both, strict=True))
+    return _told(paired_delta(ours, theirs, _labels([a for a, _ in both])), "paired")
+
+
+def _halves(suite: Suite, pairs: Sequence[tuple[Marked, Marked]]) -> dict[str, Any] | None:
+    other = {a.key: b for a, b in pairs}
+    rows = [a for a, _ in pairs]
+
+    def gain(part: Sequence[Marked]) -> float | None:
+        ours = primary(suite, suite.metrics(part))
+        theirs = primary(suite, suite.metrics([other[row.key] for row in part]))
+        return None if ours is None or theirs is None else ours - theirs
+
+    whole = gain(rows)
+    spread = None if whole is None else _spread([gain(half) for half in _drawn(rows)])
+    if whole is None or spread is None:
+        return None
+    count = len(clusters(rows))
+    return _told(Delta(n=len(rows), clusters=count, delta=whole, low=whole - spread, high=whole + spread), "halves")
+
+
+def _drawn(rows: Sequence[Marked]) -> Iterable[list[Marked]]:
+    """Halves of the clusters, each drawn without putting back; none where there are too few."""
+    groups = list(clusters(rows).values())
+    if len(groups) < FEWEST:
+        return
+    rng = np.random.default_rng(SEED)
+    for _ in range(max(FEWEST_DRAWS, min(DRAWS, MOST_ROWS // len(rows)))):
+        chosen = rng.permutation(len(groups))[
+            : len(groups) // 2
+        ]  # of an odd number the smaller half: a little wide, never narrow
+        yield [row for place in sorted(chosen) for row in groups[place]]
+
+
+def _spread(found: Sequence[float | None]) -> float | None:
+    """Half the width of the interval; None where most halves have no figure."""
+    values = [value for value in found if value is not None]
+    if len(values) < max(len(found) // 2, 2):
+        return None
+    return NormalDist().inv_cdf(0.5 + CONFIDENCE / 2) * float(np.std(values, ddof=1))
+
+
+def _labels(rows: Sequence[Marked]) -> list[int]:
+    groups = clusters(rows)
+    number = {row.key: place for place, group in enumerate(groups.values()) for row in group}
+    return [number[row.key] for row in rows]
+
+
+def _told(found: Delta, test: str) -> dict[str, Any]:
+    return {**{name: round(value, DIGITS) for name, value in found.model_dump().items()}, "test": test}
+
+
+def _rounded(pair: tuple[float, float]) -> tuple[float, float]:
+    low, high = pair
+    return round(low, DIGITS), round(high, DIGITS)
