@@ -72,7 +72,8 @@ class Origin:
         if suite.load is not None:
             assert chosen.source is not None, "checked"
             return suite.load(open_folder(chosen.source), chosen.parts)
-        assert suite.draw is not None and chosen.items is not None, "checked"
+        assert suite.draw is not None, "one of both"
+        assert chosen.items is not None, "checked"
         return suite.draw(Drawing(chosen.items, self.salt, chosen.size, chosen.parts, self.split))
 
     def _check(self) -> None:
