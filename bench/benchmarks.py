@@ -33,6 +33,7 @@ BENCHMARKS: Mapping[str, str] = {
     "corrupt": "bench.corrupt",
     "train": "bench.train",
     "checkpoints": "bench.checkpoints",
+    "memory": "bench.memory",
     "overhead": "bench.overhead",
     "demo": "bench.demo",
 }

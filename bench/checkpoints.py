@@ -20,7 +20,7 @@ from typing import Any
 
 from bench.bare_store import BareTransfers
 from bench.result import SEED_FOLDER, Result, ratio
-from bench.train import _Loop, _ours
+from bench.train import _Loop, drawn_rows
 from ratchet import models
 from ratchet.recipe import CheckpointsConfig, TrainConfig
 from ratchet.services import start
@@ -55,7 +55,7 @@ def services() -> Any:
 
 def overhead(store: Store, place: Path, folder: Path, steps: int, turns: int) -> Result:
     """Loops with checkpoints and without, in turn: none, ours, ours, none."""
-    rows = _ours(512, "sft", place)
+    rows = drawn_rows(512, "sft", place)
     rates: dict[str, list[float]] = {"none": [], "ours": []}
     cpu: dict[str, list[float]] = {"none": [], "ours": []}
     reports: list[TrainReport] = []
@@ -90,8 +90,8 @@ def overhead(store: Store, place: Path, folder: Path, steps: int, turns: int) ->
 
 def registered(store: Store, place: Path, text: dict[str, int], turns: int) -> Result:
     """Seconds from the last step to the model's card, over those of the bare upload."""
-    folder = _seed(place / "wide", text)
-    rows = _ours(64, "sft", place)
+    folder = seed_of(place / "wide", text)
+    rows = drawn_rows(64, "sft", place)
     config = TrainConfig(max_steps=1, batch_size=2, warmup_ratio=0)
     bare, ours, parts = [], [], []
     for turn in range(turns + 1):
@@ -135,7 +135,7 @@ def registered(store: Store, place: Path, text: dict[str, int], turns: int) -> R
     )
 
 
-def _seed(folder: Path, text: dict[str, int]) -> Path:
+def seed_of(folder: Path, text: dict[str, int]) -> Path:
     from ratchet.tinyworld import seed_model
 
     processor = seed_model.build_processor()

@@ -116,7 +116,7 @@ def compare(
     given = bare_rows(rows, method)
     found: dict[str, list[float]] = {f"{who}_{what}": [] for who in ("bare", "ours") for what in ("loop", "whole")}
     with tempfile.TemporaryDirectory() as place:
-        data = _ours(rows, method, Path(place))
+        data = drawn_rows(rows, method, Path(place))
         for turn in range(turns + 1):
             for who in ("bare", "ours") if turn % 2 else ("ours", "bare"):
                 with tempfile.TemporaryDirectory() as out, _Loop(clock) as loop:
@@ -173,7 +173,7 @@ class _Loop:
         Trainer.train = self.train
 
 
-def _ours(rows: int, method: str, place: Path) -> Dataset:
+def drawn_rows(rows: int, method: str, place: Path) -> Dataset:
     made, pictures = drawn(rows, method)
     store = FolderStore(place)
     return joined(made, ImageBank(store, [write_pack(store, "pack.parquet", pictures.items())]), place / "rows.arrow")
