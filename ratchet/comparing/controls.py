@@ -25,11 +25,11 @@ def control(name: str, ground: Ground) -> tuple[Recipe, PromptSet]:
         return no_verifier(like), ground.prompts(None)
     if not ground.drawn:
         raise RecipeError(
-            "the rows that this seed was taught are not known; the control is for the tiny world's seed; leave it out"
+            "the rows that this seed was taught are not known: this control needs the tiny world's seed (--seed tinyworld, no --prompts)"
         )
     if ground.seed.digest != _shipped():
         raise RecipeError(
-            "the rows that this seed was taught are not known; they are the shipped seed's; compare with that seed, or leave this control out"
+            "the rows that this seed was taught are not known: this control needs the seed that ships with ratchet (--seed tinyworld)"
         )
     return labels_again(like, 1), labels_set(ground.store)
 

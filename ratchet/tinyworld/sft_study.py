@@ -27,7 +27,7 @@ from ratchet.tinyworld.seed import SEED_DIR, load
 from ratchet.tinyworld.study import sft_row
 from ratchet.tinyworld.world import SKILLS, items
 from ratchet.train import METHODS, Job
-from ratchet.train.curriculum import Facts, Order
+from ratchet.train.curriculum import Facts, RowOrder
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class Study:
         from datasets import Dataset
 
         out = self._folder / f"{name}-{number}".replace(" ", "-").replace(",", "")
-        order = Order(tuple(facts), number, curriculum)
+        order = RowOrder(tuple(facts), number, curriculum)
         METHODS["sft"](Job(self.config.train, start, Dataset.from_list(rows), out, number, order=order))
         self._mark(name, number, out, len(rows))
         return out

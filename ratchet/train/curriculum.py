@@ -106,7 +106,7 @@ def expected_visits(cells: Sequence[str], power: float) -> npt.NDArray[np.float6
 
 
 @dataclass(frozen=True)
-class Order:
+class RowOrder:
     """The rows of every epoch. `facts` are those of the rows that are trained on, in their order; `left_out` counts the rows
     that growth keeps for later rounds."""
 
@@ -184,7 +184,7 @@ def _systematic(expected: npt.NDArray[np.float64], start: float) -> Numbers:
     return np.minimum(np.searchsorted(ends, points, side="right"), len(expected) - 1)
 
 
-def intake(order: Order, seen: Mapping[int, int]) -> Intake:
+def intake(order: RowOrder, seen: Mapping[int, int]) -> Intake:
     """What `seen` (visits by row) amounts to."""
     return Intake(
         left_out=order.left_out,

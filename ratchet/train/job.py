@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from ratchet.train.checkpoints import Checkpoints
-    from ratchet.train.curriculum import Order
+    from ratchet.train.curriculum import RowOrder
     from ratchet.train.rl.rewards import Rewards
 
 Validation = Callable[[Any, Any], float]
@@ -41,7 +41,7 @@ class Job:
     out_dir: Path
     seed: int
     progress: Progress = silent
-    order: Order | None = None
+    order: RowOrder | None = None
     checkpoints: Checkpoints | None = None
     validation: Validation | None = None
     rewards: Rewards | None = None

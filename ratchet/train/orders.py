@@ -38,7 +38,7 @@ class Order(Record):
     strategy: Strategy = "ddp"
 
 
-class Training(Record):
+class Trained(Record):
     """What the first worker leaves when all went well. `seconds` by kind, of that worker; `processes` that trained together."""
 
     model: ModelRef
@@ -85,11 +85,11 @@ def order_of(context: StageContext, attempt: str | None = None) -> Order:
     )
 
 
-def read_training(context: StageContext) -> Training | None:
+def read_training(context: StageContext) -> Trained | None:
     """What an earlier attempt has finished, else None. Raises TrainError for what another version has written."""
     key = _place(context, "training.json")
     try:
-        return Training.model_validate_json(context.store.get(key))
+        return Trained.model_validate_json(context.store.get(key))
     except NotFound:
         return None
     except ValidationError as error:
@@ -99,7 +99,7 @@ def read_training(context: StageContext) -> Training | None:
         ) from error
 
 
-def write_training(context: StageContext, training: Training) -> None:
+def write_training(context: StageContext, training: Trained) -> None:
     _write(context.store, _place(context, "training.json"), training.model_dump(mode="json"))
 
 

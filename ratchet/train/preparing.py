@@ -17,7 +17,7 @@ from ratchet.recipe.train import RL
 from ratchet.recipe.training.curriculum import CurriculumConfig
 from ratchet.stage import StageContext
 from ratchet.train.checkpoints import of_stage
-from ratchet.train.curriculum import Known, Order, grown
+from ratchet.train.curriculum import Known, RowOrder, grown
 from ratchet.train.inputs import trained_from
 from ratchet.train.job import Job, Validation
 from ratchet.train.preference.rows import Row
@@ -94,7 +94,7 @@ def _validation(context: StageContext, config: TrainConfig) -> Validation | None
     return validation(context)
 
 
-def _rows(context: StageContext, config: TrainConfig, file: Path) -> tuple[Dataset, Order | None]:
+def _rows(context: StageContext, config: TrainConfig, file: Path) -> tuple[Dataset, RowOrder | None]:
     artifact = context.open("filter", GROUPS)
     known = Known(context.round.recipe.verify)
     rows = ROWS[config.method](known.noting(artifact.rows()), context.round.recipe)
@@ -109,7 +109,7 @@ def _rows(context: StageContext, config: TrainConfig, file: Path) -> tuple[Datas
     return joined(rows, bank, file, _bad_pictures(context, config, bank)), order
 
 
-def _chosen(rows: list[Row], known: Known, context: StageContext) -> tuple[list[Row], Order | None]:
+def _chosen(rows: list[Row], known: Known, context: StageContext) -> tuple[list[Row], RowOrder | None]:
     """The rows that the round learns from, and their order; None where TRL is asked for one of its own."""
     config: TrainConfig = context.config
     if "train_sampling_strategy" in config.trl:
@@ -125,7 +125,7 @@ def _chosen(rows: list[Row], known: Known, context: StageContext) -> tuple[list[
         )
     chosen = tuple(facts[place] for place in places)
     seed = training_seed(context.round.salt)
-    return [rows[place] for place in places], Order(chosen, seed, curriculum, len(rows) - len(places))
+    return [rows[place] for place in places], RowOrder(chosen, seed, curriculum, len(rows) - len(places))
 
 
 def _bad_pictures(context: StageContext, config: TrainConfig, bank: ImageBank) -> BadPictures | None:

@@ -13,14 +13,14 @@ from typing import Any
 from torch.utils.data import Sampler
 from trl.trainer.utils import RepeatSampler
 
-from ratchet.train.curriculum import Order, intake
+from ratchet.train.curriculum import RowOrder, intake
 from ratchet.train.report import TrainReport
 
 
 class OrderSampler(Sampler[int]):  # type: ignore[misc]
     """The rows of the epoch that `epoch` says, a whole number of batches of `multiple` rows."""
 
-    def __init__(self, order: Order, epoch: Callable[[], int], multiple: int = 1) -> None:
+    def __init__(self, order: RowOrder, epoch: Callable[[], int], multiple: int = 1) -> None:
         self.order, self.epoch, self.multiple = order, epoch, multiple
 
     def __iter__(self) -> Iterator[int]:
@@ -33,7 +33,7 @@ class OrderSampler(Sampler[int]):  # type: ignore[misc]
 class RepeatedOrderSampler(OrderSampler):
     """As TRL's RepeatSampler for online methods: `multiple` prompts, each `copies` times in a row, and these `passes` times."""
 
-    def __init__(self, order: Order, epoch: Callable[[], int], multiple: int, copies: int, passes: int) -> None:
+    def __init__(self, order: RowOrder, epoch: Callable[[], int], multiple: int, copies: int, passes: int) -> None:
         super().__init__(order, epoch, multiple)
         self.copies, self.passes = copies, passes
 
@@ -48,7 +48,7 @@ class RepeatedOrderSampler(OrderSampler):
         return super().__len__() * self.copies * self.passes
 
 
-def ordered(order: Order) -> type:
+def ordered(order: RowOrder) -> type:
     """What is put onto a trainer so that it takes its rows in this order."""
 
     class Ordered:
@@ -59,7 +59,7 @@ def ordered(order: Order) -> type:
     return Ordered
 
 
-def described(report: TrainReport, trainer: Any, order: Order | None) -> TrainReport:
+def described(report: TrainReport, trainer: Any, order: RowOrder | None) -> TrainReport:
     """The report with what it was made from, where the order was ours."""
     if order is None:
         return report
@@ -72,7 +72,7 @@ def described(report: TrainReport, trainer: Any, order: Order | None) -> TrainRe
     return report.model_copy(update={"intake": intake(order, order.seen(drawn, sampler.multiple))})
 
 
-def _like(own: Any, order: Order, trainer: Any) -> OrderSampler:
+def _like(own: Any, order: RowOrder, trainer: Any) -> OrderSampler:
     """Our sampler in the place of TRL's own."""
 
     def epoch() -> int:

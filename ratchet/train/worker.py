@@ -29,7 +29,7 @@ from ratchet.stage import StageContext, context_of, lease_of
 from ratchet.store import open_store
 from ratchet.train import together
 from ratchet.train.methods import METHODS, check
-from ratchet.train.orders import Order, Training, write_failure, write_training
+from ratchet.train.orders import Order, Trained, write_failure, write_training
 from ratchet.train.preparing import prepare
 
 SCRATCH = "RATCHET_SCRATCH"
@@ -60,7 +60,7 @@ def work(order: Order, context: StageContext) -> None:
         model = models.upload(context.store, job.out_dir, context.round.loop)
     check_wanted(context, order)
     seconds = dict(context.seconds)
-    write_training(context, Training(model=model, report=report, seconds=seconds, processes=world.size))
+    write_training(context, Trained(model=model, report=report, seconds=seconds, processes=world.size))
 
 
 def check_wanted(context: StageContext, order: Order) -> None:

@@ -17,13 +17,22 @@ class KlConfig(Record):
     target: float | None = Field(
         None, gt=0, description="nats per completion that the coefficient is steered to; null: fixed"
     )
-    horizon: int = Field(1000, gt=0, description="completions over which the steering takes effect")
+    horizon: int | None = Field(None, gt=0, description="completions over which a target takes effect; null: 1000")
 
     @model_validator(mode="after")
     def _starts_above_zero(self) -> KlConfig:
         if self.target is not None and self.coefficient == 0:
             raise ValueError("train.rl.kl.target steers the coefficient by factors; set kl.coefficient above 0")
+        if self.horizon is not None and self.target is None:
+            raise ValueError(
+                f"train.rl.kl.horizon {self.horizon} does nothing without a target; set kl.target, or remove it"
+            )
         return self
+
+    @property
+    def steered_over(self) -> int:
+        """`horizon`, that of Ziegler et al. where the recipe names none, to a round number."""
+        return 1000 if self.horizon is None else self.horizon
 
 
 class LengthStage(Record):

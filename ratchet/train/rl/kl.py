@@ -24,7 +24,7 @@ def steered(coefficient: float, kl: float, completions: int, config: KlConfig) -
     if config.target is None:
         return coefficient
     error = min(max(kl / config.target - 1, -CLIP), CLIP)
-    return coefficient * (1 + error * completions / config.horizon)
+    return coefficient * (1 + error * completions / config.steered_over)
 
 
 class AdaptiveKl(TrainerCallback):  # type: ignore[misc]

@@ -13,7 +13,7 @@ from ratchet.artifacts import ImageBank
 from ratchet.recipe.training.reinforcement import ReinforcementConfig
 from ratchet.records import Verdict
 from ratchet.store import FolderStore
-from ratchet.train.curriculum import Facts, Order
+from ratchet.train.curriculum import Facts, RowOrder
 from ratchet.verify.environments import TransformState, environment_rules
 from ratchet.verify.policy import judge
 from ratchet.verify.rules import RULE_BUILDERS
@@ -85,7 +85,7 @@ def lmm_r1(made: Made) -> None:
     config = made.recipe.train.curriculum
     assert config is not None
     facts = tuple(_facts(1 + number % 2, 0.5, number) for number in range(20))
-    order = [facts[place].pictures for place in Order(facts, 1, config).epoch(0)]
+    order = [facts[place].pictures for place in RowOrder(facts, 1, config).epoch(0)]
     assert order == [1] * 10 + [2] * 10
 
 
@@ -96,7 +96,7 @@ def openvlthinker_rl(made: Made) -> None:
     assert recipes.load("openvlthinker-sft").train.start == "base"
     assert train.curriculum is not None
     facts = tuple(_facts(1, rate / 8, rate) for rate in range(1, 8))
-    rates = [facts[place].pass_rate for place in Order(facts, 1, train.curriculum).epoch(0)]
+    rates = [facts[place].pass_rate for place in RowOrder(facts, 1, train.curriculum).epoch(0)]
     assert rates[0] is not None
     assert rates[-1] is not None
     assert rates[0] > 2 / 3 > 1 / 3 > rates[-1]

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from ratchet.recipe import TrainConfig, VerifyConfig
 from ratchet.recipe.training.curriculum import CurriculumConfig, GrowthConfig
 from ratchet.records import Completion, Group, Message, Shown, Verdict
-from ratchet.train.curriculum import Facts, Known, Order, band, band_name, expected_visits, facts_of, grown, intake
+from ratchet.train.curriculum import Facts, Known, RowOrder, band, band_name, expected_visits, facts_of, grown, intake
 from ratchet.train.rows import sft_rows
 from tests import tiny
 from tests.unit.train.builders import completion, group_of
@@ -49,7 +49,7 @@ def facts(**of: Sequence[object]) -> tuple[Facts, ...]:
 def test_an_epoch_sees_every_row_once_or_as_often_as_expected(
     rows: list[Facts], config: CurriculumConfig, seed: int, number: int, multiple: int
 ) -> None:
-    order = Order(tuple(rows), seed, config)
+    order = RowOrder(tuple(rows), seed, config)
     epoch = order.epoch(number)
     assert epoch == order.epoch(number), "the order must not depend on when it is asked for"
     counts = Counter(epoch)
@@ -78,14 +78,14 @@ def test_modality_comes_before_skill_and_skill_before_difficulty(
         sign = -1 if config.order == "easy_first" and one.pass_rate is not None else 1
         return first, skill, 0 if config.order == "shuffled" else sign * found
 
-    keys = [key(rows[place]) for place in Order(tuple(rows), seed, config).epoch(0)]
+    keys = [key(rows[place]) for place in RowOrder(tuple(rows), seed, config).epoch(0)]
     assert all(a <= b for a, b in itertools.pairwise(keys))
 
 
 def test_bands_go_from_easy_to_hard_and_are_shuffled_within() -> None:
     rows = facts(pass_rate=[0.1, 0.9, 0.5, None, 0.95, 1.0, 0.0, 0.15] * 8)
     for name, bands in (("easy_first", [4, 2, 0, 5]), ("hard_first", [0, 2, 4, 5])):
-        order = Order(rows, 1, CurriculumConfig(order=name))
+        order = RowOrder(rows, 1, CurriculumConfig(order=name))
         epochs = [order.epoch(n) for n in range(3)]
         for epoch in epochs:
             assert [b for b, _ in itertools.groupby(band(rows[i].pass_rate, 5) for i in epoch)] == bands
@@ -95,7 +95,7 @@ def test_bands_go_from_easy_to_hard_and_are_shuffled_within() -> None:
 
 def test_another_seed_is_another_order() -> None:
     rows = facts(skill=["s"] * 20)
-    assert Order(rows, 1, CurriculumConfig()).epoch(0) != Order(rows, 2, CurriculumConfig()).epoch(0)
+    assert RowOrder(rows, 1, CurriculumConfig()).epoch(0) != RowOrder(rows, 2, CurriculumConfig()).epoch(0)
 
 
 def test_the_expected_visits_are_those_computed_by_hand() -> None:
@@ -108,7 +108,7 @@ def test_the_expected_visits_are_those_computed_by_hand() -> None:
 @pytest.mark.parametrize("power", [0.5, 1.0])
 def test_the_visits_of_many_epochs_are_those_expected(power: float) -> None:
     rows = facts(skill=["a"] * 8 + ["b"] * 2)
-    order = Order(rows, 3, CurriculumConfig(balance="skill", balance_power=power))
+    order = RowOrder(rows, 3, CurriculumConfig(balance="skill", balance_power=power))
     visits = sum((Counter(order.epoch(n)) for n in range(2000)), Counter())
     for place, expected in enumerate(expected_visits([one.skill for one in rows], power)):
         assert visits[place] / 2000 == pytest.approx(expected, abs=0.04)
@@ -116,14 +116,14 @@ def test_the_visits_of_many_epochs_are_those_expected(power: float) -> None:
 
 def test_difficulty_is_balanced_by_bands_of_pass_rate() -> None:
     rows = facts(pass_rate=[0.9] * 6 + [0.1] * 2)
-    order = Order(rows, 3, CurriculumConfig(balance="difficulty", balance_power=1.0))
+    order = RowOrder(rows, 3, CurriculumConfig(balance="difficulty", balance_power=1.0))
     assert order.seen(8).total() == 8
     assert Counter(band_name(band(rows[i].pass_rate, 5), 5) for i in order.epoch(0)) == {"0.8-1": 4, "0-0.2": 4}
 
 
 def test_what_is_over_is_drawn_and_not_the_hardest_rows() -> None:
     rows = facts(pass_rate=[0.9] * 5 + [0.1] * 5)
-    order = Order(rows, 1, CurriculumConfig(order="easy_first"))
+    order = RowOrder(rows, 1, CurriculumConfig(order="easy_first"))
     left = Counter(next(iter(set(range(10)) - set(order.epoch(n, 3)))) for n in range(200))
     assert set(left) == set(range(10))
 
@@ -187,7 +187,7 @@ def test_the_intake_counts_rows_and_visits() -> None:
         Facts("p1", "add", 0.9, 1, replayed=2),
         Facts("p2", "count", None, 2),
     )
-    order = Order(rows, 1, CurriculumConfig(order="easy_first"), left_out=7)
+    order = RowOrder(rows, 1, CurriculumConfig(order="easy_first"), left_out=7)
     assert order.epoch(0) == [1, 0, 2]
     # Four visits: an epoch, and the first of the next.
     found = intake(order, order.seen(4)).model_dump()

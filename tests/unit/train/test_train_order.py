@@ -19,7 +19,7 @@ from ratchet.artifacts import ImageBank
 from ratchet.recipe import TrainConfig
 from ratchet.recipe.training.curriculum import CurriculumConfig
 from ratchet.train import METHODS, Job, TrainReport
-from ratchet.train.curriculum import Facts, Order
+from ratchet.train.curriculum import Facts, RowOrder
 from ratchet.train.hooks import attach
 from ratchet.train.rows import joined
 from ratchet.train.sampler import OrderSampler, RepeatedOrderSampler, described, ordered
@@ -97,7 +97,7 @@ def batches(rows: Sequence[int], size: int) -> list[list[int]]:
 def test_every_step_sees_the_rows_of_the_order(
     name: str, rows: Any, seen: list[list[int]], seed_dir: Path, tmp_path: Path
 ) -> None:
-    order = Order(FACTS, 5, ORDERS[name])
+    order = RowOrder(FACTS, 5, ORDERS[name])
     config = TrainConfig(epochs=2, batch_size=4, curriculum=ORDERS[name])
     report = METHODS["sft"](Job(config, seed_dir, rows, tmp_path / "out", 5, order=order))
     assert seen == [*batches(order.epoch(0), 4), *batches(order.epoch(1), 4)]
@@ -109,7 +109,7 @@ def test_every_step_sees_the_rows_of_the_order(
 
 
 def test_pairs_come_in_the_same_order(rows: Any, seen: list[list[int]], seed_dir: Path, tmp_path: Path) -> None:
-    order = Order(FACTS, 5, ORDERS["easy"])
+    order = RowOrder(FACTS, 5, ORDERS["easy"])
     rejected = [[{"role": "assistant", "content": "yes"}]] * ROWS
     pairs = rows.rename_column("completion", "chosen").add_column("rejected", rejected, feature=rows.features["prompt"])
     config = TrainConfig(method="dpo", epochs=1, batch_size=7, curriculum=ORDERS["easy"])
@@ -121,7 +121,7 @@ def test_verdicts_come_in_the_same_order_each_beside_the_answer_of_the_row_befor
     rows: Any, seen: list[list[int]], kl_seen: list[list[int]], seed_dir: Path, tmp_path: Path
 ) -> None:
     """KTO reads each prompt beside another row's answer: TRL turns the answers of a batch by one place."""
-    order = Order(FACTS, 5, ORDERS["easy"])
+    order = RowOrder(FACTS, 5, ORDERS["easy"])
     verdicts = rows.add_column("label", [i % 2 == 0 for i in range(ROWS)])
     config = TrainConfig(method="kto", epochs=2, batch_size=7, curriculum=ORDERS["easy"])
     report = METHODS["kto"](Job(config, seed_dir, verdicts, tmp_path / "out", 5, order=order))
@@ -133,7 +133,7 @@ def test_verdicts_come_in_the_same_order_each_beside_the_answer_of_the_row_befor
 def test_an_epoch_that_drops_its_last_batch_leaves_out_any_rows(
     rows: Any, seen: list[list[int]], seed_dir: Path, tmp_path: Path
 ) -> None:
-    order = Order(FACTS, 5, ORDERS["easy"])
+    order = RowOrder(FACTS, 5, ORDERS["easy"])
     config = TrainConfig(epochs=1, batch_size=4, curriculum=ORDERS["easy"], trl={"dataloader_drop_last": True})
     report = METHODS["sft"](Job(config, seed_dir, rows, tmp_path / "out", 5, order=order))
     assert seen == batches(order.epoch(0, 4), 4)
@@ -147,7 +147,7 @@ def test_a_training_that_goes_on_in_the_middle_of_an_epoch_sees_the_rest_of_it(
 ) -> None:
     from trl import SFTTrainer
 
-    order = Order(FACTS, 5, ORDERS["easy"])
+    order = RowOrder(FACTS, 5, ORDERS["easy"])
 
     def trainer(steps: int) -> Any:
         settings = arguments(TrainConfig(max_steps=steps, batch_size=4), tmp_path / "checkpoints", 5)
@@ -166,7 +166,7 @@ def test_a_training_that_goes_on_in_the_middle_of_an_epoch_sees_the_rest_of_it(
 
 @pytest.mark.parametrize("skipped", [0, 1])
 def test_each_of_two_processes_takes_its_batches_of_the_epoch(skipped: int) -> None:
-    order = Order(FACTS, 5, ORDERS["easy"])
+    order = RowOrder(FACTS, 5, ORDERS["easy"])
     whole = batches(order.epoch(3), 2)
 
     def taken(rank: int) -> Iterator[list[int]]:
@@ -179,7 +179,7 @@ def test_each_of_two_processes_takes_its_batches_of_the_epoch(skipped: int) -> N
 
 
 def test_prompts_of_online_methods_are_repeated_as_trl_repeats_them() -> None:
-    order = Order(FACTS, 5, ORDERS["hard"])
+    order = RowOrder(FACTS, 5, ORDERS["hard"])
     ours = RepeatedOrderSampler(order, lambda: 0, multiple=4, copies=3, passes=2)
     theirs = RepeatSampler(order.epoch(0, 4), mini_repeat_count=3, batch_size=4, repeat_count=2, shuffle=False)
     assert list(ours) == [order.epoch(0, 4)[place] for place in theirs]
@@ -188,7 +188,7 @@ def test_prompts_of_online_methods_are_repeated_as_trl_repeats_them() -> None:
 
 def test_the_prompts_that_online_methods_drew_are_counted_by_their_passes() -> None:
     """Two backward calls a step, two passes over each four prompts: every step draws four."""
-    order = Order(FACTS, 5, ORDERS["hard"])
+    order = RowOrder(FACTS, 5, ORDERS["hard"])
     sampler = RepeatedOrderSampler(order, lambda: 0, multiple=4, copies=2, passes=2)
     trainer = SimpleNamespace(_get_train_sampler=lambda: sampler, args=SimpleNamespace(gradient_accumulation_steps=2))
     report = TrainReport(

@@ -24,7 +24,7 @@ from ratchet.stage import StageContext
 from ratchet.store.folder import FolderStore
 from ratchet.train.launchers.trainjob.launcher import launch
 from ratchet.train.launchers.trainjob.manifest import name_of
-from ratchet.train.orders import Training
+from ratchet.train.orders import Trained
 from ratchet.train.report import LogRow, TrainReport
 from tests.e2e.rounds import fork
 from tests.fake_cluster import NAMESPACE
@@ -73,7 +73,7 @@ def report() -> TrainReport:
     )
 
 
-TRAINING = Training(model=MODEL, report=report(), seconds={"train": 2.0}, processes=2)
+TRAINING = Trained(model=MODEL, report=report(), seconds={"train": 2.0}, processes=2)
 
 
 @dataclass

@@ -31,6 +31,11 @@ def test_the_coefficient_follows_the_divergence(kl: float, expected: float) -> N
     assert steered(0.1, kl, 256, KlConfig(coefficient=0.1)) == 0.1
 
 
+def test_a_horizon_without_a_target_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"kl\.horizon 50 does nothing without a target"):
+        KlConfig(coefficient=0.1, horizon=50)
+
+
 def test_it_is_put_on_the_trainer_told_and_kept() -> None:
     trainer, logs = SimpleNamespace(beta=0.1), {"kl": 0.5, "completions/mean_length": 4.0}
     one = AdaptiveKl(KlConfig(coefficient=0.1, target=1.0, horizon=100), completions=10)

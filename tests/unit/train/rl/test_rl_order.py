@@ -13,7 +13,7 @@ from ratchet.recipe import TrainConfig
 from ratchet.recipe.training.curriculum import CurriculumConfig
 from ratchet.records import Group
 from ratchet.train import METHODS, Job
-from ratchet.train.curriculum import Facts, Order
+from ratchet.train.curriculum import Facts, RowOrder
 from ratchet.train.rl.rewards import prompt_of_json
 from tests.unit.train.rl.conftest import Scores, early_letters, rewards
 
@@ -36,7 +36,7 @@ def config(method: str = "grpo", **changes: Any) -> TrainConfig:
     return TrainConfig.model_validate({"method": method, "rl": rl, **given})
 
 
-def drawn(job: Job, order: Order, passes: int) -> list[list[str]]:
+def drawn(job: Job, order: RowOrder, passes: int) -> list[list[str]]:
     """The prompts of each batch of completions that the order lays down."""
     asked = [prompt_of_json(text).id for text in job.rows["asked"]]
     found: list[list[str]] = []
@@ -54,7 +54,7 @@ def test_every_step_asks_the_prompts_of_the_order_and_the_intake_counts_them(cas
     job = job_of(given, rewards(scores), n=PROMPTS)
     asked = [prompt_of_json(text) for text in job.rows["asked"]]
     facts = tuple(Facts(one.id, one.skill, (i * 3 % 7) / 7, len(one.images)) for i, one in enumerate(asked))
-    order = Order(facts, 5, given.curriculum)
+    order = RowOrder(facts, 5, given.curriculum)
     report = METHODS[given.method](replace(job, order=order))
     expected = drawn(job, order, given.reinforcement.iterations)
     assert [one.prompt.id for one in scores.seen] == [name for step in expected for name in step]

@@ -20,7 +20,7 @@ from ratchet.recipe.training.curriculum import CurriculumConfig
 from ratchet.store import FolderStore
 from ratchet.train import METHODS, Job, TrainReport
 from ratchet.train.checkpoints import Checkpoints
-from ratchet.train.curriculum import Facts, Order
+from ratchet.train.curriculum import Facts, RowOrder
 from tests.e2e.rounds import fork, wait
 from tests.unit.train.rl.conftest import Scores, early_letters, rewards
 from tests.unit.train.test_train_checkpoints import TRAINING, Stopped, stopping_at
@@ -54,7 +54,7 @@ def trained(job: Job, store: FolderStore | None, **more: Any) -> TrainReport:
     """In an order, as the stage always gives one: TRL's own is that of the first epoch wherever a training goes on."""
     kept = Checkpoints(store, TRAINING) if store is not None else None
     facts = tuple(Facts(str(n), "count", None, 1) for n in range(len(job.rows)))
-    order = Order(facts, 5, CurriculumConfig())
+    order = RowOrder(facts, 5, CurriculumConfig())
     return METHODS[job.config.method](replace(job, checkpoints=kept, order=order, **more))
 
 
