@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ratchet.errors import RecipeError
-from ratchet.evaluate.suites import pope
+from ratchet.evaluate.suites import (
+    amber,
+    chair,
+    chartqa,
+    docvqa,
+    hallusion,
+    mme,
+    mmhal,
+    ocrbench,
+    pope,
+    textvqa,
+    vl_rewardbench,
+)
 from ratchet.evaluate.suites.base import Suite
 
-MODULES = (pope,)
+MODULES = (pope, amber, chair, mmhal, hallusion, mme, chartqa, docvqa, textvqa, ocrbench, vl_rewardbench)
 SUITES: Mapping[str, Suite] = {one.name: one for module in MODULES for one in module.SUITES}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
 from ratchet.evaluate.suites.base import Marked, SuiteFigures
@@ -14,6 +14,16 @@ DIGITS = 6
 def share(part: float, whole: float) -> float | None:
     """part / whole; None of nothing."""
     return round(part / whole, DIGITS) if whole else None
+
+
+def all_right(rows: Iterable[Marked], group: Callable[[Marked], Hashable]) -> SuiteFigures:
+    """Share of groups with no wrong answer: `share`, of so many `groups`. One with an unscored item is undecided, and in none."""
+    right: dict[Hashable, bool | None] = {}
+    for row in rows:
+        before, now = right.get(group(row), True), row.mark.correct
+        right[group(row)] = None if before is None or now is None else before and now
+    decided = [one for one in right.values() if one is not None]
+    return {"share": share(sum(decided), len(decided)), "groups": len(decided)}
 
 
 def by_category(rows: Iterable[Marked], figures: Callable[[Iterable[Marked]], SuiteFigures]) -> SuiteFigures:
@@ -51,11 +61,14 @@ def accuracy_by_category(rows: Iterable[Marked]) -> SuiteFigures:
 
 @dataclass
 class YesNoCounts:
-    """Of yes/no questions; yes is the positive class, an unreadable answer is wrong and says neither."""
+    """Of yes/no questions; precision and recall are of the positive class, an unreadable answer is wrong and says neither."""
 
+    positive: str = "yes"
     items: int = 0
     right: int = 0
     hits: int = 0
+    said_positive: int = 0
+    true_positive: int = 0
     said_yes: int = 0
     true_yes: int = 0
     parsed: int = 0
@@ -64,16 +77,18 @@ class YesNoCounts:
         self.items += 1
         self.parsed += said is not None
         self.right += said == truth
-        self.hits += said == truth == "yes"
+        self.hits += said == truth == self.positive
+        self.said_positive += said == self.positive
+        self.true_positive += truth == self.positive
         self.said_yes += said == "yes"
         self.true_yes += truth == "yes"
 
     def figures(self) -> SuiteFigures:
         return {
             "accuracy": share(self.right, self.items),
-            "precision": share(self.hits, self.said_yes),
-            "recall": share(self.hits, self.true_yes),
-            "f1": share(2 * self.hits, self.said_yes + self.true_yes),
+            "precision": share(self.hits, self.said_positive),
+            "recall": share(self.hits, self.true_positive),
+            "f1": share(2 * self.hits, self.said_positive + self.true_positive),
             "yes_ratio": share(self.said_yes, self.parsed),
             "true_yes_ratio": share(self.true_yes, self.items),
             "items": self.items,

@@ -70,6 +70,12 @@ class Folder:
             for number, values in enumerate(self._read(name), 1):
                 yield Row(self, name, number, values)
 
+    def lines(self, *names: str) -> Iterator[Row]:
+        """Rows of files of JSON lines, whatever they are called: some benchmarks call them `.json`."""
+        for name in names:
+            for number, values in enumerate(self._lines(name), 1):
+                yield Row(self, name, number, values)
+
     def _read(self, name: str) -> Iterator[Mapping[str, Any]]:
         kind = next((kind for kind in TABLES if name.lower().endswith(kind)), None)
         match kind:

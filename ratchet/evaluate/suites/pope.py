@@ -1,47 +1,60 @@
 """POPE: is this object in the picture? (Li et al. 2023, "Evaluating Object Hallucination in Large Vision-Language Models").
 
-The yes-ratio is the share of yes among the PREDICTIONS, as the paper defines it; lmms-eval 0.7.3 computes it over the
-references, which tells nothing about the model.
+Where lmms-eval 0.7.3 differs, ours is right, and a test has both numbers:
+- Its yes-ratio is computed over the references, which tells nothing about the model. Ours is the share of yes among the
+  PREDICTIONS, as the paper defines it.
+- Its answers must be "yes" or "no" to the letter: "Yes." is wrong. We read it as yes.
+- Its recall leaves out the objects about which the model said neither yes nor no, so that refusing raises it. Ours counts
+  them as not found, as it counts any object that the model did not say yes to.
+POPE's own script reads whatever has no "no" or "not" in its first sentence as yes; we read neither as unparsed, and wrong.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ratchet.evaluate.suites.base import Asked, Mark, Marked, Question, Suite, SuiteFigures
+from ratchet.evaluate.suites.answers import YES_NO, yes_no_mark
+from ratchet.evaluate.suites.base import Marked, Question, Suite, SuiteFigures
 from ratchet.evaluate.suites.counting import by_category, yes_no
-from ratchet.evaluate.suites.folder import Folder
-from ratchet.verify import yes_no_answer
-from ratchet.verify.extract import UNPARSED
+from ratchet.evaluate.suites.folder import Folder, Row
+from ratchet.evaluate.suites.pictures import pictures_in
 
 PARTS = ("random", "popular", "adversarial")
 ASK = "\nAnswer the question using a single word or phrase."
+ORIGINAL = "*coco_pope_*.json"
 
 
 def load(folder: Folder, parts: tuple[str, ...]) -> Iterator[Question]:
-    """Rows of the Hugging Face set (question_id, question, answer, image_source, image, category)."""
+    """Rows of the Hugging Face set (question_id, question, answer, image_source, image, category), or the original lines.
+
+    The original has a file for each part, `coco_pope_<part>.json`, with one JSON object a line: question_id, image (a file
+    of COCO's val2014), text, label.
+    """
     wanted = parts or PARTS
-    for row in folder.rows(*folder.find("*.parquet", "*.jsonl")):
-        part = row.choice("category", PARTS)
+    names = folder.find("data/test-*.parquet", "*.parquet", ORIGINAL, "*.jsonl")
+    pictures = pictures_in(folder)
+    for row in folder.lines(*names) if names[0].endswith(".json") else folder.rows(*names):
+        part = _part(row)
         if part not in wanted:
             continue
         yield Question(
             key=f"{part}-{row.text('question_id', 'id')}",
-            text=row.text("question") + ASK,
-            pictures=(row.picture("image"),),
-            reference=row.choice("answer", ("yes", "no")),
+            text=row.text("question", "text") + ASK,
+            pictures=(pictures.of(row, "image"),),
+            reference=row.choice("label" if "label" in row else "answer", YES_NO),
             category=part,
             cluster=str(row.get("image_source", "")) or None,
         )
 
 
-def mark(item: Asked, answer: str) -> Mark:
-    """Right when the answer's only yes or no is the reference; an unreadable answer is wrong."""
-    said = yes_no_answer(answer)
-    if said is None:
-        return Mark(0.0, None, UNPARSED)
-    word = "yes" if said else "no"
-    return Mark(float(word == item.reference), word)
+def _part(row: Row) -> str:
+    """By the column, or by the name of the original's file."""
+    if not row.name.endswith(".json"):
+        return row.choice("category", PARTS)
+    part = row.name.rpartition("_")[2].removesuffix(".json")
+    if part not in PARTS:
+        raise row.problem(f"a file of POPE is called coco_pope_<part>.json, with a part of {', '.join(PARTS)}")
+    return part
 
 
 def metrics(rows: Iterable[Marked]) -> SuiteFigures:
@@ -56,11 +69,11 @@ SUITES = (
         family="hallucination",
         measures="object existence",
         paper="arXiv:2305.10355",
-        needs="the Parquet files of lmms-lab/POPE, or JSON lines with the same columns",
-        format="lmms-eval 0.7.3, tasks/pope",
+        needs="the Parquet files of lmms-lab/POPE; or coco_pope_<part>.json of the paper's repository, with COCO's pictures that they name",
+        format="lmms-eval 0.7.3, tasks/pope; RUCAIBox/POPE, output/coco",
         primary="f1",
         load=load,
-        mark=mark,
+        mark=yes_no_mark,
         metrics=metrics,
         parts=PARTS,
     ),

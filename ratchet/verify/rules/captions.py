@@ -31,21 +31,26 @@ class Lexicon:
         self._object: dict[tuple[str, ...], str] = {}
         for name, synonyms in table.items():
             for one in (*synonyms, name):
-                self._object[_singular(_words(one))] = name
+                self._object[_singular(words_of(one))] = name
         self._first = frozenset(words[0] for words in self._object if words)
         self._longest = min(_LONGEST_NAME, max(map(len, self._object), default=1))
 
     def named(self, text: str) -> frozenset[str]:
         """Objects that the text says are there. "no dog" and "without a dog" name none."""
-        words = _words(text)
+        return frozenset(self.mentions(text))
+
+    def mentions(self, text: str) -> list[str]:
+        """Those objects in the order of the text, each as often as it is named."""
+        words = words_of(text)
         single = tuple(map(texts.singular, words))
-        found, place = set(), 0
+        found: list[str] = []
+        place = 0
         while place < len(words):
             size, name = self._at(single, place)
-            if name is not None and not _denied(words, place):
-                found.add(name)
+            if name is not None and not denied(words, place):
+                found.append(name)
             place += size
-        return frozenset(found)
+        return found
 
     def _at(self, words: tuple[str, ...], place: int) -> tuple[int, str | None]:
         if words[place] in self._first:
@@ -59,7 +64,7 @@ class Lexicon:
 def caption(config: CaptionConfig) -> Rule:
     """Precision, recall or F1 of the objects that a caption names, and for each object whether it is there."""
     table = COCO if config.table == "coco" else {}
-    lexicon = Lexicon({**table, **config.synonyms}) if config.synonyms else _coco()
+    lexicon = Lexicon({**table, **config.synonyms}) if config.synonyms else coco_lexicon()
 
     @lru_cache(maxsize=REMEMBERED)
     def truth_of(reference: str) -> frozenset[str]:
@@ -82,14 +87,15 @@ def caption(config: CaptionConfig) -> Rule:
 
 
 @lru_cache(maxsize=1)
-def _coco() -> Lexicon:
+def coco_lexicon() -> Lexicon:
+    """The lexicon of the COCO table."""
     return Lexicon(COCO)
 
 
 def caption_objects(text: str) -> Counter[str]:
     """Objects of the COCO table that a caption names, each once, from its marked answer if there is one."""
     said = extract(text, partial(normalised, "")).value
-    return Counter(_coco().named(said)) if said is not None else Counter()
+    return Counter(coco_lexicon().named(said)) if said is not None else Counter()
 
 
 def _compared(named: frozenset[str], truth: frozenset[str], config: CaptionConfig) -> Finding:
@@ -106,11 +112,13 @@ def _compared(named: frozenset[str], truth: frozenset[str], config: CaptionConfi
     return Finding(score, score >= config.passes, reason, detail, tuple(parts[:MAX_PARTS]))
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words_of(text: str) -> tuple[str, ...]:
+    """Words of a text in normal form; punctuation is a word of its own."""
     return tuple(_WORD.findall(texts.normalise(text)))
 
 
-def _denied(words: tuple[str, ...], place: int) -> bool:
+def denied(words: tuple[str, ...], place: int) -> bool:
+    """Whether what is named at that place is said not to be there."""
     before = place - 1
     while before >= 0 and words[before] in _BETWEEN and place - before <= 2:
         before -= 1

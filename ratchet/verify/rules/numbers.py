@@ -37,9 +37,14 @@ def _close(relative: Decimal, absolute: Decimal) -> Callable[[Prompt, Decimal, D
     """Equal, or no farther apart than either tolerance allows."""
 
     def close(_: Prompt, given: Decimal, wanted: Decimal) -> Finding:
-        return MATCH if given == wanted or abs(given - wanted) <= max(relative * abs(wanted), absolute) else WRONG
+        return MATCH if within(given, wanted, relative, absolute) else WRONG
 
     return close
+
+
+def within(given: Decimal, wanted: Decimal, relative: Decimal, absolute: Decimal = Decimal(0)) -> bool:
+    """Whether a number is no farther from another than either tolerance allows; the relative one is of what is wanted."""
+    return given == wanted or abs(given - wanted) <= max(relative * abs(wanted), absolute)
 
 
 def _same_measure(config: NumericConfig) -> Callable[[Prompt, Measure, Measure], Finding]:
@@ -76,10 +81,10 @@ def chart(config: ChartConfig) -> Rule:
     worded = one_value(normalised, same, config.answer)
 
     def check(prompt: Prompt, answer: str) -> Finding:
-        return (valued if _is_number(prompt.reference or "") else worded)(prompt, answer)
+        return (valued if is_number(prompt.reference or "") else worded)(prompt, answer)
 
     def corrupt(prompt: Prompt) -> str:
-        return _another(limit)(prompt) if _is_number(prompt.reference or "") else f"not {prompt.reference}"
+        return _another(limit)(prompt) if is_number(prompt.reference or "") else f"not {prompt.reference}"
 
     return rule(config, check, corrupt)
 
@@ -102,7 +107,7 @@ def _has_unit(reference: str) -> bool:
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _is_number(reference: str) -> bool:
+def is_number(reference: str) -> bool:
     """Whether a reference is a number and nothing more: "45%", "$1,000", "twelve"."""
     words = texts.normalise(reference).strip("$€£¥% ").split()
     return len(words) == 1 and len(texts.numbers(reference)) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 from ratchet.recipe.verifiers.rules import ReadingConfig
@@ -32,15 +33,20 @@ def _near(config: ReadingConfig, floor: float) -> Rule:
 
 
 def _similar(passes: float, alternatives: str | None, floor: float, _: Prompt, given: str, wanted: str) -> Finding:
-    from rapidfuzz.distance import Levenshtein  # 20 ms, for these rules alone
-
     rights = [one for one in _split(wanted, alternatives) if one]
     if len(wanted) > LONGEST or not rights:
         return bad_reference(f"a reference has 1 to {LONGEST} characters, this one {len(wanted)}")
     if len(given) > LONGEST:
         return Finding(0.0, False, TOO_LONG)
+    return scored(nearest(given, rights, floor), passes)
+
+
+def nearest(given: str, rights: Iterable[str], floor: float) -> float:
+    """Similarity to the nearest of some texts, 0 below the floor: 1 - Levenshtein distance over the longer length."""
+    from rapidfuzz.distance import Levenshtein  # 20 ms, for these rules alone
+
     near: float = max(Levenshtein.normalized_similarity(given, one) for one in rights)
-    return scored(near if near >= floor else 0.0, passes)
+    return near if near >= floor else 0.0
 
 
 def _split(wanted: str, alternatives: str | None) -> list[str]:
