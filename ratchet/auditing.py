@@ -22,7 +22,7 @@ from ratchet.settings import Settings
 from ratchet.store import Store, open_store
 from ratchet.verify.audit.auditing import Watch, silent
 from ratchet.verify.audit.labels import read_labels
-from ratchet.verify.audit.making import Wanted, measured
+from ratchet.verify.audit.making import Wanted, measured, measured_labels
 from ratchet.verify.audit.result import AuditResult
 from ratchet.verify.tools import Tools
 
@@ -30,13 +30,14 @@ from ratchet.verify.tools import Tools
 @dataclass(frozen=True)
 class AuditOptions:
     """What is asked of an audit. `recipe` None: that of the loop's last round. `prompts` and `k` None: the recipe's audit's,
-    or the defaults. `labels` is a file of what people say is right."""
+    or the defaults. `labels` is a file of what people say is right; `people` takes what they said in `ratchet review` in its place."""
 
     loop: str
     recipe: str | None = None
     prompts: int | None = None
     k: int | None = None
     labels: Path | None = None
+    people: bool = False
 
     def config(self, recipe: Recipe) -> AuditConfig:
         given = {"prompts": self.prompts, "k": self.k}
@@ -58,12 +59,35 @@ def audit_loop(settings: Settings, options: AuditOptions, watch: Watch = silent)
         raise RoundError(no_champion(options.loop))
     recipe = _recipe(store, options)
     prompts = _prompts(store, recipe, options)
+    if options.people:
+        return _by_people(store, options, recipe, as_ref(champion), pin(store, registry, recipe), prompts, watch)
     part = _validation(store, prompts)
     labels = None if options.labels is None else read_labels(options.labels)
     tools = _tools(store, as_ref(champion), recipe, pin(store, registry, recipe), prompts)
     try:
         wanted = Wanted(recipe, options.config(recipe), labels, truth="prompt" if labels is None else "labels")
         return measured(tools, part, prompts.name, wanted, watch)
+    finally:
+        tools.close()
+
+
+def _by_people(
+    store: Store,
+    options: AuditOptions,
+    recipe: Recipe,
+    seed: ModelRef,
+    pinned: Mapping[str, ModelRef],
+    prompts: PromptSet,
+    watch: Watch,
+) -> AuditResult:
+    """On the answers of earlier rounds that people have labelled: of the pool, never of the holdout."""
+    from ratchet.review.audited import labels_for_audit
+
+    labels, labelled, packs = labels_for_audit(store, options.loop)
+    tools = _tools(store, seed, recipe, pinned, prompts)
+    try:
+        wanted = Wanted(recipe, options.config(recipe), labels, truth="labels")
+        return measured_labels(tools, labelled, packs, f"loop {options.loop}", wanted, watch)
     finally:
         tools.close()
 

@@ -13,7 +13,19 @@ import typer
 from typer.core import TyperGroup
 
 import ratchet
-from ratchet.cli import benching, curation, environments, loops, recipes, servers, sets, stages, weakness, worlds
+from ratchet.cli import (
+    benching,
+    curation,
+    environments,
+    loops,
+    recipes,
+    reviewing,
+    servers,
+    sets,
+    stages,
+    weakness,
+    worlds,
+)
 from ratchet.cli.output import errors
 from ratchet.errors import RatchetError
 
@@ -44,6 +56,7 @@ sets.register(app)
 curation.register(app)
 stages.register(app)
 weakness.register(app)
+reviewing.register(app)
 app.add_typer(recipes.app, name="recipe")
 app.add_typer(servers.app, name="services")
 app.add_typer(environments.app, name="environment")

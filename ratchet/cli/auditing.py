@@ -33,6 +33,9 @@ def audit(
         Path | None,
         typer.Option(help="JSONL of prompt_id, text, right, author: what people say is right, in place of the rules."),
     ] = None,
+    people: Annotated[
+        bool, typer.Option("--people", help="On what people labelled in `ratchet review`, in place of the rules.")
+    ] = False,
     tinyworld: Annotated[
         bool, typer.Option("--tinyworld", help="On the embedded world and its seed; needs no loop.")
     ] = False,
@@ -40,8 +43,14 @@ def audit(
     as_json: JsonOption = False,
 ) -> None:
     """Measure every verifier on validation prompts: gold, corrupted gold, and answers of the seed. Changes nothing."""
+    if labels is not None and people:
+        raise typer.BadParameter("--labels and --people each say what is right; give one of both")
     if tinyworld:
-        given = [name for name, value in (("--labels", labels), ("--embedded", embedded)) if value is not None]
+        given = [
+            name
+            for name, value in (("--labels", labels), ("--people", people or None), ("--embedded", embedded))
+            if value is not None
+        ]
         if given:
             raise typer.BadParameter(f"{given[0]} is for loops; leave it out, or leave out --tinyworld")
         from ratchet.tinyworld.audited import audit_tinyworld
@@ -51,7 +60,7 @@ def audit(
         from ratchet.auditing import AuditOptions, audit_loop
 
         with workplace(embedded, known=True) as settings:
-            found = audit_loop(settings, AuditOptions(loop, recipe, prompts, k, labels), _watch)
+            found = audit_loop(settings, AuditOptions(loop, recipe, prompts, k, labels, people), _watch)
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from ratchet.artifacts import Artifact, ImageBank
+from ratchet.artifacts import Artifact, ImageBank, Pack
 from ratchet.generate.engine import Engine
 from ratchet.generate.sampling import SamplingParams, derived_seed
 from ratchet.recipe import EndpointConfig, Recipe
@@ -49,6 +49,18 @@ def measured(tools: Tools, part: Artifact[Prompt], name: str, wanted: Wanted, wa
             engines = _engines(tools, wanted)
             slice_ = sampled_slice(prompts, engines, wanted, draw, tools.bank)
         return audit(panel_of(wanted.recipe.verify, tools), slice_, wanted.recipe.verify, _own(wanted, engines), watch)
+
+
+def measured_labels(
+    tools: Tools, prompts: Sequence[Prompt], packs: Sequence[Pack], name: str, wanted: Wanted, watch: Watch = silent
+) -> AuditResult:
+    """Audit on labels that people gave to answers of a round's own pool: `wanted.labels` of `prompts`, whose pictures are in
+    `packs`."""
+    draw = derived_seed(tools.draw, "audit")
+    with showing(tools, ImageBank(tools.store, packs)):
+        slice_ = labelled(prompts, wanted.labels or {}, wanted.audit, draw, name, tools.bank)
+        slice_ = replace(slice_, split="pool")
+        return audit(panel_of(wanted.recipe.verify, tools), slice_, wanted.recipe.verify, _own(wanted, {}), watch)
 
 
 def sampled_slice(
