@@ -23,6 +23,7 @@ from ratchet.cli import (
     servers,
     sets,
     stages,
+    versions,
     weakness,
     worlds,
 )
@@ -57,6 +58,7 @@ curation.register(app)
 stages.register(app)
 weakness.register(app)
 reviewing.register(app)
+versions.register(app)
 app.add_typer(recipes.app, name="recipe")
 app.add_typer(servers.app, name="services")
 app.add_typer(environments.app, name="environment")

@@ -39,6 +39,7 @@ def finish(job: str, loop: str, settings: Settings) -> RoundEnd:
     _end_job(store, ticket)
     lease.release()
     _write_report(store, ticket)
+    _write_card(settings, loop, end)
     return end
 
 
@@ -91,3 +92,9 @@ def _write_report(store: Store, ticket: Ticket) -> None:
         store.put(
             f"{prefix}/report-failure.json", canonical.pretty({"error": type(error).__name__, "message": str(error)})
         )
+
+
+def _write_card(settings: Settings, loop: str, end: RoundEnd) -> None:
+    from ratchet.cards.keeping import card_at_end
+
+    card_at_end(settings, loop, end)

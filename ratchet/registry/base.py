@@ -89,6 +89,10 @@ class Registry(Protocol):
         """Log how a version's training went, step by step; logged again, nothing changes."""
         ...
 
+    def describe(self, name: str, version: str, card: str) -> None:
+        """Keep a version's model card with it, in place of an older one: Markdown, with a YAML head."""
+        ...
+
 
 def find_registered(versions: Iterable[ModelVersion], digest: str, tags: Mapping[str, str]) -> ModelVersion | None:
     """The oldest version with this digest and this round: the one that a repeated registration means."""

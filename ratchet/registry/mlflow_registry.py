@@ -33,6 +33,8 @@ POINTS = 1000
 # How often a tag that another process has just written is looked at again.
 TAG_TURNS = 5
 VALUE_CHARS = 500
+DESCRIPTION_CHARS = 5000
+CARD_FILE = "card.md"
 _NO_METRIC_NAME = re.compile(r"[^\w./ -]")
 
 
@@ -139,6 +141,17 @@ class MlflowRegistry:
             ]
             for start in range(0, len(points), POINTS):
                 self._client.log_batch(found.run_id, metrics=points[start : start + POINTS])
+
+    def describe(self, name: str, version: str, card: str) -> None:
+        """As the version's description, without its YAML head and as much as fits, and whole as an artifact of its run."""
+        body = card.split("\n---\n", 1)[-1].strip()
+        if len(body) > DESCRIPTION_CHARS:
+            body = f"{body[: DESCRIPTION_CHARS - 60].rsplit(chr(10), 1)[0]}\n\nThe rest is in the artifact {CARD_FILE}."
+        with self._asking(f"describe version {version} of {name}"):
+            found = self._client.get_model_version(name, version)
+            self._client.update_model_version(name, version, description=body)
+            if found.run_id:
+                self._client.log_text(found.run_id, card, CARD_FILE)
 
     @cached_property
     def _client(self) -> Any:

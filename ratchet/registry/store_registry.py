@@ -2,6 +2,7 @@
 
 registry/<name>/versions/0003.json    the version, made by a conditional put on the next number
 registry/<name>/metrics/0003.json
+registry/<name>/cards/0003.md
 registry/<name>/champion.json         the alias, changed only if it still has the etag that was read
 """
 
@@ -93,6 +94,10 @@ class StoreRegistry:
         if curves:
             points = {key: [list(point) for point in curve] for key, curve in curves.items()}
             self._merge(_curves_key(name, version), lambda content: {**content, **points})
+
+    def describe(self, name: str, version: str, card: str) -> None:
+        self.version(name, version)
+        self._store.put(f"{_folder(name)}/cards/{_number(version)}.md", card.encode())
 
     def curves(self, name: str, version: str) -> dict[str, list[tuple[int, float]]]:
         """The curves that were logged for a version."""

@@ -1,0 +1,187 @@
+"""Model cards: what they tell, that they tell the same twice, and that foreign text cannot become mark-up."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from markdown_it import MarkdownIt
+
+from ratchet import rounds
+from ratchet.artifacts import GROUPS
+from ratchet.cards import Facts, card_of, facts_of, keep_card, written
+from ratchet.cards.facts import Data
+from ratchet.cards.keeping import card_at_end
+from ratchet.cards.markdown import code, plain
+from ratchet.errors import RoundError
+from ratchet.evaluate import OUTCOMES, metrics
+from ratchet.promptset import find, open_part
+from ratchet.records import Group
+from ratchet.registry import open_registry
+from ratchet.rounds import RoundEnd
+from ratchet.settings import Settings
+from ratchet.store import Store, open_store
+from tests.program import program
+from tests.unit.loops import LOOP, leave, new_loop, opened, promoted
+from tests.unit.registry.rows import outcomes
+from tests.unit.review.made import RECIPE
+from tests.unit.review.made import leave as leave_rows
+
+HOSTILE = "a|b\n# head <script>x()</script> [link](javascript:x) `code` *bold* ![i](http://e/x.png) \u202eturn \x1b[2J"
+WORDS = ("The candidate is right on 60.0% of 300 items.", "Promote.")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Store]:
+    """A loop whose round promoted version 2, with rows for all that a card reads."""
+    settings = new_loop(tmp_path_factory.mktemp("carded"))
+    store = open_store(settings.root)
+    ticket = opened(settings, recipe=RECIPE)
+    prompts = find(store, rounds.read_round(store, LOOP, 1).prompts)
+    assert prompts is not None
+    pool = list(open_part(store, prompts, "pool").rows())
+    foreign = pool[2].model_copy(update={"source": HOSTILE, "licence": None})
+    groups = [
+        *(Group(prompt=p.model_copy(update={"licence": "cc0-1.0"})) for p in pool[:2]),
+        Group(prompt=foreign),
+        Group(prompt=pool[3], reason="too-easy"),
+    ]
+    leave_rows(store, "filter", GROUPS, groups, results={"reasons": {"too-easy": 1}})
+    rows = outcomes(wins=60, losses=20)
+    leave_rows(store, "evaluate", OUTCOMES, rows, results=metrics.summary(rows))
+    for stage in ("generate", "verify", "train"):
+        leave(store, ticket, stage)
+    results = {"state": "PROMOTED", "words": WORDS, "candidate": "2", "champion": "2", "decision": {"reason": "better"}}
+    leave(store, ticket, "promote", results)
+    promoted(settings, ticket)
+    return settings, store
+
+
+def head_of(card: str) -> dict:
+    return yaml.safe_load(card.split("---\n")[1])
+
+
+def test_a_card_tells_lineage_data_numbers_decision_limits_and_how_to_load(made):
+    card = card_of(made[0], LOOP)
+    assert re.findall(r"^## (.*)$", card, re.M) == [
+        "Lineage",
+        "Data",
+        "Numbers",
+        "The gate's decision",
+        "Limits",
+        "How to load it",
+    ]
+    assert "| Accuracy | 57.9% (" in card
+    assert "(52.5 to 62.3, n 380)" in card or "n 380" in card
+    assert "+10.5 (" in card
+    assert "- Promote\\." in card or "- Promote." in card
+    assert "| tinyworld | cc0\\-1.0 | 2 |" in card
+    assert "1 of the prompts it learned from state no licence" in card
+    assert "Dropped by the filter: too\\-easy 1." in card
+
+
+def test_the_head_says_only_what_is_known(made):
+    head = head_of(card_of(made[0], LOOP))
+    assert head["pipeline_tag"] == "image-text-to-text"
+    assert "base_model" not in head, "the seed is not on the hub"
+    assert "license" not in head
+    (result,) = head["model-index"][0]["results"]
+    assert result["metrics"][0]["type"] == "accuracy"
+    assert result["dataset"]["split"] == "holdout"
+
+
+def test_models_and_data_sets_of_the_hub_are_named_in_the_head():
+    given = {"loop": "l", "version": "2", "digest": "d", "uri": "s3://b/m", "promoted": None, "lineage": ("1",)}
+    facts = Facts(**given, seed_source="hf://org/model@abc", prompts_source="hf://datasets/org/set@abc/path", round=1)
+    head = head_of(written(facts))
+    assert (head["base_model"], head["datasets"]) == ("org/model", ["org/set"])
+
+
+def test_it_is_the_same_bit_for_bit_and_kept_beside_the_model_and_in_the_registry(made, tmp_path):
+    settings, store = made
+    assert card_of(settings, LOOP) == card_of(settings, LOOP)
+    uri = keep_card(settings, LOOP)
+    kept = store.get(store.key(uri)).decode()
+    assert kept == card_of(settings, LOOP)
+    assert store.get(f"registry/{LOOP}/cards/0002.md").decode() == kept
+
+
+def test_finish_keeps_the_card_of_what_was_promoted_and_only_tells_of_trouble(made, capsys):
+    settings, store = made
+    for number in ("0001", "0002"):
+        store.delete(f"registry/{LOOP}/cards/{number}.md")
+    card_at_end(settings, LOOP, RoundEnd(state="REFUSED", reason="r", job="j", candidate="2"))
+    assert not store.exists(f"registry/{LOOP}/cards/0002.md")
+    card_at_end(settings, LOOP, RoundEnd(state="PROMOTED", reason="r", job="j", candidate="2"))
+    assert store.exists(f"registry/{LOOP}/cards/0002.md")
+    card_at_end(settings, LOOP, RoundEnd(state="PROMOTED", reason="r", job="j", candidate="9"))
+    assert "no card of version 9: RegistryError" in capsys.readouterr().err
+
+
+def test_a_seed_has_a_card_without_training(made):
+    card = card_of(made[0], LOOP, "1")
+    assert "The model that the loop began with" in card
+    assert "## Numbers" not in card
+    with pytest.raises(RoundError, match="loop other has no champion"):
+        card_of(made[0], "other")
+
+
+def tokens_of(text: str) -> set[str]:
+    found: set[str] = set()
+
+    def walk(tokens):
+        for one in tokens:
+            found.add(one.type)
+            walk(one.children or ())
+
+    walk(MarkdownIt("commonmark", {"html": True}).enable("table").parse(text))
+    return found
+
+
+FORBIDDEN = {"html_block", "html_inline", "link_open", "image", "strong_open", "heading_open"}
+
+
+@pytest.mark.parametrize(
+    "text", [HOSTILE, "1. one", "- item", "+ x", "> quote", "---", "===", "| a | b |", "http://x.y <b>", "&lt;b&gt;", "\\<b>", "~~~\nx", "``` x"]
+)  # fmt: skip
+def test_foreign_text_is_the_same_words_and_no_markup(text):
+    made = f"Before {plain(text)} after"
+    assert not tokens_of(made) & (FORBIDDEN | {"code_inline"})
+    assert "\n" not in made
+    assert "\x1b" not in made
+    assert "\u202e" not in made
+    assert not tokens_of(f"x {code(text)} y") & FORBIDDEN
+    assert not tokens_of(plain(text)) & {*FORBIDDEN, "bullet_list_open", "blockquote_open", "hr", "table_open"}
+
+
+def test_hostile_names_come_into_no_part_of_a_card(made):
+    _, store = made
+    registry = open_registry(made[0], store)
+    facts = facts_of(store, registry, LOOP, registry.version(LOOP, "2"))
+    changed = facts.model_copy(
+        update={
+            "loop": HOSTILE, "recipe": HOSTILE, "prompts_name": HOSTILE, "prompts_source": HOSTILE, "seed_source": HOSTILE,
+            "uri": HOSTILE, "alarms": (HOSTILE,), "decided": {"words": [HOSTILE]}, "dropped": {HOSTILE: 2},
+            "data": (Data(source=HOSTILE, licence=HOSTILE, prompts=3),), "autonomy": HOSTILE,
+            "measured": {**facts.measured, "candidate": {**facts.measured["candidate"], "skills": {HOSTILE: facts.measured["candidate"]["skills"]["count"]}}},
+        }
+    )  # fmt: skip
+    card = written(changed)
+    assert not tokens_of(card.split("---\n", 2)[2]) & (FORBIDDEN - {"heading_open"})
+    assert next(line for line in card.splitlines() if line.startswith("#")).startswith("# a\\|b")
+    assert sum(line.startswith("# ") for line in card.splitlines()) == 1
+    assert head_of(card)["model-index"][0]["name"].startswith("a|b")
+
+
+def test_the_command_prints_and_writes_it(made, monkeypatch, capsys, tmp_path: Path):
+    for name, value in made[0].environment().items():
+        monkeypatch.setenv(name, value)
+    ratchet = program(monkeypatch, capsys)
+    code_, out, _ = ratchet("card", "--loop", LOOP, "--version", "2")
+    assert (code_, out) == (0, card_of(made[0], LOOP, "2"))
+    code_, out, _ = ratchet("card", "--loop", LOOP, "--out", str(tmp_path / "README.md"), "--keep")
+    assert code_ == 0
+    assert (tmp_path / "README.md").read_text() == card_of(made[0], LOOP, "2")
+    assert "card-2.md" in out
