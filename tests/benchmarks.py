@@ -79,3 +79,8 @@ def marked(name: str, asked: Sequence[Question], answers: Answers) -> list[Marke
 def figures(name: str, asked: Sequence[Question], answers: Answers) -> SuiteFigures:
     """The suite's metrics of these answers."""
     return suite(name).metrics(marked(name, asked, answers))
+
+
+def asked(key: str, reference: str | None, category: str = "", unit: str | None = None, **facts: Any) -> Question:
+    """A question without a file."""
+    return Question(key, "?", (png(),), reference, category, unit=unit, facts=facts)

@@ -46,8 +46,7 @@ def load(folder: Folder, parts: tuple[str, ...]) -> Iterator[Question]:
     pictures = pictures_in(folder)
     notes = {row.text("id"): row for row in folder.rows(*folder.find("*annotations.json"))}
     words = _Words(folder)
-    queries = folder.names("*query_all.json") or folder.find("*query_generative.json", "*query_discriminative.json")
-    for row in folder.rows(*queries):
+    for row in folder.rows(*_queries(folder)):
         key = row.text("id")
         if key not in notes:
             raise row.problem(f"annotations.json has no id {key}")
@@ -65,6 +64,12 @@ def load(folder: Folder, parts: tuple[str, ...]) -> Iterator[Question]:
             facts=words.facts(note) if described else {KIND: _kind(note)},
             cluster=row.text("image"),
         )
+
+
+def _queries(folder: Folder) -> list[str]:
+    """query_all.json, or those of the two that it is made of which are there."""
+    halves = folder.names("*query_generative.json") + folder.names("*query_discriminative.json")
+    return folder.names("*query_all.json") or halves or folder.find("*query_all.json", "*query_discriminative.json")
 
 
 def _kind(note: Row) -> str:
