@@ -10,7 +10,7 @@ FIND_LINKS ?= $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 UV_TORCH := $(if $(FIND_LINKS),,--torch-backend cpu)
 UV := $(if $(FIND_LINKS),UV_FIND_LINKS="$(FIND_LINKS)") $(VENV)/bin/uv pip
 
-.PHONY: help env dev lock demo test test-slow lint types format bench study-audit study-collapse study-collection study-preference study-grpo study-saturation study-sft clean
+.PHONY: help env dev lock demo test test-slow lint types format bench study-audit study-collapse study-collection study-gate study-preference study-grpo study-saturation study-sft clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
@@ -58,6 +58,9 @@ bench: $(VENV)/.dev  ## ratios against bare scripts, to bench/results.json
 
 study-collection: $(VENV)/.env  ## what each recipe collects on the tiny world: the table of docs/collection.md
 	$(PY) -m ratchet.tinyworld.collected
+
+study-gate: $(VENV)/.env  ## 10,000 loops of 50 rounds through the shipped gate, fixed and fresh items: the tables of docs/gate.md
+	$(VENV)/bin/ratchet gate simulate --loops 10000 --rounds 50 --workers 2 --out build/study-gate.json
 
 study-collapse: $(VENV)/.env  ## a loop of majority votes with its alarms on and off: the tables of docs/alarms.md
 	$(PY) -m ratchet.tinyworld.collapse

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
 
@@ -225,7 +226,12 @@ def _labels(clusters: Labels, n: int) -> NDArray[np.int64]:
         raise ValueError(f"{n} items but {len(clusters)} cluster labels; give one label an item")
     if n == 0:
         return np.zeros(0, dtype=np.int64)
-    return np.unique(np.asarray(clusters), return_inverse=True)[1].astype(np.int64)
+    given = np.asarray(clusters)
+    if given.dtype == np.int64 and given.min() >= 0 and given.max() < 4 * n:
+        # Numbers already: only gaps are closed, which needs no sorting.
+        there = np.bincount(given) > 0
+        return given if there.all() else (np.cumsum(there) - 1)[given]
+    return np.unique(given, return_inverse=True)[1].astype(np.int64)
 
 
 def _interval(centre: float, errors: Floats, confidence: float) -> tuple[float, float]:
@@ -245,7 +251,9 @@ def _ratio(numerators: Floats, denominators: Floats) -> float:
 def _whole_sign_flip(sizes: NDArray[np.int64], total: int) -> float:
     """P(sum of randomly signed sizes >= total), exact: k clusters of size m add m * (2 * Binomial(k, 1/2) - k)."""
     chances: Floats = np.ones(1)
-    for size, count in zip(*np.unique(sizes, return_counts=True), strict=True):
+    counts = np.bincount(sizes)
+    for size in np.flatnonzero(counts):
+        count = counts[size]
         spread = np.zeros(int(size * count) + 1)
         spread[:: int(size)] = _fair_coins(int(count))
         chances = _floats(np.convolve(chances, spread))
@@ -254,13 +262,15 @@ def _whole_sign_flip(sizes: NDArray[np.int64], total: int) -> float:
     return float(min(chances[first:].sum(), 1.0))
 
 
+@lru_cache(maxsize=1024)
 def _fair_coins(count: int) -> Floats:
-    """Chances of 0..count heads in `count` fair throws."""
+    """Chances of 0..count heads in `count` fair throws; not to be changed in place."""
     from scipy.special import gammaln
 
     heads = np.arange(count + 1)
     logs = gammaln(count + 1) - gammaln(heads + 1) - gammaln(count - heads + 1) - count * math.log(2)
     chances: Floats = np.exp(logs)
+    chances.flags.writeable = False
     return chances
 
 

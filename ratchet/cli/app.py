@@ -17,6 +17,7 @@ from ratchet.cli import (
     benching,
     curation,
     environments,
+    gating,
     loops,
     recipes,
     reviewing,
@@ -60,6 +61,7 @@ weakness.register(app)
 reviewing.register(app)
 versions.register(app)
 app.add_typer(recipes.app, name="recipe")
+app.add_typer(gating.gate, name="gate")
 app.add_typer(servers.app, name="services")
 app.add_typer(environments.app, name="environment")
 app.add_typer(worlds.app, name="tinyworld")

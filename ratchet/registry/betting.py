@@ -16,7 +16,7 @@ import numpy as np
 
 from ratchet.statistics import Floats
 
-STAKES = np.geomspace(0.004, 0.96, 24)
+STAKES = np.geomspace(0.01, 0.9, 12)
 """Fractions of the fortune; the best one is about mean over variance of x."""
 # exp of more is no double.
 MOST = 700.0

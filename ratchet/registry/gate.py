@@ -12,9 +12,11 @@ or clusters are many. Bootstrap: clusters are many. Betting: no more.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ratchet.artifacts.columns import RowSchema
 from ratchet.evaluate.outcomes import Outcome
@@ -99,7 +101,8 @@ class GateDecision(Record):
 DECISIONS = RowSchema("decisions", 2, GateDecision)
 
 
-class _Found(Record):
+@dataclass(frozen=True, slots=True)
+class _Found:
     """What the test said."""
 
     test: Test
@@ -127,6 +130,7 @@ def judge(evidence: Evidence, policy: PromoteConfig, look: int | Standing) -> Ga
     tested = _test(*_worst(ours, theirs, items), policy, allowed)
     guards = run_guards(evidence, policy.guards)
     unscored = len(items) - delta.n
+    differences = (ours - theirs)[scored]
     reasons = _refusals(policy, standing, delta, unscored, tested.p_value, allowed, guards)
     e_value = tested.e_value
     found = GateDecision(
@@ -141,8 +145,8 @@ def judge(evidence: Evidence, policy: PromoteConfig, look: int | Standing) -> Ga
         n_items=delta.n,
         unscored=unscored,
         clusters=delta.clusters,
-        wins=int(np.count_nonzero(ours[scored] > theirs[scored])),
-        losses=int(np.count_nonzero(ours[scored] < theirs[scored])),
+        wins=int(np.count_nonzero(differences > 0)),
+        losses=int(np.count_nonzero(differences < 0)),
         candidate=_estimate(ours[scored]),
         champion=_estimate(theirs[scored]),
         delta=delta,
@@ -163,7 +167,7 @@ def _primary(items: Columns, policy: PromoteConfig) -> tuple[Floats, Floats]:
     return items.candidate.correct, items.champion.correct
 
 
-def _worst(ours: Floats, theirs: Floats, items: Columns) -> tuple[Floats, Floats, Floats]:
+def _worst(ours: Floats, theirs: Floats, items: Columns) -> tuple[Floats, Floats, NDArray[np.int64]]:
     """Values and clusters for the test. A verdict that is missing for one model only counts against the candidate.
 
     So a candidate that makes a verifier fail where it would have been wrong gains nothing by it. An item that neither
@@ -172,10 +176,10 @@ def _worst(ours: Floats, theirs: Floats, items: Columns) -> tuple[Floats, Floats
     missing = np.isnan(ours) | np.isnan(theirs)
     known = ~(np.isnan(ours) & np.isnan(theirs))
     worst, best = np.where(missing, 0.0, ours)[known], np.where(missing, 1.0, theirs)[known]
-    return worst, best, items.clusters[known].astype(np.float64)
+    return worst, best, items.clusters[known]
 
 
-def _test(ours: Floats, theirs: Floats, clusters: Floats, policy: PromoteConfig, allowed: float) -> _Found:
+def _test(ours: Floats, theirs: Floats, clusters: NDArray[np.int64], policy: PromoteConfig, allowed: float) -> _Found:
     """The one-sided p of "the candidate is no better", by the policy's test."""
     margin = policy.min_gain if policy.min_gain_rule == "proved" else 0.0
     if policy.test == "bootstrap":

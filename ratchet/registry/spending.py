@@ -28,6 +28,8 @@ from dataclasses import dataclass
 from ratchet.recipe import PromoteConfig, SpendingConfig
 
 GEOMETRIC_RATIO = 0.8
+# More histories than a double can hold: nothing can be proved by these items any more.
+MOST = 10**300
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,11 @@ class Standing:
     @property
     def histories(self) -> float:
         """What a share is divided by, because candidates may know earlier decisions on these items."""
+        if not self.seen:
+            return 1.0
         j = self.seen_promoted
-        return math.comb(self.seen, j) * (j + 1.0) * (j + 2.0) if self.seen else 1.0
+        count = math.comb(self.seen, j) * (j + 1) * (j + 2)
+        return float(count) if count < MOST else math.inf
 
 
 def share(spending: SpendingConfig, turn: int, wealth: float = 1.0) -> float:

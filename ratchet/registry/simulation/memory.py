@@ -1,0 +1,90 @@
+"""A store in a dict: what the shipped ledger writes to while millions of looks are simulated."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from os import PathLike
+from pathlib import Path
+from typing import BinaryIO
+
+from ratchet.errors import Conflict, NotFound
+from ratchet.store.base import Stat, check_condition, check_key, check_prefix, check_range, join, key_below
+
+_BEGAN = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class MemoryStore:
+    """A `Store` that ends with its process. For one thread; every object is as old as every other."""
+
+    def __init__(self, name: str = "memory") -> None:
+        self._root = f"memory://{name}"
+        self._objects: dict[str, bytes] = {}
+        self._prefix = ""
+
+    @property
+    def root(self) -> str:
+        return self._root
+
+    def uri(self, key: str) -> str:
+        return join(self._root, key)
+
+    def key(self, uri: str) -> str:
+        return key_below(self._root, uri)
+
+    def sub(self, prefix: str) -> MemoryStore:
+        found = MemoryStore()
+        found._root = join(self._root, prefix)
+        found._objects, found._prefix = self._objects, f"{self._prefix}{check_key(prefix)}/"
+        return found
+
+    def put(self, key: str, data: bytes) -> Stat:
+        self._objects[self._prefix + check_key(key)] = bytes(data)
+        return self._stat(key, data)
+
+    def put_file(self, key: str, path: str | PathLike[str]) -> Stat:
+        return self.put(key, Path(path).read_bytes())
+
+    def put_if(self, key: str, data: bytes, *, absent: bool = False, etag: str | None = None) -> Stat:
+        check_condition(absent, etag)
+        known = self.stat(key)
+        if (known is not None) if absent else (known is None or known.etag != etag):
+            raise Conflict(f"{self.uri(key)} is not as it was expected: another was first")
+        return self.put(key, data)
+
+    def get(self, key: str) -> bytes:
+        try:
+            return self._objects[self._prefix + check_key(key)]
+        except KeyError:
+            raise NotFound(f"no object at {self.uri(key)}") from None
+
+    def get_file(self, key: str, path: str | PathLike[str]) -> Stat:
+        data = self.get(key)
+        Path(path).write_bytes(data)
+        return self._stat(key, data)
+
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        check_range(start, length)
+        return self.get(key)[start : start + length]
+
+    def stat(self, key: str) -> Stat | None:
+        data = self._objects.get(self._prefix + check_key(key))
+        return None if data is None else self._stat(key, data)
+
+    def exists(self, key: str) -> bool:
+        return self.stat(key) is not None
+
+    def list(self, prefix: str = "") -> Iterator[Stat]:
+        whole = self._prefix + check_prefix(prefix)
+        for key in sorted(key for key in self._objects if key.startswith(whole)):
+            yield self._stat(key[len(self._prefix) :], self._objects[key])
+
+    def delete(self, key: str) -> None:
+        self._objects.pop(self._prefix + check_key(key), None)
+
+    def open(self, key: str) -> BinaryIO:
+        return io.BytesIO(self.get(key))
+
+    def _stat(self, key: str, data: bytes) -> Stat:
+        return Stat(self.uri(key), len(data), f"{len(data)}-{hash(data):x}", _BEGAN)
