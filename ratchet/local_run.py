@@ -51,7 +51,7 @@ def run_rounds(
     """Run `count` rounds one after the other; each resolves its seed from the registry when it begins.
 
     Stops at the first round that FAILED and raises RoundError with what finish said and where the log is; at one that was
-    STOPPED it raises RoundStopped with why, since the next round would meet the same.
+    STOPPED it raises RoundStopped with why, since the next round would meet the same. One that waits for a person ends the run.
     """
     ends = []
     for index in range(count):
@@ -65,7 +65,16 @@ def run_rounds(
             raise RoundError(
                 f"the round failed at {end.reason}\n`ratchet resume --loop {run.loop}` goes on where it stopped; the log is {run.folder / 'logs'}."
             )
+        if end.state == "PENDING" and _must_wait(run):
+            break
     return ends
+
+
+def _must_wait(run: LocalRun) -> bool:
+    """Whether the next begin would refuse while the last round is pending."""
+    store = open_store(run.environment["RATCHET_ROOT"])
+    last = rounds.read_round(store, run.loop, rounds.numbers(store, run.loop)[-1])
+    return last.recipe.promote.while_pending == "wait"
 
 
 def _run_one(run: LocalRun, resume: bool, look: Look) -> RoundEnd:

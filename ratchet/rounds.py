@@ -7,6 +7,7 @@
 <root>/loops/<loop>/rounds/0007/failures/    what tasks said that failed: <stage>-<job>.json, <stage>/<part>-<job>.json
 <root>/loops/<loop>/rounds/0007/alarms/      what the round watched in itself: <stage>.json
 <root>/loops/<loop>/rounds/0007/end.json     written by finish, or by the begin that closed the round
+<root>/loops/<loop>/rounds/0007/approval.json  what a person answered where the recipe leaves the last word to one
 <root>/loops/<loop>/promotions/  <root>/looks/<family>/
 """
 
@@ -29,7 +30,7 @@ from ratchet.recipe.training.reading import forgiven
 from ratchet.records import Record
 from ratchet.store import Store, open_store
 
-State = Literal["PROMOTED", "REFUSED", "STALE", "STOPPED", "FAILED"]
+State = Literal["PROMOTED", "REFUSED", "PENDING", "STALE", "STOPPED", "FAILED"]
 STOPS = (RoundStopped.__name__, AuditFailed.__name__)
 """Errors that end a round on purpose: nothing broke, and the same would be said again."""
 MOST_TOLD = 4
@@ -154,7 +155,10 @@ def read_end(store: Store, loop: str, number: int) -> RoundEnd | None:
 
 
 def write_end(store: Store, loop: str, number: int, end: RoundEnd) -> RoundEnd:
-    """Write how the round ended and return what stands: a FAILED round may still be completed, any other end is final."""
+    """Write how the round ended and return what stands.
+
+    A FAILED round may still be completed and a PENDING one answered; any other end is final.
+    """
     key = f"{round_prefix(loop, number)}/end.json"
     data = canonical.pretty(end.model_dump(mode="json"))
     try:
@@ -164,7 +168,7 @@ def write_end(store: Store, loop: str, number: int, end: RoundEnd) -> RoundEnd:
         said = read_end(store, loop, number)
         if said is None or stat is None:
             raise
-        if said.state != "FAILED" or end.state == "FAILED":
+        if end.state == "FAILED" or said.state not in ("FAILED", "PENDING") or said.state == end.state:
             return said
         store.put_if(key, data, etag=stat.etag)
     return end

@@ -5,7 +5,7 @@ from kfp import dsl
 
 @dsl.component(base_image="python:ratchet-core", install_kfp_package=False)
 def finish(job: str, loop: str) -> str:
-    """Say how the round ended: PROMOTED, REFUSED, STALE, STOPPED or FAILED, and why."""
+    """Say how the round ended: PROMOTED, REFUSED, PENDING, STALE, STOPPED or FAILED, and why."""
     from ratchet.kfp_io import end_round
 
     return end_round(job, loop)

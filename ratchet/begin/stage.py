@@ -23,7 +23,7 @@ from ratchet.finish.stage import end_of
 from ratchet.profile import Profile
 from ratchet.progress import for_stage
 from ratchet.provenance import code_revision
-from ratchet.registry import Registry, lease, open_registry
+from ratchet.registry import Registry, approval, lease, open_registry
 from ratchet.registry.base import CHAMPION, ModelVersion
 from ratchet.registry.promotion import Move, history, mend, record_foreign_moves
 from ratchet.rounds import Round, RoundEnd, Ticket
@@ -80,6 +80,8 @@ def _begin(job: str, options: BeginOptions, settings: Settings, wanted: recipe.R
     registry = open_registry(settings, store)
     mend(registry, store, options.loop)
     record_foreign_moves(registry, store, options.loop)
+    if options.control is None:
+        approval.settle(registry, store, options.loop)
     seed = as_ref(_seed_version(registry, options))
     number = _open(store, registry, options, wanted, seed, job)
     ticket = Ticket(root=settings.root, loop=options.loop, number=number, job=job, epoch=held.epoch)

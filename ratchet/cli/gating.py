@@ -2,18 +2,75 @@
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
 
-from ratchet.cli.output import JsonOption, console, errors, print_json
+from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, console, errors, print_json, workplace
 
 if TYPE_CHECKING:
     from ratchet.registry.simulation.studies import Result
 
 gate = typer.Typer(no_args_is_help=True, help="The gate: how often it errs, and how soon it finds a gain.")
+
+
+RoundOption = Annotated[int | None, typer.Option("--round", "-r", help="Default: the one round that waits.")]
+ByOption = Annotated[str | None, typer.Option(help="Who answers; default: you.")]
+NoteOption = Annotated[str, typer.Option(help="Why; kept with the answer, in the promotion log and in the registry.")]
+
+
+def register(app: typer.Typer) -> None:
+    for function, example in (
+        (approve, "ratchet approve --loop mine --note 'looked at twenty flips'"),
+        (reject, "ratchet reject --loop mine --round 7 --note 'worse at reading clocks'"),
+    ):
+        app.command(rich_help_panel="Loops", epilog=f"Example: {example}")(function)
+
+
+def approve(
+    loop: LoopOption = "default",
+    number: RoundOption = None,
+    by: ByOption = None,
+    note: NoteOption = "",
+    embedded: EmbeddedOption = None,
+) -> None:
+    """Promote the candidate of a round that waits for a person (promote.decision: human)."""
+    _answer("approve", loop, number, by, note, embedded)
+
+
+def reject(
+    loop: LoopOption = "default",
+    number: RoundOption = None,
+    by: ByOption = None,
+    note: NoteOption = "",
+    embedded: EmbeddedOption = None,
+) -> None:
+    """Refuse the candidate of a round that waits for a person; the champion stays."""
+    _answer("reject", loop, number, by, note, embedded)
+
+
+def _answer(
+    verdict: Literal["approve", "reject"],
+    loop: str,
+    number: int | None,
+    by: str | None,
+    note: str,
+    embedded: Path | None,
+) -> None:
+    from ratchet.finish import write_papers
+    from ratchet.registry import open_registry
+    from ratchet.registry.approval import Answer, answer
+    from ratchet.store import open_store
+
+    with workplace(embedded, known=True) as settings:
+        store = open_store(settings.root)
+        given = Answer(verdict=verdict, by=by or getpass.getuser(), note=note)
+        number, end = answer(open_registry(settings, store), store, loop, number, given)
+        write_papers(settings, loop, number, end)
+    console.print(f"{end.state}: round {number} of loop {loop}, {end.reason}", highlight=False, markup=False)
 
 
 @gate.command(epilog="Example: ratchet gate simulate --loops 10000 --workers 2 --out build/gate.json")

@@ -1,5 +1,5 @@
 """The stage `finish`: tells the truth about how the round ended."""
 
-from ratchet.finish.stage import finish
+from ratchet.finish.stage import finish, write_papers
 
-__all__ = ["finish"]
+__all__ = ["finish", "write_papers"]

@@ -1,6 +1,6 @@
 """finish: the exit task. It knows only the loop and the job, reads what the stages left, and says how the round ended.
 
-A round is PROMOTED, REFUSED or STALE only if promote's manifest says so. It is STOPPED if that says so, or if the first
+A round is PROMOTED, REFUSED, PENDING or STALE only if promote's manifest says so. It is STOPPED if that says so, or if the first
 stage that has no manifest ended the round on purpose: an alarm, or an audit. Whatever the graph's exit codes were, anything
 else is FAILED, with that stage and what it said.
 """
@@ -38,9 +38,14 @@ def finish(job: str, loop: str, settings: Settings) -> RoundEnd:
     end = rounds.write_end(store, loop, ticket.number, end_of(store, ticket))
     _end_job(store, ticket)
     lease.release()
-    _write_report(store, ticket)
-    _write_card(settings, loop, end)
+    write_papers(settings, ticket.loop, ticket.number, end)
     return end
+
+
+def write_papers(settings: Settings, loop: str, number: int, end: RoundEnd) -> None:
+    """The round's report, and the card of a version that it promoted: also after a person has answered."""
+    _write_report(open_store(settings.root), loop, number)
+    _write_card(settings, loop, end)
 
 
 def end_of(store: Store, ticket: Ticket) -> RoundEnd:
@@ -58,7 +63,9 @@ def end_of(store: Store, ticket: Ticket) -> RoundEnd:
     results = done["promote"].results
     return RoundEnd(
         state=results["state"],
-        reason=results["words"][-1] if results["state"] in ("STALE", "STOPPED") else results["decision"]["reason"],
+        reason=results["words"][-1]
+        if results["state"] in ("STALE", "STOPPED", "PENDING")
+        else results["decision"]["reason"],
         job=ticket.job,
         champion=results.get("champion"),
         candidate=results.get("candidate"),
@@ -81,13 +88,13 @@ def _end_job(store: Store, ticket: Ticket) -> None:
         sys.stderr.write(f"finish: {told}\n")
 
 
-def _write_report(store: Store, ticket: Ticket) -> None:
+def _write_report(store: Store, loop: str, number: int) -> None:
     """A report also for a failed round; a report that cannot be made must not hide how the round ended."""
     from ratchet.report.writing import write_round_report
 
-    prefix = rounds.round_prefix(ticket.loop, ticket.number)
+    prefix = rounds.round_prefix(loop, number)
     try:
-        write_round_report(store, ticket.loop, ticket.number)
+        write_round_report(store, loop, number)
     except (RatchetError, ValueError, KeyError) as error:
         store.put(
             f"{prefix}/report-failure.json", canonical.pretty({"error": type(error).__name__, "message": str(error)})

@@ -2,7 +2,8 @@
 
 Killed at any point and run again, it finds what it did: the version by its digest and round, the look and its decision by
 their key, the move of the alias by the stage's key. An alarm that says stop keeps the alias where it is, whatever the gate
-decides, and the round is STOPPED. A control arm is judged like a round and leaves no trace but this
+decides, and the round is STOPPED. Where the recipe leaves the last word to a person, a promotion waits and the round is
+PENDING. A control arm is judged like a round and leaves no trace but this
 artifact: no version, no look, no alias.
 """
 
@@ -16,6 +17,7 @@ from ratchet.artifacts import Manifest, ModelRef
 from ratchet.errors import ArtifactError
 from ratchet.evaluate.outcomes import OUTCOMES, Outcome
 from ratchet.recipe import PromoteConfig
+from ratchet.registry.approval import waiting_words
 from ratchet.registry.base import DECISION, REASON, ModelVersion, Registry, open_registry
 from ratchet.registry.curves import train_curves
 from ratchet.registry.evidence import in_fold, side_by_side
@@ -65,14 +67,17 @@ def _judge(context: StageContext, model: ModelRef) -> tuple[dict[str, Any], Gate
     with context.clock("decide"):
         decision = _look(context, model)
     with context.clock("registry"):
-        promotes = decision.promote and stopped is None
-        move = _promote(context, registry, version, decision) if promotes else None
-        state: State = "STOPPED" if stopped is not None else _state(move)
+        wins = decision.promote and stopped is None
+        waits = wins and _policy(context).decision == "human"
+        move = _promote(context, registry, version, decision) if wins and not waits else None
+        state: State = "STOPPED" if stopped is not None else "PENDING" if waits else _state(move)
         _record(registry, version, decision, state)
     results = _results(context, decision, state, model.model_copy(update={"version": version.version}), move)
     results["alarms"] = [one.model_dump(mode="json") for one in raised]
     if stopped is not None:
         results["words"] = [*results["words"], f"Not promoted: {stopped}"]
+    if waits:
+        results["words"] = [*results["words"], waiting_words(context.round.loop, context.round.number)]
     return results, decision
 
 
