@@ -23,7 +23,8 @@ $(VENV)/.env: $(VENV)/bin/uv requirements/cpu.lock pyproject.toml
 	$(UV) install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
-# lmms-eval checks our suites' scores. It is installed without what it asks for, which would not fit beside ours.
+# lmms-eval checks our suites' scores; axe-playwright-python brings axe-core, which checks our pages for everybody's use. Both are
+# installed without what they ask for, which would not fit beside ours or is not used.
 $(VENV)/.dev: $(VENV)/.env requirements/dev.lock requirements/crosscheck.txt
 	$(UV) install -q --no-deps --compile-bytecode $(UV_TORCH) -r requirements/dev.lock
 	$(UV) install -q --no-deps -r requirements/crosscheck.txt

@@ -6,126 +6,27 @@ RATCHET_SCREENSHOTS names a folder to leave the screenshots in.
 from __future__ import annotations
 
 import base64
-import itertools
-import json
 import os
 import re
-import shutil
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import websocket
 
 from ratchet.report import html
 from ratchet.report.collect import collect
 from ratchet.report.view import AnswerView, GalleryItem, LoopView
+from tests.browser import Page, needs_chromium, opened
 from tests.unit.loops import LOOP
 from tests.unit.report.organised import watched_loop
 
-CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
-FLAGS = """
---headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
---disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars --remote-debugging-port=0
-"""
-# Lazy pictures out of view would be missing in a screenshot of the whole page.
-EAGER = (
-    "const all = [...document.images]; all.forEach(i => { i.loading = 'eager' }); Promise.all(all.map(i => i.decode()))"
-)
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; apt-get install -y chromium"),
-]
-
-
-class Page:
-    """One tab, driven through the DevTools protocol. `seen` collects the events."""
-
-    def __init__(self, address: str) -> None:
-        self.socket = websocket.create_connection(address, timeout=60, suppress_origin=True)
-        self.numbers = itertools.count(1)
-        self.seen: list[dict[str, Any]] = []
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.call(f"{domain}.enable")
-
-    def call(self, method: str, **params: Any) -> dict[str, Any]:
-        number = next(self.numbers)
-        self.socket.send(json.dumps({"id": number, "method": method, "params": params}))
-        while True:
-            message = json.loads(self.socket.recv())
-            if message.get("id") == number:
-                assert "error" not in message, message
-                return message["result"]
-            self.seen.append(message)
-
-    def open(self, path: Path) -> float:
-        """Open a file and return the seconds until its load event."""
-        self.seen.clear()
-        started = time.perf_counter()
-        self.call("Page.navigate", url=path.as_uri())
-        while not any(e["method"] == "Page.loadEventFired" for e in self.seen):
-            self.seen.append(json.loads(self.socket.recv()))
-        return time.perf_counter() - started
-
-    def run(self, script: str) -> Any:
-        result = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in result, result
-        return result["result"].get("value")
-
-    def look(self, *, width: int, dark: bool = False) -> None:
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500
-        )
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
-
-    def screenshot(self, path: Path) -> None:
-        self.run(EAGER)
-        size = self.call("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], 12000), "scale": 1}
-        shot = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
-        path.write_bytes(base64.b64decode(shot["data"]))
-
-    def complaints(self) -> list[Any]:
-        """Console errors, uncaught exceptions, log entries such as a violated policy."""
-        self.run("new Promise(done => setTimeout(done, 100))")
-        bad = ("Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled")
-        return [e for e in self.seen if e.get("method") in bad]
-
-    def fetched(self) -> list[str]:
-        urls = [e["params"]["request"]["url"] for e in self.seen if e["method"] == "Network.requestWillBeSent"]
-        return [u for u in urls if not u.startswith(("data:", "file:"))]
-
-
-def start(profile: Path) -> tuple[subprocess.Popen[str], Page]:
-    """Chromium with a fresh profile, and its first tab."""
-    command = [str(CHROMIUM), *FLAGS.split(), f"--user-data-dir={profile}", "about:blank"]
-    browser = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True)
-    port_file, deadline = profile / "DevToolsActivePort", time.monotonic() + 60
-    while not port_file.exists() or not port_file.read_text().strip():
-        assert browser.poll() is None, "Chromium ended"
-        assert time.monotonic() < deadline, "Chromium did not open its port"
-        time.sleep(0.05)
-    port, path = port_file.read_text().split()
-    control = websocket.create_connection(f"ws://127.0.0.1:{port}{path}", timeout=60, suppress_origin=True)
-    control.send(json.dumps({"id": 1, "method": "Target.getTargets"}))
-    targets = json.loads(control.recv())["result"]["targetInfos"]
-    control.close()
-    tab = next(t["targetId"] for t in targets if t["type"] == "page")
-    return browser, Page(f"ws://127.0.0.1:{port}/devtools/page/{tab}")
+pytestmark = [pytest.mark.slow, needs_chromium]
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    browser, opened = start(tmp_path_factory.mktemp("chromium"))
-    yield opened
-    opened.socket.close()
-    browser.terminate()
-    browser.wait(20)
+    with opened(tmp_path_factory.mktemp("chromium")) as tab:
+        yield tab
 
 
 @pytest.fixture
