@@ -7,25 +7,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 import ratchet
-from ratchet import canonical, rounds
-from ratchet.artifacts import Manifest
-from ratchet.errors import NotFound
+from ratchet import rounds
+from ratchet.artifacts import Artifact, Manifest
+from ratchet.evaluate.outcomes import Outcome
 from ratchet.provenance import code_revision
 from ratchet.registry.promotion import Move, history
 from ratchet.report.collection import collection_view
+from ratchet.report.controls import controls
 from ratchet.report.dropped import dropped
 from ratchet.report.final import CHAMPION, SEED, last_read
 from ratchet.report.gallery import gallery
+from ratchet.report.measured import changes, delta_view, model_view, skill_deltas, suite_views
 from ratchet.report.organising import alarms_view, audit_view, filtering_view, verification_view
 from ratchet.report.specimens import specimens
 from ratchet.report.training import training_of
 from ratchet.report.view import (
     ChampionView,
-    ControlView,
-    Estimate,
+    GalleryItem,
     GuardView,
     LoopView,
-    ModelView,
     RoundView,
     StageView,
 )
@@ -34,22 +34,8 @@ from ratchet.stage import STEPS
 from ratchet.status import autonomy_of_round, why_open
 from ratchet.store import Store
 
-TITLES: Mapping[str, tuple[str, str]] = {
-    "labels": (
-        "labels again",
-        "The seed's own labelled rows, trained for as many SFT visits as the champion: a gain here would be leftover training.",
-    ),
-    "no_verifier": (
-        "no verifier",
-        "The first sample of every prompt, unchecked: a gain here would mean that checking does not matter.",
-    ),
-    "gold": (
-        "gold labels",
-        "The pool's true answers: an upper bound. A rule verifier knows what a labeller knows; the gain comes from checked answers.",
-    ),
-}
-
 CLOSE = 3
+ITEMS = 2000
 ASIDE: Mapping[str, str] = {"negatives": "negatives", "without_picture": "without the picture"}
 """What verify counts beside the model's own answers, in words."""
 
@@ -67,13 +53,14 @@ def collect(
     store: Store,
     loop: str,
     *,
-    pictures: int = 240,
+    items: int = ITEMS,
     started: datetime | None = None,
     looked_at: Collection[int] | None = None,
 ) -> LoopView:
-    """The whole loop as it stands, with at most `pictures` gallery items.
+    """The whole loop as it stands, with at most `items` in the gallery.
 
-    Rows of the collection are shown for the rounds in `looked_at`; None: the last three.
+    Rows of the collection are shown for the rounds in `looked_at`, and the gallery has theirs alone; None: rows of the last
+    three rounds, and a gallery of them all and of the last read.
     """
     numbers = rounds.numbers(store, loop)
     close = numbers[-CLOSE:] if looked_at is None else looked_at
@@ -94,10 +81,23 @@ def collect(
         seed=model_view(_label(refs, SEED), models[SEED]) if SEED in models else None,
         final=model_view(_label(refs, CHAMPION), models[CHAMPION]) if CHAMPION in models else None,
         champion=_champion(seen, first, results),
-        controls=_controls(store, loop, results),
-        gallery=tuple(gallery(store, loop, numbers, final, pictures)),
+        controls=controls(store, loop, results),
+        gallery=tuple(_gallery(store, loop, numbers, final, items, looked_at)),
         seconds=(datetime.now(UTC) - started).total_seconds() if started else None,
     )
+
+
+def _gallery(
+    store: Store,
+    loop: str,
+    numbers: Sequence[int],
+    final: Artifact[Outcome] | None,
+    most: int,
+    looked_at: Collection[int] | None,
+) -> list[GalleryItem]:
+    if looked_at is None:
+        return gallery(store, loop, numbers, final, most)
+    return gallery(store, loop, [number for number in numbers if number in looked_at], None, most)
 
 
 def round_view(store: Store, loop: str, number: int, moves: Sequence[Move], *, close: bool = True) -> RoundView:
@@ -132,50 +132,15 @@ def round_view(store: Store, loop: str, number: int, moves: Sequence[Move], *, c
     )
 
 
-def model_view(label: str, found: Mapping[str, Any]) -> ModelView:
-    """A model's metrics, as `evaluate.metrics.of_model` stores them."""
-    yes_no, chair, sampled = (found.get(part) or {} for part in ("yes_no", "chair", "sampled"))
-    return ModelView(
-        label=label,
-        accuracy=_accuracy(found),
-        per_skill={skill: _accuracy(part) for skill, part in found["skills"].items()},
-        chair_i=chair.get("chair_i"),
-        chair_s=chair.get("chair_s"),
-        cover=chair.get("cover"),
-        pope_accuracy=yes_no.get("accuracy"),
-        pope_precision=yes_no.get("precision"),
-        pope_recall=yes_no.get("recall"),
-        pope_f1=yes_no.get("f1"),
-        yes_ratio=yes_no.get("yes_ratio"),
-        pass_at_k=sampled.get("pass_at_k"),
-        k=sampled.get("k"),
-        clipped=found.get("clipped"),
-        unparsed=found.get("unparsed"),
-    )
-
-
-def _accuracy(found: Mapping[str, Any]) -> Estimate:
-    return Estimate(value=found["accuracy"] or 0.0, low=found["low"], high=found["high"], n=found["scored"])
-
-
-def _delta(found: Mapping[str, Any] | None) -> Estimate | None:
-    if not found:
-        return None
-    return Estimate(value=found["delta"], low=found["low"], high=found["high"], n=found["n"])
-
-
-def _skill_deltas(found: Mapping[str, Any]) -> dict[str, Estimate]:
-    estimates = {skill: _delta(one) for skill, one in found.get("deltas", {}).get("skills", {}).items()}
-    return {skill: one for skill, one in estimates.items() if one is not None}
-
-
 def _measured(evaluated: Manifest, opened: Round) -> dict[str, Any]:
     results = evaluated.results
     return {
         "champion": model_view(opened.seed.label, results["champion"]),
         "candidate": model_view("candidate", results["candidate"]),
-        "delta": _delta(results.get("delta")),
-        "skill_deltas": _skill_deltas(results),
+        "delta": delta_view(results.get("delta")),
+        "skill_deltas": skill_deltas(results),
+        "changes": changes(results),
+        "suites": suite_views(results),
     }
 
 
@@ -261,40 +226,9 @@ def _champion(seen: tuple[RoundView, ...], first: Round | None, results: Mapping
         return ChampionView(
             version=str(last.candidate_version),
             round=last.number,
-            delta_to_seed=_delta(found.get("delta")),
-            skill_deltas=_skill_deltas(found),
+            delta_to_seed=delta_view(found.get("delta")),
+            skill_deltas=skill_deltas(found),
         )
     if first is None or first.seed.version is None:
         return None
-    return ChampionView(version=first.seed.version, round=None, delta_to_seed=_delta(found.get("delta")))
-
-
-def _controls(store: Store, loop: str, results: Mapping[str, Any]) -> tuple[ControlView, ...]:
-    from ratchet.rounds import loop_prefix
-
-    try:
-        judged = canonical.loads(store.get(f"{loop_prefix(loop)}/controls/results.json"))
-    except NotFound:
-        return ()
-    models = results.get("models", {})
-    views = []
-    for name, (title, explanation) in TITLES.items():
-        delta = _delta(results.get("to_seed", {}).get(name, {}).get("delta"))
-        if name not in judged or name not in models or delta is None:
-            continue
-        decision = judged[name]["decision"]
-        views.append(
-            ControlView(
-                name=name,
-                title=title,
-                explanation=explanation,
-                measured=model_view(title, models[name]),
-                delta=delta,
-                decision="promote" if decision["promote"] else "refuse",
-                reason=" ".join(decision["sentences"][:2]),
-                visits=judged[name]["visits"],
-                champion_minus=_delta(results["champion_minus"][name].get("delta")),
-                seconds=judged[name]["seconds"],
-            )
-        )
-    return tuple(views)
+    return ChampionView(version=first.seed.version, round=None, delta_to_seed=delta_view(found.get("delta")))

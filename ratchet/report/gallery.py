@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from ratchet import rounds
 from ratchet.artifacts import GROUPS, Artifact, ImageBank, Manifest
 from ratchet.errors import ArtifactError, NotFound
-from ratchet.evaluate.outcomes import Outcome
+from ratchet.evaluate.outcomes import OUTCOMES, Outcome
 from ratchet.promptset import find, open_part
 from ratchet.recipe import VerifyConfig
-from ratchet.records import Group, Prompt
-from ratchet.report.view import AnswerView, GalleryItem
+from ratchet.records import Group, ImageRef, Prompt
+from ratchet.report.specimens import address
+from ratchet.report.view import AnswerView, Flip, GalleryItem
 from ratchet.store import Store
 from ratchet.verify.judging import EVERY
 from ratchet.verify.policy import judge
 
-FLIPS = {
+PICTURE_BYTES = 20 * 2**20
+"""What the gallery's pictures may weigh in a page."""
+FLIPS: Mapping[tuple[bool, bool], Flip] = {
     (False, True): "wrong to right",
     (True, False): "right to wrong",
     (True, True): "both right",
@@ -28,51 +31,100 @@ FLIPS = {
 
 def gallery(
     store: Store, loop: str, numbers: Sequence[int], final: Artifact[Outcome] | None, most: int
-) -> Iterator[GalleryItem]:
-    """At most `most` items: half of the report split (seed against champion), half of what the rounds learned from."""
-    shown = 0
-    if final is not None:
-        for item in _compared(store, loop, numbers, final, most // 2):
-            shown += 1
-            yield item
-    share = (most - shown) // max(len(numbers), 1)
+) -> list[GalleryItem]:
+    """At most `most` items: half of the report split (seed against champion) where it was read, and of each round as many of
+    the items that the gate read (champion against candidate) as of what it learned from.
+
+    Pictures stand in the page itself: when they have filled PICTURE_BYTES, items come without.
+    """
+    frames = Frames()
+    found = list(_last_read(store, loop, numbers, final, most // 2, frames)) if final is not None and numbers else []
+    share = (most - len(found)) // max(len(numbers), 1)
     for number in numbers:
-        yield from _learned(store, loop, number, share)
+        examined = list(_examined(store, loop, number, share // 2, frames))
+        found += [*examined, *_learned(store, loop, number, share - len(examined), frames)]
+    return found
+
+
+class Frames:
+    """Pictures as they stand in the page, each once, until they are too many bytes together."""
+
+    def __init__(self, most: int = PICTURE_BYTES) -> None:
+        self._left = most
+        self._known: dict[str, str] = {}
+
+    def of(self, refs: Sequence[ImageRef], bank: ImageBank) -> tuple[str, ...]:
+        """All pictures of an item as data URIs; none of them where one has no room."""
+        for ref in refs:
+            if ref.sha256 not in self._known and self._left > 0:
+                self._known[ref.sha256] = address(ref, bank)
+                self._left -= len(self._known[ref.sha256])
+        return tuple(self._known[ref.sha256] for ref in refs) if all(r.sha256 in self._known for r in refs) else ()
+
+
+def _last_read(
+    store: Store, loop: str, numbers: Sequence[int], final: Artifact[Outcome], most: int, frames: Frames
+) -> Iterator[GalleryItem]:
+    """Items of the report split: seed against champion."""
+    source = find(store, rounds.read_round(store, loop, numbers[0]).report)
+    if source is not None:
+        part = open_part(store, source, "report")
+        yield from _compared(part, final.rows(), ("seed", "champion"), most, frames, split="report", round=None)
+
+
+def _examined(store: Store, loop: str, number: int, most: int, frames: Frames) -> Iterator[GalleryItem]:
+    """The round's holdout items, as the gate read them: champion against candidate."""
+    done = rounds.manifests(store, loop, number)
+    source = find(store, rounds.read_round(store, loop, number).prompts)
+    if "evaluate" not in done or source is None or most <= 0:
+        return
+    try:
+        outcomes = Artifact.open(store, done["evaluate"].uri, OUTCOMES)
+        part = open_part(store, source, "holdout")
+    except (ArtifactError, NotFound):
+        return
+    yield from _compared(part, outcomes.rows(), ("champion", "candidate"), most, frames, split="holdout", round=number)
 
 
 def _compared(
-    store: Store, loop: str, numbers: Sequence[int], final: Artifact[Outcome], most: int
+    part: Artifact[Prompt],
+    outcomes: Iterable[Outcome],
+    names: tuple[str, str],
+    most: int,
+    frames: Frames,
+    **about: Any,
 ) -> Iterator[GalleryItem]:
-    """Report items by flip and skill, in turn, so that rare flips are seen as well."""
-    opened = rounds.read_round(store, loop, numbers[0])
-    source = find(store, opened.report)
-    if source is None:
-        return
-    part = open_part(store, source, "report")
+    """Items that both models answered. Where they are too many, of every flip and skill in turn, so that rare ones are seen."""
     prompts = {prompt.id: prompt for prompt in part.rows()}
-    bank = ImageBank(store, part.manifest.packs)
+    bank = ImageBank(part.store, part.manifest.packs)
     sides: dict[str, dict[str, Outcome]] = {}
-    for outcome in final.rows():
-        sides.setdefault(outcome.prompt_id, {})[outcome.role] = outcome
-    kinds = Counter[tuple[str, str]]()
-    cap = max(most // (len(FLIPS) * max(len({p.skill for p in prompts.values()}), 1)), 1)
-    for id_, both in sides.items():
-        seed, champion = both["champion"], both["candidate"]
-        flip = FLIPS.get((bool(seed.correct), bool(champion.correct)))
-        kinds[(seed.skill, flip or "")] += 1
-        if flip is None or kinds[(seed.skill, flip)] > cap:
-            continue
-        answers = (_answer("seed", seed), _answer("champion", champion))
-        yield GalleryItem(
-            round=None,
-            split="report",
-            flip=flip,
-            answers=answers,
-            **_shown(prompts[id_], bank),
-        )
+    for outcome in outcomes:
+        if outcome.suite is None and outcome.prompt_id in prompts:
+            sides.setdefault(outcome.prompt_id, {})[outcome.role] = outcome
+    both = [(one["champion"], one["candidate"]) for one in sides.values() if len(one) == len(names)]
+    for before, after in _in_turn(both, most):
+        answers = (_answer(names[0], before), _answer(names[1], after))
+        shown = _shown(prompts[before.prompt_id], bank, frames)
+        yield GalleryItem(flip=_flip(before, after), answers=answers, **shown, **about)
 
 
-def _learned(store: Store, loop: str, number: int, most: int) -> Iterator[GalleryItem]:
+def _in_turn(both: Sequence[tuple[Outcome, Outcome]], most: int) -> list[tuple[Outcome, Outcome]]:
+    """At most `most` pairs in their order: the first of every kind, then the second of every kind, and so on."""
+    seen = Counter[tuple[str, str | None]]()
+    ranked: list[tuple[int, int]] = []
+    for place, (before, after) in enumerate(both):
+        kind = (before.skill, _flip(before, after))
+        ranked.append((seen[kind], place))
+        seen[kind] += 1
+    return [both[place] for place in sorted(place for _, place in sorted(ranked)[:most])]
+
+
+def _flip(before: Outcome, after: Outcome) -> Flip | None:
+    """None where one of them could not be scored."""
+    return None if before.correct is None or after.correct is None else FLIPS[before.correct, after.correct]
+
+
+def _learned(store: Store, loop: str, number: int, most: int, frames: Frames) -> Iterator[GalleryItem]:
     """Prompts of the round's pool, each with all its samples: kept groups first, then dropped ones."""
     done = rounds.manifests(store, loop, number)
     if "verify" not in done or most <= 0:
@@ -92,7 +144,7 @@ def _learned(store: Store, loop: str, number: int, most: int) -> Iterator[Galler
             continue
         chosen = kept.get(group.prompt.id)
         answers = tuple(_sample(group, index, chosen, config) for index in range(len(group.completions)))
-        yield GalleryItem(round=number, split="pool", answers=answers, **_shown(group.prompt, bank))
+        yield GalleryItem(round=number, split="pool", answers=answers, **_shown(group.prompt, bank, frames))
 
 
 def _kept(store: Store, filtered: Manifest | None) -> dict[str, set[int]]:
@@ -122,15 +174,22 @@ def _sample(group: Group, index: int, kept: set[int] | None, config: VerifyConfi
 
 
 def _answer(who: str, outcome: Outcome) -> AnswerView:
-    return AnswerView(who=who, text=outcome.text, passed=outcome.correct, reason=outcome.reason)
+    return AnswerView(
+        who=who,
+        text=outcome.text,
+        passed=outcome.correct,
+        reason=outcome.reason,
+        sampled=(outcome.samples_correct, outcome.samples) if outcome.samples else None,
+    )
 
 
-def _shown(prompt: Prompt, bank: ImageBank) -> dict[str, object]:
-    pictures = (f"data:{i.media_type};base64,{base64.b64encode(bank.bytes(i.sha256)).decode()}" for i in prompt.images)
+def _shown(prompt: Prompt, bank: ImageBank, frames: Frames) -> dict[str, Any]:
+    pictures = frames.of(prompt.images, bank)
     return {
         "prompt_id": prompt.id,
         "skill": prompt.skill,
         "question": prompt.question,
         "reference": prompt.reference,
-        "pictures": tuple(pictures),
+        "pictures": pictures,
+        "left_out": 0 if pictures else len(prompt.images),
     }

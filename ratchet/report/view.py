@@ -15,6 +15,8 @@ from ratchet.report.organising import AlarmsView, FilteringView, VerificationVie
 from ratchet.report.training import TrainingView
 from ratchet.verify.audit.result import AuditResult
 
+Flip = Literal["wrong to right", "right to wrong", "both right", "both wrong"]
+
 
 class Estimate(Record):
     """A measured value with its 95% interval and the number of items behind it."""
@@ -54,6 +56,54 @@ class ModelView(Record):
     k: int | None = None
     clipped: float | None = None
     unparsed: float | None = None
+    true_yes_ratio: float | None = None
+    mean_correct: float | None = None
+    distinct: float | None = None
+
+
+class FigureView(Record):
+    """One figure of both models; `name` is the suite's own word for it, or that of a part."""
+
+    name: str
+    champion: float | None
+    candidate: float | None
+
+
+class SuiteView(Record):
+    """A suite that both models answered: its primary figure with intervals, the other `figures`, and `parts` by category.
+
+    `delta` is candidate minus champion of the primary; `unparsed` is a share by model; `judge` is empty where a rule marked.
+    """
+
+    name: str
+    title: str
+    measures: str = ""
+    digest: str
+    primary: str
+    higher: bool = True
+    items: int
+    judge: str = ""
+    champion: Estimate | None
+    candidate: Estimate | None
+    delta: Estimate | None
+    figures: tuple[FigureView, ...] = ()
+    parts: tuple[FigureView, ...] = ()
+    unparsed: dict[str, float | None] = {}
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the primary figure is a share; else it is on the suite's own scale (a sum of points, a mark of 0 to 6)."""
+        return all(0 <= one.value <= 1 for one in (self.champion, self.candidate) if one is not None)
+
+    @property
+    def better(self) -> bool | None:
+        """Whether the whole interval of the difference says better, or worse; None where it says neither."""
+        if self.delta is None or self.delta.low is None or self.delta.high is None:
+            return None
+        if self.delta.low <= 0 <= self.delta.high:
+            return None
+        return (self.delta.low > 0) == self.higher
 
 
 class StageView(Record):
@@ -85,6 +135,8 @@ class RoundView(Record):
     candidate: ModelView | None = None
     delta: Estimate | None = None
     skill_deltas: dict[str, Estimate] = {}
+    changes: dict[str, Estimate] = {}
+    suites: tuple[SuiteView, ...] = ()
     p_value: float | None = None
     alpha_spent: float | None = None
     look: int | None = None
@@ -128,7 +180,7 @@ class ControlView(Record):
 
 class AnswerView(Record):
     """One answer in the gallery: `who` is a model's label, or "sample 3". `said` is by verifier whether it passed it, where
-    there are several."""
+    there are several. `sampled`: how many of a model's samples were right, of how many."""
 
     who: str
     text: str
@@ -136,10 +188,12 @@ class AnswerView(Record):
     reason: str
     kept: bool | None = None
     said: dict[str, bool | None] = {}
+    sampled: tuple[int, int] | None = None
 
 
 class GalleryItem(Record):
-    """A real prompt with its pictures as PNG data URIs. `flip` compares seed and champion on it."""
+    """A real prompt with its pictures as data URIs; `left_out` are pictures that the page has no room for. `flip` compares its
+    two models' greedy answers."""
 
     round: int | None
     prompt_id: str
@@ -149,7 +203,8 @@ class GalleryItem(Record):
     pictures: tuple[str, ...]
     answers: tuple[AnswerView, ...]
     split: Literal["pool", "validation", "holdout", "report"]
-    flip: Literal["wrong to right", "right to wrong", "both right", "both wrong"] | None = None
+    flip: Flip | None = None
+    left_out: int = 0
 
 
 class ChampionView(Record):

@@ -11,12 +11,12 @@ from ratchet.report.summary import summary
 from ratchet.report.view import LoopView
 from ratchet.store import Store
 
-ROUND_PICTURES = 90
+ROUND_ITEMS = 1000
 
 
 def write_round_report(store: Store, loop: str, number: int) -> str:
     """Write the round's page beside its artifacts and return its URI."""
-    view = collect(store, loop, pictures=ROUND_PICTURES, looked_at={number})
+    view = collect(store, loop, items=ROUND_ITEMS, looked_at={number})
     key = f"{rounds.round_prefix(loop, number)}/report.html"
     store.put(key, render_round(view, number).encode())
     return store.uri(key)
