@@ -228,6 +228,7 @@ def _champion(seen: tuple[RoundView, ...], first: Round | None, results: Mapping
             round=last.number,
             delta_to_seed=delta_view(found.get("delta")),
             skill_deltas=skill_deltas(found),
+            changes=changes(found),
         )
     if first is None or first.seed.version is None:
         return None

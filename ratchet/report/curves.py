@@ -89,6 +89,51 @@ def weight_charts(rounds: Sequence[RoundView]) -> list[tuple[str, Markup]]:
     return [(skill, _weight_chart(skill, by_round, axis)) for skill in skills[:SKILLS_SHOWN]]
 
 
+DRIFTS: tuple[tuple[str, str], ...] = (
+    ("yes_ratio", "Yes ratio"),
+    ("pope_f1", "POPE F1"),
+    ("chair_i", "CHAIR_i"),
+    ("pass_at_k", "pass@k"),
+    ("distinct", "Distinct answers"),
+    ("unparsed", "Unparsed"),
+)
+"""Fields of ModelView whose course over the rounds tells a model that goes wrong, and their names."""
+
+
+def drift_charts(rounds: Sequence[RoundView]) -> list[tuple[str, Markup]]:
+    """A small chart of each such metric of the candidates over the rounds; empty for fewer than two measured rounds."""
+    measured = [r for r in rounds if r.candidate is not None and r.champion is not None]
+    if len(measured) < 2:
+        return []
+    known = [(f, title) for f, title in DRIFTS if all(getattr(r.candidate, f) is not None for r in measured)]
+    return [(title, _drift_chart(field, title, measured)) for field, title in known]
+
+
+def _drift_chart(field: str, title: str, rounds: Sequence[RoundView]) -> Markup:
+    values: list[float] = [getattr(r.candidate, field) for r in rounds]
+    first = rounds[0].champion
+    rule = first.true_yes_ratio if first is not None and field == "yes_ratio" else getattr(first, field)
+    share = field != "distinct"
+    axis = scale([*values, *([rule] if rule is not None else [])], floor=0.0, most=4)
+    last = len(values) - 1
+    points = [
+        Point(
+            place=_place(i, last + 1),
+            value=value,
+            above=(percent(value) if share else f"{value:.2f}") if last < 4 or i in (0, last) else "",
+            below=str(rounds[i].number) if last < 8 or i in (0, last) else "",
+            kind=rounds[i].state.lower(),
+        )
+        for i, value in enumerate(values)
+    ]
+    told = "; ".join(
+        f"round {r.number} {percent(v) if share else f'{v:.2f}'}" for r, v in zip(rounds, values, strict=True)
+    )
+    ticks = [percent_tick(tick) if share else f"{tick:g}" for tick in axis.ticks]
+    label = f"{title} by round: {told}."
+    return _chart(points, axis, label, ticks, height=130, slot=16, rule=rule, margin=SMALL_MARGIN)
+
+
 def weights_by_round(rounds: Iterable[RoundView]) -> dict[int, dict[str, float]]:
     """Each skill's weight in the rounds that have weights, by round."""
     return {r.number: skill_weights(r.collection.cells) for r in rounds if r.collection and r.collection.cells}

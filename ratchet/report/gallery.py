@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ratchet import rounds
 from ratchet.artifacts import GROUPS, Artifact, ImageBank, Manifest
@@ -19,6 +22,8 @@ from ratchet.store import Store
 from ratchet.verify.judging import EVERY
 from ratchet.verify.policy import judge
 
+Row = TypeVar("Row", Prompt, Group)
+FLIPS_FIRST = 8
 PICTURE_BYTES = 20 * 2**20
 """What the gallery's pictures may weigh in a page."""
 FLIPS: Mapping[tuple[bool, bool], Flip] = {
@@ -95,26 +100,30 @@ def _compared(
     **about: Any,
 ) -> Iterator[GalleryItem]:
     """Items that both models answered. Where they are too many, of every flip and skill in turn, so that rare ones are seen."""
-    prompts = {prompt.id: prompt for prompt in part.rows()}
-    bank = ImageBank(part.store, part.manifest.packs)
     sides: dict[str, dict[str, Outcome]] = {}
     for outcome in outcomes:
-        if outcome.suite is None and outcome.prompt_id in prompts:
+        if outcome.suite is None:
             sides.setdefault(outcome.prompt_id, {})[outcome.role] = outcome
-    both = [(one["champion"], one["candidate"]) for one in sides.values() if len(one) == len(names)]
-    for before, after in _in_turn(both, most):
+    both = _in_turn([(s["champion"], s["candidate"]) for s in sides.values() if len(s) == len(names)], most)
+    prompts = {prompt.id: prompt for prompt in _with_ids(part, {before.prompt_id for before, _ in both})}
+    bank = ImageBank(part.store, part.manifest.packs)
+    for before, after in both:
+        if before.prompt_id not in prompts:
+            continue
         answers = (_answer(names[0], before), _answer(names[1], after))
         shown = _shown(prompts[before.prompt_id], bank, frames)
         yield GalleryItem(flip=_flip(before, after), answers=answers, **shown, **about)
 
 
 def _in_turn(both: Sequence[tuple[Outcome, Outcome]], most: int) -> list[tuple[Outcome, Outcome]]:
-    """At most `most` pairs in their order: the first of every kind, then the second of every kind, and so on."""
+    """At most `most` pairs in their order: the first of every kind, then the second of every kind, and so on; of what changed
+    between the two models FLIPS_FIRST times as many."""
     seen = Counter[tuple[str, str | None]]()
     ranked: list[tuple[int, int]] = []
     for place, (before, after) in enumerate(both):
         kind = (before.skill, _flip(before, after))
-        ranked.append((seen[kind], place))
+        changed = kind[1] in ("wrong to right", "right to wrong")
+        ranked.append((seen[kind] // (FLIPS_FIRST if changed else 1), place))
         seen[kind] += 1
     return [both[place] for place in sorted(place for _, place in sorted(ranked)[:most])]
 
@@ -125,37 +134,62 @@ def _flip(before: Outcome, after: Outcome) -> Flip | None:
 
 
 def _learned(store: Store, loop: str, number: int, most: int, frames: Frames) -> Iterator[GalleryItem]:
-    """Prompts of the round's pool, each with all its samples: kept groups first, then dropped ones."""
+    """Prompts of the round's pool, of every skill as many, each with all its samples."""
     done = rounds.manifests(store, loop, number)
     if "verify" not in done or most <= 0:
         return
     config = rounds.read_round(store, loop, number).recipe.verify
-    kept = _kept(store, done.get("filter"))
     verified = Artifact.open(store, done["verify"].uri, GROUPS)
     bank = ImageBank(store, verified.manifest.packs)
-    seen = Counter[str]()
     skills = max(len(verified.manifest.results.get("skills", {})), 9)
-    for group in verified.rows():
-        skill = group.prompt.skill
-        seen[skill] += 1
-        if seen[skill] > max(most // skills, 1):
-            if sum(min(n, most // skills) for n in seen.values()) >= most:
-                return
-            continue
+    groups = list(_of_every_skill(verified, max(most // skills, 1), most))
+    kept = _kept(store, done.get("filter"), {group.prompt.id for group in groups})
+    for group in groups:
         chosen = kept.get(group.prompt.id)
         answers = tuple(_sample(group, index, chosen, config) for index in range(len(group.completions)))
         yield GalleryItem(round=number, split="pool", answers=answers, **_shown(group.prompt, bank, frames))
 
 
-def _kept(store: Store, filtered: Manifest | None) -> dict[str, set[int]]:
-    """Indices of the completions that training used, by prompt."""
+def _of_every_skill(verified: Artifact[Group], each: int, most: int) -> Iterator[Group]:
+    """The first groups of every skill, `each` at most; no row is made of what is not shown."""
+    seen = Counter[str]()
+    for table in verified.tables():
+        chosen = []
+        for place, skill in enumerate(_field(table, "skill").to_pylist()):
+            seen[skill] += 1
+            if seen[skill] <= each:
+                chosen.append(place)
+        yield from _rows_at(verified, table, chosen)
+        if sum(min(number, each) for number in seen.values()) >= most:
+            return
+
+
+def _kept(store: Store, filtered: Manifest | None, ids: Collection[str]) -> dict[str, set[int]]:
+    """Indices of the completions that training used, by prompt, of these prompts."""
     if filtered is None:
         return {}
     try:
-        groups = Artifact.open(store, filtered.uri, GROUPS).rows()
+        groups = _with_ids(Artifact.open(store, filtered.uri, GROUPS), ids)
         return {g.prompt.id: {c.index for c in g.completions if c.kept} for g in groups}
     except (ArtifactError, NotFound):
         return {}
+
+
+def _with_ids(artifact: Artifact[Row], ids: Collection[str]) -> Iterator[Row]:
+    """Rows of these prompts; the others stay columns, which is many times faster."""
+    for table in artifact.tables():
+        places = [place for place, id_ in enumerate(_field(table, "id").to_pylist()) if id_ in ids]
+        yield from _rows_at(artifact, table, places)
+
+
+def _rows_at(artifact: Artifact[Row], table: pa.Table, places: Sequence[int]) -> list[Row]:
+    # Arrow has no kernel that takes rows with a map in them.
+    return artifact.schema.rows(pa.concat_tables([table.slice(place, 1) for place in places])) if places else []
+
+
+def _field(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """A column of prompts, whether they are the rows or part of them."""
+    return table.column(name) if name in table.column_names else pc.struct_field(table.column("prompt"), name)
 
 
 def _sample(group: Group, index: int, kept: set[int] | None, config: VerifyConfig) -> AnswerView:

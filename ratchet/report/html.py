@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ratchet.autonomy import LEVELS
 from ratchet.errors import RoundError
@@ -29,19 +29,35 @@ from ratchet.report.view import Estimate, LoopView, ModelView, RoundView
 
 __all__ = ["fragment", "page", "render", "render_round"]
 
-# Field of ModelView, name, which way is better, what it is.
+
+class Metric(NamedTuple):
+    """A field of ModelView, its name, what it is, and which way is better."""
+
+    field: str
+    title: str
+    means: str
+    better: str
+
+
 METRICS = (
-    ("chair_i", "CHAIR_i", "lower is better", "mentioned objects that are not in the picture"),
-    ("chair_s", "CHAIR_s", "lower is better", "captions with at least one such object"),
-    ("cover", "Cover", "higher is better", "objects in the picture that are mentioned"),
-    ("pope_accuracy", "POPE accuracy", "higher is better", "yes/no questions on whether an object is there"),
-    ("pope_precision", "POPE precision", "higher is better", "of the answers yes, those that are right"),
-    ("pope_recall", "POPE recall", "higher is better", "of the objects that are there, those found"),
-    ("pope_f1", "POPE F1", "higher is better", "precision and recall in one"),
-    ("yes_ratio", "Yes ratio", "near the true share is better", "share of answers that say yes"),
-    ("pass_at_k", "pass@k", "higher is better", "right at least once in k samples: diversity"),
-    ("unparsed", "Unparsed", "lower is better", "answers that no verifier could read"),
-    ("clipped", "Clipped", "lower is better", "answers cut at the token limit"),
+    Metric("chair_i", "CHAIR_i", "mentioned objects that are not in the picture", "lower is better"),
+    Metric("chair_s", "CHAIR_s", "captions with at least one such object", "lower is better"),
+    Metric("cover", "Cover", "objects in the picture that are mentioned", "higher is better"),
+    Metric("pope_accuracy", "POPE accuracy", "yes/no questions on whether an object is there", "higher is better"),
+    Metric("pope_precision", "POPE precision", "of the answers yes, those that are right", "higher is better"),
+    Metric("pope_recall", "POPE recall", "of the objects that are there, those found", "higher is better"),
+    Metric("pope_f1", "POPE F1", "precision and recall in one", "higher is better"),
+    Metric("yes_ratio", "Yes ratio", "share of answers that say yes", "near the true share is better"),
+    Metric("pass_at_k", "pass@k", "right at least once in k samples: diversity", "higher is better"),
+    Metric("mean_correct", "Samples right", "of the sampled answers, those that are right", "higher is better"),
+    Metric(
+        "distinct",
+        "Distinct answers",
+        "different texts among k samples of a prompt",
+        "near 1, the model says the same each time",
+    ),
+    Metric("unparsed", "Unparsed", "answers that no verifier could read", "lower is better"),
+    Metric("clipped", "Clipped", "answers cut at the token limit", "lower is better"),
 )
 # Family of specimens, title, what its rows show.
 FAMILIES = (
@@ -60,6 +76,7 @@ class Comparison:
     where: str
     overall: Estimate | None = None
     deltas: Mapping[str, Estimate] = field(default_factory=dict)
+    changes: Mapping[str, Estimate] = field(default_factory=dict)
 
     @property
     def skills(self) -> list[str]:
@@ -111,6 +128,7 @@ def loop_comparison(view: LoopView) -> Comparison | None:
             where,
             champion.delta_to_seed if champion else None,
             champion.skill_deltas if champion else {},
+            champion.changes if champion else {},
         )
     known = (round_comparison(r) for r in reversed(view.rounds))
     return next((c for c in known if c is not None), None)
@@ -120,7 +138,7 @@ def round_comparison(shown: RoundView) -> Comparison | None:
     if shown.champion is None or shown.candidate is None:
         return None
     where = f"on the holdout items of round {shown.number}, which the gate read"
-    return Comparison(shown.champion, shown.candidate, where, shown.delta, shown.skill_deltas)
+    return Comparison(shown.champion, shown.candidate, where, shown.delta, shown.skill_deltas, shown.changes)
 
 
 @cache

@@ -6,12 +6,14 @@ The page's script makes a card only when it scrolls near; it sets every text as 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 import orjson
 from markupsafe import Markup
 
+from ratchet import canonical
 from ratchet.report.view import AnswerView, GalleryItem
 from ratchet.report.words import printable
 
@@ -24,13 +26,26 @@ WORDS = {True: "right", False: "wrong", None: "unscored"}
 def payload(items: Iterable[GalleryItem]) -> Markup:
     """All items as JSON without any character that could end the script element."""
     pictures: dict[str, int] = {}
-    body = {"items": [_item(item, pictures) for item in items], "pictures": list(pictures)}
+    shown = list(items)
+    keyed = zip(shown, keys(shown), strict=True)
+    body = {"items": [{"key": key, **_item(item, pictures)} for item, key in keyed], "pictures": list(pictures)}
     return Markup(json_in_script(body))
 
 
 def embedded(pictures: Iterable[str]) -> list[str]:
     """The pictures that may stand in a page."""
     return [picture for picture in pictures if _PICTURE.fullmatch(picture)]
+
+
+def keys(items: Iterable[GalleryItem]) -> list[str]:
+    """A short name for each item, which stays the same in every report that has it: its address is #item-<key>."""
+    met = Counter[str]()
+    made = []
+    for item in items:
+        key = canonical.digest([item.prompt_id, item.split, item.round])[:10]
+        met[key] += 1
+        made.append(key if met[key] == 1 else f"{key}-{met[key]}")
+    return made
 
 
 def json_in_script(value: Any) -> str:
@@ -47,6 +62,7 @@ def _item(item: GalleryItem, pictures: dict[str, int]) -> dict[str, Any]:
         "question": printable(item.question),
         "reference": None if item.reference is None else printable(item.reference),
         "pictures": [pictures.setdefault(p, len(pictures)) for p in shown],
+        "left": item.left_out,
         "split": item.split,
         "flip": item.flip,
         "answers": [_answer(a) for a in item.answers],
@@ -61,5 +77,6 @@ def _answer(answer: AnswerView) -> dict[str, Any]:
         "verdict": WORDS[answer.passed],
         "reason": printable(answer.reason),
         "kept": answer.kept,
+        "sampled": answer.sampled,
         "said": {printable(name): WORDS[passed] for name, passed in answer.said.items()},
     }

@@ -212,6 +212,7 @@ class ChampionView(Record):
     round: int | None
     delta_to_seed: Estimate | None
     skill_deltas: dict[str, Estimate] = {}
+    changes: dict[str, Estimate] = {}
 
 
 class LoopView(Record):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 
 from ratchet.report.view import Estimate
 
@@ -63,6 +64,30 @@ def bounds(estimate: Estimate | None) -> tuple[float, float] | None:
         return None
     low, high = finite(estimate.low), finite(estimate.high)
     return None if low is None or high is None else (low, high)
+
+
+def plain(value: float) -> str:
+    """A figure on a scale of its own, such as a sum of points: three digits where it is small."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def plain_change(value: float) -> str:
+    """A difference on a scale of its own, with its sign."""
+    text = plain(abs(value))
+    return text if not float(text.replace(",", "")) else ("+" if value > 0 else "−") + text
+
+
+def plain_range(estimate: Estimate | None, write: Callable[[float], str]) -> str:
+    """Both ends of an interval as `write` writes them; empty if unknown."""
+    ends = bounds(estimate)
+    return f"{write(ends[0])} to {write(ends[1])}" if ends else ""
+
+
+def suite_figure(value: float | None) -> str:
+    """One of a suite's further figures: a share as a percentage, anything else as it is."""
+    if (known := finite(value)) is None:
+        return MISSING
+    return percent(known) if 0 <= known <= 1 else plain(known)
 
 
 def rate_range(estimate: Estimate | None) -> str:

@@ -1,5 +1,6 @@
 "use strict";
-// The gallery: filters over the embedded items, cards made as they scroll near. Text is only ever set as text.
+// The gallery: filters and a search over the embedded items, cards made as they scroll near, an address for every item.
+// Text is only ever set as text.
 (() => {
   const filtersPlace = document.getElementById("gallery-filters");
   if (!filtersPlace) return;
@@ -10,15 +11,16 @@
   const SIGNS = { right: "✓", wrong: "✕", unscored: "?" };
   const BATCH = 24;
   const MARKS = { right: "✓ right", wrong: "✕ wrong", unscored: "? unscored" };
+  const FLIPS = ["wrong to right", "right to wrong", "both wrong", "both right"];
 
   const disagree = (a) => Object.values(a.said).includes("right") && Object.values(a.said).includes("wrong");
   // Each filter: its name, and the values of an item under it.
   const FILTERS = {
+    flip: (item) => (item.flip ? [item.flip] : []),
     skill: (item) => [item.skill],
     split: (item) => [item.split],
-    flip: (item) => (item.flip ? [item.flip] : []),
     verdict: (item) => item.answers.flatMap((a) => [
-      `${a.sample ? "a sample is" : "a model is"} ${a.verdict}`,
+      `${a.sample ? "a sample" : a.who} is ${a.verdict}`,
       ...(a.kept ? ["a sample was kept"] : []),
     ]),
     verifier: (item) => item.answers.flatMap((a) => [
@@ -36,25 +38,25 @@
     return element;
   }
 
+  function foreign(name, className, text) {
+    const element = make(name, className, text);
+    element.dir = "auto";
+    return element;
+  }
+
   function chips(answer) {
     const place = make("span", "chips");
-    const verdict = make("span", `chip ${answer.verdict}`, MARKS[answer.verdict]);
-    place.append(verdict);
+    place.append(make("span", `chip ${answer.verdict}`, MARKS[answer.verdict]));
     // "right, match" and "wrong, wrong" say nothing new.
     if (answer.verdict !== "right" && answer.reason && answer.reason !== answer.verdict) {
       place.append(foreign("bdi", "who", answer.reason));
     }
+    if (answer.sampled) place.append(make("span", "who", `sampled: ${answer.sampled[0]} of ${answer.sampled[1]} right`));
     if (disagree(answer)) {
       place.append(foreign("bdi", "who", Object.entries(answer.said).map(([n, said]) => `${n} ${SIGNS[said]}`).join(" ")));
     }
     if (answer.kept) place.append(make("span", "chip kept", "kept"));
     return place;
-  }
-
-  function foreign(name, className, text) {
-    const element = make(name, className, text);
-    element.dir = "auto";
-    return element;
   }
 
   function modelAnswer(answer) {
@@ -79,15 +81,27 @@
     return image;
   }
 
+  function address(item) {
+    const link = make("a", "", "#");
+    link.href = `#item-${item.key}`;
+    link.setAttribute("aria-label", "Link to this item");
+    return link;
+  }
+
   function card(item) {
     const place = make("article", "card");
+    place.id = `item-${item.key}`;
+    place.tabIndex = -1;
     const top = make("div", "top");
     const shown = make("div", "pictures");
     shown.append(...item.pictures.map((p, i) => picture(p, i, item.pictures.length)));
-    const words = make("div");
+    if (item.left) shown.append(make("p", "who", "Picture left out: this page has no room for more."));
+    shown.addEventListener("click", () => place.classList.toggle("large"));
+    const words = make("div", "words");
     const about = [item.skill, item.split, item.round === null ? null : `round ${item.round}`, item.flip];
     const line = make("p", "about");
     about.filter(Boolean).forEach((part, i) => line.append(i ? " · " : "", foreign("bdi", "", part)));
+    line.append(" ", address(item));
     words.append(line, foreign("p", "question", item.question));
     const reference = make("p", "reference");
     reference.append(make("span", "who", item.reference === null ? "No reference" : "Reference "));
@@ -116,32 +130,86 @@
   }
 
   const chosen = {};
+  const controls = {};
   const index = items.map((item) => Object.fromEntries(Object.entries(FILTERS).map(([n, f]) => [n, new Set(f(item))])));
+  let texts = null;
+  let words = "";
   let found = [];
   let made = 0;
 
-  function addFilter(name) {
+  function counted(name) {
     const counts = new Map();
     for (const values of index) for (const value of values[name]) counts.set(value, (counts.get(value) || 0) + 1);
+    return counts;
+  }
+
+  function choose(name, value) {
+    if (value) chosen[name] = value; else delete chosen[name];
+    filter();
+    remember();
+  }
+
+  function addFilter(name) {
+    const counts = counted(name);
     if (counts.size < 2) return;
     const label = make("label", "", name[0].toUpperCase() + name.slice(1));
     const select = make("select");
     select.dataset.filter = name;
     select.append(new Option("any", ""));
     for (const value of [...counts.keys()].sort()) select.append(new Option(`${value} (${counts.get(value)})`, value));
-    select.addEventListener("change", () => { chosen[name] = select.value; filter(); });
+    select.addEventListener("change", () => choose(name, select.value));
+    controls[name] = (value) => { select.value = value; };
     label.append(select);
     filtersPlace.append(label);
   }
 
+  // What changed between the two models is what one comes for: buttons, always in view.
+  function addFlips() {
+    const counts = counted("flip");
+    if (!counts.size) return;
+    const row = make("div", "flips");
+    row.setAttribute("role", "group");
+    row.setAttribute("aria-label", "What changed between the models");
+    const buttons = FLIPS.filter((flip) => counts.has(flip)).map((flip) => {
+      const button = make("button", "", `${flip} `);
+      button.type = "button";
+      button.dataset.flip = flip;
+      button.append(make("span", "who", counts.get(flip).toLocaleString("en")));
+      button.addEventListener("click", () => choose("flip", chosen.flip === flip ? "" : flip));
+      return button;
+    });
+    controls.flip = (value) => buttons.forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.flip === value)));
+    controls.flip("");
+    row.append(...buttons);
+    filtersPlace.before(row);
+  }
+
+  function addSearch() {
+    const label = make("label", "search", "Search");
+    const field = make("input");
+    field.type = "search";
+    field.placeholder = "question or answer";
+    field.setAttribute("aria-keyshortcuts", "/");
+    field.addEventListener("input", () => { words = field.value.trim().toLowerCase(); filter(); });
+    label.append(field);
+    filtersPlace.append(label);
+    return field;
+  }
+
+  function textOf(at) {
+    texts ??= items.map((i) => [i.question, i.reference || "", ...i.answers.map((a) => a.text)].join("\n").toLowerCase());
+    return texts[at];
+  }
+
   function filter() {
-    const wanted = Object.entries(chosen).filter(([, value]) => value);
-    found = items.filter((_, i) => wanted.every(([name, value]) => index[i][name].has(value)));
+    const wanted = Object.entries(chosen);
+    for (const [name, set] of Object.entries(controls)) set(chosen[name] || "");
+    found = items.filter((_, i) => wanted.every(([n, value]) => index[i][n].has(value)) && (!words || textOf(i).includes(words)));
     made = 0;
     cards.replaceChildren();
     const all = `${items.length.toLocaleString("en")} ${items.length === 1 ? "question" : "questions"}`;
     count.textContent = found.length === items.length ? all : `${found.length.toLocaleString("en")} of ${all}`;
-    clear.hidden = wanted.length === 0;
+    clear.hidden = wanted.length === 0 && !words;
     next();
   }
 
@@ -152,17 +220,73 @@
     more.hidden = made >= found.length;
   }
 
-  for (const name of Object.keys(FILTERS)) addFilter(name);
+  function reset() {
+    for (const name of Object.keys(chosen)) delete chosen[name];
+    words = search.value = "";
+    filter();
+    remember();
+  }
+
+  // The address tells the filters, so that a view can be sent; a page inside of another has no address of its own.
+  function remember() {
+    const told = new URLSearchParams(chosen).toString();
+    try { history.replaceState(null, "", told ? `#show?${told}` : "#gallery"); } catch { /* no address */ }
+  }
+
+  function goTo(place) {
+    place.focus({ preventScroll: true });
+    place.scrollIntoView({ block: "center" });
+  }
+
+  function open(key) {
+    if (!items.some((item) => item.key === key)) return;
+    if (!found.some((item) => item.key === key)) { for (const name of Object.keys(chosen)) delete chosen[name]; words = search.value = ""; filter(); }
+    const at = found.findIndex((item) => item.key === key);
+    while (made <= at) next();
+    goTo(document.getElementById(`item-${key}`));
+  }
+
+  function follow() {
+    const hash = decodeURI(location.hash);
+    if (hash.startsWith("#item-")) open(hash.slice(6));
+    if (!hash.startsWith("#show?")) return;
+    for (const name of Object.keys(chosen)) delete chosen[name];
+    for (const [name, value] of new URLSearchParams(location.hash.slice(6))) if (name in FILTERS) chosen[name] = value;
+    filter();
+    document.getElementById("gallery").scrollIntoView();
+  }
+
+  function step(from, by) {
+    if (by > 0 && !from.nextElementSibling) next();
+    const to = by > 0 ? from.nextElementSibling : from.previousElementSibling;
+    if (to) goTo(to);
+  }
+
+  addFlips();
+  for (const name of Object.keys(FILTERS).slice(1)) addFilter(name);
+  const search = addSearch();
   const clear = make("button", "", "Clear filters");
   clear.type = "button";
-  clear.addEventListener("click", () => {
-    for (const select of filtersPlace.querySelectorAll("select")) select.value = "";
-    for (const name of Object.keys(chosen)) delete chosen[name];
-    filter();
-  });
+  clear.addEventListener("click", reset);
   filtersPlace.append(clear);
   more.addEventListener("click", next);
   filter();
+  window.addEventListener("hashchange", follow);
+  follow();
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const typing = event.target.closest("input, select, textarea");
+    const on = event.target.closest(".card");
+    if (event.key === "/" && !typing) { event.preventDefault(); search.focus(); search.select(); }
+    if (event.key === "Escape" && event.target === search && words) { event.preventDefault(); words = search.value = ""; filter(); }
+    else if (event.key === "Escape" && (on || event.target === search)) { reset(); event.target.blur(); }
+    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (by && on) { event.preventDefault(); step(on, by); }
+    if (event.key === "ArrowDown" && event.target === search && cards.firstElementChild) { event.preventDefault(); goTo(cards.firstElementChild); }
+    if (event.key === "Enter" && event.target === on) on.classList.toggle("large");
+  });
+
   if ("IntersectionObserver" in window) {
     const watch = new IntersectionObserver((seen) => {
       if (more.hidden || !seen.some((s) => s.isIntersecting)) return;
