@@ -94,6 +94,12 @@ def round_times(shown: RoundView) -> Mapping[str, float]:
     return {s.name: stage_seconds(s) for s in shown.stages}
 
 
+def kinds(shown: RoundView, name: str) -> list[tuple[str, float]]:
+    """What a stage's seconds went to, most first."""
+    seconds = next((stage.seconds for stage in shown.stages if stage.name == name), {})
+    return sorted(((kind, value) for kind, value in seconds.items() if finite(value)), key=lambda one: -one[1])
+
+
 def longest(rounds: Iterable[RoundView]) -> float:
     return max((sum(round_times(r).values()) for r in rounds), default=0.0)
 

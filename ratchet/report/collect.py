@@ -17,7 +17,7 @@ from ratchet.report.controls import controls
 from ratchet.report.dropped import dropped
 from ratchet.report.final import CHAMPION, SEED, last_read
 from ratchet.report.gallery import gallery
-from ratchet.report.measured import changes, delta_view, model_view, skill_deltas, suite_views
+from ratchet.report.measured import changes, costs, delta_view, model_view, skill_deltas, suite_views
 from ratchet.report.organising import alarms_view, audit_view, filtering_view, verification_view
 from ratchet.report.specimens import specimens
 from ratchet.report.training import training_of
@@ -122,11 +122,15 @@ def round_view(store: Store, loop: str, number: int, moves: Sequence[Move], *, c
         reason=PHRASES.get(said, said) if said else "the round has not ended",
         stopped=stopped,
         seed_version=opened.seed.version,
+        seed_digest=opened.seed.digest,
+        candidate_digest=_trained(done.get("train")),
+        prompts_digest=opened.prompts,
         stages=tuple(_stage(done[name]) for name in STEPS if name in done),
         seconds=(end.ended - opened.opened).total_seconds() if end else None,
         recipe=opened.recipe.name,
         training=training_of(store, done.get("train")),
         opened=opened.opened,
+        costs=tuple(cost for name in STEPS if name in done for cost in costs(name, done[name].results)),
         **_funnel(done),
         **fields,
     )
@@ -159,6 +163,12 @@ def _decided(promoted: Manifest) -> dict[str, Any]:
 
 def _guard(found: Mapping[str, Any]) -> GuardView:
     return GuardView(**{name: found[name] for name in GuardView.model_fields})
+
+
+def _trained(train: Manifest | None) -> str | None:
+    """The digest of the model that training made."""
+    digest: str | None = (train.results.get("model") or {}).get("digest") if train is not None else None
+    return digest
 
 
 def _funnel(done: Mapping[str, Manifest]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ratchet.report import (
     collection,
     collection_words,
     curves,
+    lineage,
     organising_words,
     sentences,
     training_words,
@@ -145,7 +146,7 @@ def round_comparison(shown: RoundView) -> Comparison | None:
 def _add_words() -> None:
     """What the reports' templates call, beside what every page has."""
     made = environment()
-    made.globals.update(say=sentences, charts=charts, curves=curves)
+    made.globals.update(say=sentences, charts=charts, curves=curves, lineage=lineage)
     made.globals.update(collecting=collection, collected=collection_words, levels=LEVELS, families=FAMILIES)
     made.globals.update(organised=organising_words, learned=training_words, REASONS=REASONS)
     made.filters["embedded"] = embedded

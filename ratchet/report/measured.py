@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ratchet.report.view import Estimate, FigureView, ModelView, SuiteView
+from ratchet.report.view import CostView, Estimate, FigureView, ModelView, SuiteView
 
 NOT_FIGURES = {"items", "unscored"}
 """Counts among a suite's figures, which the report has elsewhere."""
@@ -55,6 +55,13 @@ def changes(found: Mapping[str, Any]) -> dict[str, Estimate]:
     """Paired differences beside accuracy's, by the field of ModelView that they are of."""
     estimates = {name: delta_view(found.get("deltas", {}).get(name)) for name in ("pass_at_k", "chair_i")}
     return {name: one for name, one in estimates.items() if one is not None}
+
+
+def costs(stage: str, results: Mapping[str, Any]) -> list[CostView]:
+    """What a stage asked of judges: its own `spent`, by judge."""
+    spent = results.get("spent") or {}
+    known = {name: {n: v for n, v in one.items() if n in CostView.model_fields} for name, one in spent.items()}
+    return [CostView(stage=stage, judge=name, **one) for name, one in known.items()]
 
 
 def suite_views(found: Mapping[str, Any]) -> tuple[SuiteView, ...]:

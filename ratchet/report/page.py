@@ -89,7 +89,12 @@ def render_template(template: str, *, script: str, served: bool = False, **value
     return (
         environment()
         .get_template(template)
-        .render(style=Markup(static("report.css")), script=Markup(script), policy=_policy(script, served), **values)
+        .render(
+            style=Markup(static("gallery.css") + static("report.css")),
+            script=Markup(script),
+            policy=_policy(script, served),
+            **values,
+        )
     )
 
 

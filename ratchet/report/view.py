@@ -11,7 +11,7 @@ from typing import Literal
 from ratchet.autonomy import RoundAutonomy
 from ratchet.records import Record
 from ratchet.report.collection import CollectionView
-from ratchet.report.organising import AlarmsView, FilteringView, VerificationView
+from ratchet.report.organising import AlarmsView, FilteringView, SpentView, VerificationView
 from ratchet.report.training import TrainingView
 from ratchet.verify.audit.result import AuditResult
 
@@ -116,6 +116,12 @@ class StageView(Record):
     parents: dict[str, str]
 
 
+class CostView(SpentView):
+    """What a stage asked of another model."""
+
+    stage: str
+
+
 class RoundView(Record):
     """One round. `state` is RUNNING until finish has written the end, also where it has `stopped`: no run holds the loop;
     PENDING while a person has yet to approve what the gate would promote.
@@ -131,6 +137,9 @@ class RoundView(Record):
     sentences: tuple[str, ...] = ()
     seed_version: str | None
     candidate_version: str | None
+    seed_digest: str | None = None
+    candidate_digest: str | None = None
+    prompts_digest: str | None = None
     champion: ModelView | None = None
     candidate: ModelView | None = None
     delta: Estimate | None = None
@@ -159,6 +168,7 @@ class RoundView(Record):
     alarms: AlarmsView | None = None
     filtering: FilteringView | None = None
     seconds: float | None = None
+    costs: tuple[CostView, ...] = ()
     recipe: str = ""
     opened: datetime
 

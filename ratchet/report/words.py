@@ -68,7 +68,8 @@ def bounds(estimate: Estimate | None) -> tuple[float, float] | None:
 
 def plain(value: float) -> str:
     """A figure on a scale of its own, such as a sum of points: three digits where it is small."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    return text.replace("-", "−")
 
 
 def plain_change(value: float) -> str:
