@@ -15,12 +15,13 @@ from ratchet.evaluate.suites import (
     mmhal,
     ocrbench,
     pope,
+    procedural,
     textvqa,
     vl_rewardbench,
 )
 from ratchet.evaluate.suites.base import Suite
 
-MODULES = (pope, amber, chair, mmhal, hallusion, mme, chartqa, docvqa, textvqa, ocrbench, vl_rewardbench)
+MODULES = (pope, amber, chair, mmhal, hallusion, mme, chartqa, docvqa, textvqa, ocrbench, vl_rewardbench, procedural)
 SUITES: Mapping[str, Suite] = {one.name: one for module in MODULES for one in module.SUITES}
 
 
