@@ -21,7 +21,9 @@ class Board:
     def __init__(self, rng: random.Random, world: World, level: float) -> None:
         self.rng, self.world = rng, world
         self.level = level
-        self.free = {(row, column) for row in range(world.rows) for column in range(world.rows)}
+        cells = [(row, column) for row in range(world.rows) for column in range(world.rows)]
+        self.free = set(cells)
+        self._order = rng.sample(cells, len(cells))
         self.things: list[Thing] = []
 
     def near(self, spread: float = 0.15) -> float:
@@ -48,7 +50,7 @@ class Board:
 
     def pick(self) -> Cell:
         """A free cell."""
-        return self.take(self.rng.choice(sorted(self.free)))
+        return self.take(next(cell for cell in self._order if cell in self.free))
 
     def placed(self, kind: Kind, cell: Cell, size: int | None = None) -> Thing:
         """A thing somewhere inside a cell, on no picture yet."""

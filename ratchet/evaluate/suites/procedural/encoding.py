@@ -36,7 +36,7 @@ def png(pixels: Pixels) -> bytes:
     lines[0, 1:] = flat[0]
     np.subtract(flat[1:], flat[:-1], out=lines[1:, 1:])
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    body = b"\x78\x01" + _deflated(lines.ravel()) + struct.pack(">I", zlib.adler32(lines))
+    body = b"\x78\x01" + _deflated(lines.ravel()) + struct.pack(">I", zlib.adler32(lines.data))
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
 
 

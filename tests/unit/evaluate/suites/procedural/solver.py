@@ -26,16 +26,20 @@ class Seen(NamedTuple):
 
 
 def things(scene: dict[str, Any]) -> list[Seen]:
-    found = []
-    for colour, shape, left, top, size in scene["things"]:
-        assert 0 <= left <= left + size <= scene["side"], "outside the picture"
-        assert 0 <= top <= top + size <= scene["side"], "outside the picture"
-        found.append(Seen(f"{colour} {shape}", left + size / 2, top + size / 2, size / 2))
-    for number, one in enumerate(found):
-        for other in found[:number]:
-            reach = one.half + other.half
-            assert max(abs(one.x - other.x), abs(one.y - other.y)) >= reach, "things overlap"
-    return found
+    return [
+        Seen(f"{colour} {shape}", left + size / 2, top + size / 2, size / 2)
+        for colour, shape, left, top, size in scene["things"]
+    ]
+
+
+def well_drawn(scene: dict[str, Any]) -> bool:
+    """Everything is wholly in the picture, and nothing on anything else."""
+    found = things(scene)
+    return all(one.half <= at <= scene["side"] - one.half for one in found for at in (one.x, one.y)) and all(
+        max(abs(one.x - other.x), abs(one.y - other.y)) >= one.half + other.half
+        for number, one in enumerate(found)
+        for other in found[:number]
+    )
 
 
 def the(scene: dict[str, Any], name: str) -> Seen:

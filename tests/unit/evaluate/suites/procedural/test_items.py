@@ -17,7 +17,7 @@ from ratchet.evaluate.suites.procedural.drawing import SPLITS, random_seed, sets
 from ratchet.evaluate.suites.procedural.scene import INKS, Scene, pixels, world_of
 from ratchet.evaluate.suites.procedural.suites import PARTS
 from ratchet.tinyworld import draw, seed_model
-from tests.unit.evaluate.suites.procedural.solver import solve, things
+from tests.unit.evaluate.suites.procedural.solver import solve, things, well_drawn
 
 NAMES = tuple(PARTS)
 LARGE, TINY = 448, 48
@@ -39,6 +39,7 @@ def drawn(name: str, n: int, size: int = TINY, **changed: object) -> list[Questi
 @pytest.mark.parametrize(("name", "size"), EVERY)
 def test_a_solver_that_knows_only_words_and_facts_agrees_on_every_item(name: str, size: int) -> None:
     for _, made in asked(name, size, 300):
+        assert all(well_drawn(scene.facts) for scene in {scene for one in made.asked for scene in one.scenes})
         for one in made.asked:
             assert solve(one.text, [scene.facts for scene in one.scenes]) == one.reference, one
             assert one.reads == "point" or one.reference in one.choices
