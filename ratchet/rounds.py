@@ -52,7 +52,7 @@ class Round(Record):
     """One pass of the loop, opened. `prompts`, `report` and `pictures` (whose pool stands in for that of `prompts`) are
     digests of prompt sets; `control` marks a control arm; `autonomy` is None in rounds older than it. `models` are those beside
     the seed that the recipe names, as begin pinned them, by the name that the recipe gives them; `base` is the loop's first seed,
-    where the recipe trains from it again."""
+    where the recipe trains from it again; `suites` are digests of the suites that it measures, as begin prepared them."""
 
     loop: str
     number: int = Field(ge=0)
@@ -68,6 +68,7 @@ class Round(Record):
     autonomy: RoundAutonomy | None = None
     models: dict[str, ModelRef] = {}
     base: ModelRef | None = None
+    suites: dict[str, str] = {}
     opened: datetime = Field(default_factory=lambda: datetime.now(UTC))
     code_revision: str
 

@@ -54,7 +54,7 @@ STEPS: Mapping[str, Step] = {
     "train": Step(
         "ratchet.train.stage", 2, ("filter",), inputs="ratchet.train.inputs", leaves="ratchet.train.checkpoints.place"
     ),
-    "evaluate": Step("ratchet.evaluate.stage", 1, ("train",), ("holdout",)),
+    "evaluate": Step("ratchet.evaluate.stage", 2, ("train",), ("holdout",), inputs="ratchet.evaluate.inputs"),
     "promote": Step("ratchet.registry.stage", 1, ("evaluate", "train")),
 }
 

@@ -18,6 +18,7 @@ from ratchet.artifacts.manifest import ModelRef
 from ratchet.autonomy import autonomy_of
 from ratchet.begin import prompts
 from ratchet.errors import LeaseHeld, ModelError, RoundError, StoreError
+from ratchet.evaluate.inputs import pin_suites
 from ratchet.filter.inputs import evaluation_sets
 from ratchet.finish.stage import end_of
 from ratchet.profile import Profile
@@ -247,6 +248,7 @@ def _new_round(
         family=plan.family,
         models=pin(store, registry, wanted),
         base=base_of(store, registry, options.loop) if wanted.train.start == "base" else None,
+        suites=pin_suites(store, wanted, salt),
     )
 
 

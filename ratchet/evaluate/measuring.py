@@ -11,7 +11,9 @@ from ratchet.artifacts import ImageBank, ModelRef
 from ratchet.evaluate.outcomes import ModelRole, Outcome
 from ratchet.evaluate.scoring import score
 from ratchet.generate import BatchHook, Sampler, SamplingParams, derived_seed
-from ratchet.recipe import EvaluateConfig, PassAtKConfig
+from ratchet.generate.engine import Engine
+from ratchet.generate.engines import open_engine
+from ratchet.recipe import EngineConfig, EvaluateConfig, GenerateConfig, PassAtKConfig
 from ratchet.records import Group, Prompt
 from ratchet.store import Store
 from ratchet.verify.environments import for_prompts
@@ -37,26 +39,36 @@ def measure(
     Two models are measured alike when prompts, config and salt are the same. `sampler` stands in for the model's own.
     Raises ModelError, SamplingError and VerifierError.
     """
-    engine = sampler if sampler is not None else sampler_of(store, model, bank, config, on_batch)
+    if sampler is None:
+        engine = sampler_of(store, model, bank, config, on_batch)
+        try:
+            return measure(store, model, prompts, bank, config, salt=salt, role=role, sampler=engine)
+        finally:
+            engine.close()
     also_sampled = subset(((p.id, p.skill) for p in prompts), config.pass_at_k, salt)
     outcomes: list[Outcome] = []
     verifiers = for_prompts(bank)
     for start in range(0, len(prompts), SHARD_ROWS):
         shard = prompts[start : start + SHARD_ROWS]
-        greedy, sampled = answers(engine, shard, also_sampled, config, salt)
+        greedy, sampled = answers(sampler, shard, also_sampled, config, salt)
         outcomes += score(greedy, sampled, role, verifiers=verifiers)
     return outcomes
 
 
 def sampler_of(
     store: Store, model: ModelRef | Path, bank: ImageBank, config: EvaluateConfig, on_batch: BatchHook | None = None
-) -> Sampler:
-    """The sampler of a model, fetched where it is a reference."""
-    from ratchet.generate.engines.local import TransformersEngine
-
+) -> Engine:
+    """The engine of a model, fetched where it is a reference. Whoever opens it closes it."""
     folder = model if isinstance(model, Path) else models.fetch(store, model)
     label = model.name if isinstance(model, Path) else model.label
-    return TransformersEngine(folder, bank, label, config.batch_size, config.dtype, on_batch=on_batch)
+    return open_engine(engine_settings(config.engine, config), folder, bank, label, on_batch)
+
+
+def engine_settings(engine: EngineConfig, config: EvaluateConfig) -> GenerateConfig:
+    """How an engine is opened for an evaluation."""
+    return GenerateConfig(
+        engine=engine, batch_size=config.batch_size, dtype=config.dtype, max_new_tokens=config.max_new_tokens, k=1
+    )
 
 
 def answers(

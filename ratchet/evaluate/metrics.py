@@ -5,13 +5,14 @@ Unscored items count in no accuracy and are reported. Intervals are 95%.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from ratchet.evaluate.outcomes import ModelRole, Outcome
 from ratchet.records import Record
-from ratchet.statistics import Delta, paired_delta, paired_ratio_delta, pass_at_k_unbiased, wilson
+from ratchet.statistics import Delta, clustered_share, paired_delta, paired_ratio_delta, pass_at_k_unbiased, wilson
 
 ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
 DIGITS = 6
@@ -19,7 +20,7 @@ DIGITS = 6
 
 
 class Accuracy(Record):
-    """Share of scored items that are right, with Wilson's interval."""
+    """Share of scored items that are right, with Wilson's interval: by cluster where items share a split_key."""
 
     items: int
     scored: int
@@ -58,20 +59,26 @@ class Chair(Record):
 
 
 class Sampled(Record):
-    """Prompts sampled k times: chance that one of k is right, mean share right, mean number of distinct answers."""
+    """Prompts sampled k times: chance that one of k is right with its interval, mean share right, mean number of distinct answers.
+
+    `at` has the chance for 1, 2, 4, ... and k of these samples, each estimated without bias.
+    """
 
     k: int
     prompts: int
     pass_at_k: float | None
+    low: float = 0.0
+    high: float = 1.0
+    at: dict[str, float | None] = {}
     mean_correct: float | None
     distinct: float | None
 
 
 def accuracy(outcomes: Iterable[Outcome]) -> Accuracy:
     """Accuracy of the greedy answers."""
-    marks = [outcome.correct for outcome in outcomes]
-    scored = [mark for mark in marks if mark is not None]
-    low, high = wilson(sum(scored), len(scored))
+    marks = [(outcome.correct, outcome.split_key) for outcome in outcomes]
+    scored = [mark for mark, _ in marks if mark is not None]
+    low, high = _interval(scored, [key for mark, key in marks if mark is not None])
     return Accuracy(
         items=len(marks),
         scored=len(scored),
@@ -131,13 +138,23 @@ def sampled(outcomes: Iterable[Outcome]) -> Sampled | None:
         return None
     k = max(o.samples for o in drawn)
     full = [o for o in drawn if o.samples == k]
+    low, high = _interval([o.samples_correct > 0 for o in full], [o.split_key for o in full])
     return Sampled(
         k=k,
         prompts=len(full),
-        pass_at_k=_share(sum(pass_at_k_unbiased(o.samples, o.samples_correct, k) for o in full), len(full)),
+        pass_at_k=pass_at(full, k),
+        low=round(low, DIGITS),
+        high=round(high, DIGITS),
+        at={str(one): pass_at(full, one) for one in sorted({k, *(1 << n for n in range(k.bit_length()))})},
         mean_correct=_share(sum(o.samples_correct for o in full), k * len(full)),
         distinct=_share(sum(o.distinct for o in full), len(full)),
     )
+
+
+def pass_at(outcomes: Sequence[Outcome], k: int) -> float | None:
+    """Mean chance that one of k samples is right, for any k up to the number of samples. Raises ValueError beyond."""
+    chances = [pass_at_k_unbiased(o.samples, o.samples_correct, k) for o in outcomes]
+    return _share(math.fsum(chances), len(chances))
 
 
 def of_model(outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -248,6 +265,12 @@ def _hallucinations(outcome: Outcome) -> tuple[int, int]:
 
 def _columns(rows: Sequence[tuple[int, int]]) -> tuple[list[float], list[float]]:
     return [float(a) for a, _ in rows], [float(b) for _, b in rows]
+
+
+def _interval(marks: Sequence[bool], keys: Sequence[str]) -> tuple[float, float]:
+    """Items that share a picture are not so many as they are."""
+    alone = len(set(keys)) == len(keys)
+    return wilson(sum(marks), len(marks)) if alone else clustered_share(marks, keys)
 
 
 def _share(part: float, whole: float) -> float | None:

@@ -27,18 +27,18 @@ class Met:
     """The n-grams of held-out prompts, 8 <= n <= 16: 8 bytes each."""
 
     def __init__(self, n: int) -> None:
-        self._further = n - BASE
+        self._n = n
         self._added = array("Q")
         self._sorted: npt.NDArray[np.uint64] | None = None
 
     def add(self, grams: Sequence[int]) -> None:
         """Take in a prompt's `eights`."""
-        self._added.extend(self._long(grams).tolist())
+        self._added.extend(longer(grams, self._n).tolist())
         self._sorted = None
 
     def shares(self, grams: Sequence[int]) -> bool:
         """Whether a prompt with these `eights` has n words in a row in common with any that was added."""
-        own = self._long(grams)
+        own = longer(grams, self._n)
         if self._sorted is None:
             self._sorted = np.unique(np.frombuffer(self._added, dtype=np.uint64).copy())
         if not own.size or not self._sorted.size:
@@ -46,11 +46,13 @@ class Met:
         at = np.minimum(np.searchsorted(self._sorted, own), self._sorted.size - 1)
         return bool((self._sorted[at] == own).any())
 
-    def _long(self, grams: Sequence[int]) -> npt.NDArray[np.uint64]:
-        """Hashes of n words in a row: the first eight and the last eight of them are all of them, as n is at most 16."""
-        firsts = np.array(grams[: max(len(grams) - self._further, 0)], dtype=np.uint64)
-        lasts = np.array(grams[self._further :], dtype=np.uint64)
-        return firsts * np.uint64(0x9E3779B97F4A7C15) + lasts
+
+def longer(grams: Sequence[int], n: int) -> npt.NDArray[np.uint64]:
+    """Hashes of n words in a row, of a prompt's `eights`: the first eight and the last eight are all of them, as n is at most 16."""
+    further = n - BASE
+    firsts = np.array(grams[: max(len(grams) - further, 0)], dtype=np.uint64)
+    lasts = np.array(grams[further:], dtype=np.uint64)
+    return firsts * np.uint64(0x9E3779B97F4A7C15) + lasts
 
 
 def _hash(words: str) -> int:

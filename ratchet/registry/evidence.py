@@ -99,9 +99,10 @@ def side_by_side(outcomes: Iterable[Outcome]) -> Evidence:
     repeated = []
     for outcome in outcomes:
         known = sources.setdefault(outcome.suite, {"champion": {}, "candidate": {}})[outcome.role]
-        if outcome.prompt_id in known:
-            repeated.append(outcome.prompt_id)
-        known[outcome.prompt_id] = outcome
+        name = outcome.item or outcome.prompt_id  # two questions of a suite may be one prompt
+        if name in known:
+            repeated.append(name)
+        known[name] = outcome
     _refuse(repeated, "come more than once for the same model")
     found = {name: _columns(rows) for name, rows in sources.items()}
     return Evidence(found[None], {name: found[name] for name in sorted(n for n in found if n is not None)})

@@ -44,9 +44,7 @@ class Exam:
 
     @property
     def answers(self) -> int:
-        """Answers that are asked for, about: greedy ones, and samples."""
-        samples = self.config.pass_at_k
-        return self.items + (samples.k * min(samples.prompts, self.items) if samples else 0)
+        return answers_of(self.prepared, self.config)
 
     def params(self) -> SamplingParams:
         """Greedy, in as many tokens as the suite's answers may take."""
@@ -67,6 +65,12 @@ class Exam:
             return frozenset()
         told = told_of_prepared(self.prepared)
         return subset(dict.fromkeys((one.prompt_id, one.asked.category) for one in told), self.config.pass_at_k, "")
+
+
+def answers_of(prepared: Prepared, config: SuiteConfig) -> int:
+    """Answers that a suite asks for, about: greedy ones, and samples."""
+    items, samples = prepared.manifest.rows, config.pass_at_k
+    return items + (samples.k * min(samples.prompts, items) if samples else 0)
 
 
 @dataclass

@@ -12,10 +12,11 @@ from ratchet import canonical, models, sources
 from ratchet.artifacts import ArtifactWriter, Header, ImageBank, Manifest, ModelRef
 from ratchet.artifacts.manifest import SPENT
 from ratchet.errors import RecipeError
+from ratchet.evaluate.measuring import engine_settings
 from ratchet.evaluate.outcomes import OUTCOMES, Outcome
 from ratchet.evaluate.remembering import Remembering, identity
 from ratchet.evaluate.suites import results
-from ratchet.evaluate.suites.asking import Exam, Sitting, told_of_item
+from ratchet.evaluate.suites.asking import Exam, Sitting, answers_of, told_of_item
 from ratchet.evaluate.suites.base import Suite
 from ratchet.evaluate.suites.catalogue import suite as suite_of
 from ratchet.evaluate.suites.marking import ByJudge, ByRule, Marker
@@ -24,7 +25,7 @@ from ratchet.generate.engine import Engine
 from ratchet.generate.engines import open_engine
 from ratchet.model_files import describe, files_digest
 from ratchet.progress import Progress, silent
-from ratchet.recipe import EndpointConfig, EngineConfig, EvaluateConfig, GenerateConfig, JudgeConfig, SuiteConfig
+from ratchet.recipe import EndpointConfig, EngineConfig, EvaluateConfig, JudgeConfig, SuiteConfig
 from ratchet.recipe.judges import SEED
 from ratchet.registry.base import Registry
 from ratchet.store import Store
@@ -166,8 +167,7 @@ def _remembering(
     store: Store, options: RunOptions, sitter: _Examinee, prepared: Prepared, progress: Progress
 ) -> Remembering:
     bank, done = prepared.bank, 0
-    samples = options.suite.pass_at_k
-    total = prepared.manifest.rows + (samples.k * min(samples.prompts, prepared.manifest.rows) if samples else 0)
+    total = answers_of(prepared, options.suite)
 
     def advance(completions: int) -> None:
         nonlocal done
@@ -175,14 +175,7 @@ def _remembering(
         progress(done, total, "answers", sitter.label)
 
     def start() -> Engine:
-        config = options.evaluate
-        settings = GenerateConfig(
-            engine=options.chosen,
-            batch_size=config.batch_size,
-            dtype=config.dtype,
-            max_new_tokens=config.max_new_tokens,
-            k=1,
-        )
+        settings = engine_settings(options.chosen, options.evaluate)
         return open_engine(settings, sitter.folder, bank, sitter.label, advance)
 
     who = identity(options.chosen, sitter.digest, options.evaluate.dtype)

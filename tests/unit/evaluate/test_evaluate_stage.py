@@ -29,7 +29,7 @@ class Stopped(BaseException):
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ratchet.evaluate.stage.SHARD_ROWS", 9)
+    monkeypatch.setattr("ratchet.evaluate.examining.SHARD_ROWS", 9)
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +75,8 @@ def test_both_models_answer_the_same_items(store, model_folder, candidate_folder
     drawn = {role: {o.prompt_id for o in outcomes if o.role == role and o.samples} for role in ids}
     assert drawn["champion"] == drawn["candidate"]
     assert len(drawn["champion"]) == 9
-    assert manifest.results == {**metrics.summary(outcomes), "models": manifest.results["models"]}
+    beside = {name: manifest.results[name] for name in ("models", "spent")}
+    assert manifest.results == {**metrics.summary(outcomes), **beside}
     assert manifest.results["models"]["champion"]["digest"] == context.round.seed.digest
 
 

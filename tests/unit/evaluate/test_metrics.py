@@ -38,6 +38,23 @@ def test_accuracy_leaves_unscored_items_out_and_counts_them():
     assert (found.low, found.high) == (pytest.approx(0.2077, abs=1e-4), pytest.approx(0.9385, abs=1e-4))
 
 
+def test_items_that_share_a_picture_make_the_interval_wider():
+    alone = metrics.accuracy(marked(*[True] * 30, *[False] * 30))
+    same = metrics.accuracy([outcome(i, correct=i < 30, split_key=f"picture {i // 10}") for i in range(60)])
+    assert same.accuracy == alone.accuracy == 0.5
+    assert same.high - same.low > 2 * (alone.high - alone.low)
+
+
+def test_pass_at_k_is_told_for_every_power_of_two_up_to_the_samples():
+    found = metrics.sampled([outcome(0, samples=6, samples_correct=3), outcome(1, samples=6, samples_correct=0)])
+    assert found is not None
+    # By hand: 1 - C(3, k) / C(6, k), halved, since the other prompt is never right.
+    assert found.at == {"1": 0.25, "2": 0.4, "4": 0.5, "6": 0.5}
+    assert found.low < found.pass_at_k == 0.5 < found.high
+    with pytest.raises(ValueError, match="pass@7"):
+        metrics.pass_at([outcome(0, samples=6)], 7)
+
+
 def test_accuracy_of_nothing_is_undefined():
     found = metrics.accuracy(marked(None))
     assert (found.accuracy, found.low, found.high) == (None, 0.0, 1.0)
