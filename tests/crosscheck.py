@@ -24,6 +24,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 
 OWN = "lmms_eval"
 SILENT = ("loguru",)
@@ -125,3 +126,17 @@ def module(dotted: str) -> Any:
 def task(name: str, file: str = "utils") -> Any:
     """The functions of a task: `lmms_eval/tasks/<name>/<file>.py`."""
     return module(f"tasks.{name}.{file}")
+
+
+def prompts(name: str, file: str) -> dict[str, str]:
+    """What `doc_to_text` is given by default, as a task's YAML says."""
+    text = (folder() / "tasks" / name / file).read_text(encoding="utf-8")
+    found: dict[str, str] = yaml.load(text, _Settings)["lmms_eval_specific_kwargs"]["default"]
+    return found
+
+
+class _Settings(yaml.SafeLoader):
+    """Without the functions that a task's YAML names."""
+
+
+_Settings.add_constructor("!function", lambda loader, node: None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ratchet.evaluate.suites.base import Asked, Mark
 from ratchet.verify import yes_no_answer
-from ratchet.verify.extract import UNPARSED, extract
+from ratchet.verify.extract import UNPARSED, after_thinking, extract
 
 YES_NO = ("yes", "no")
 
@@ -12,6 +12,11 @@ YES_NO = ("yes", "no")
 def said(answer: str) -> str | None:
     """The answer's text, as it was written; None where it is empty, or marks several answers."""
     return extract(answer, lambda part: [plain] if (plain := part.strip()) else []).value
+
+
+def spoken(answer: str) -> str:
+    """What a judge is shown of an answer: no thinking, and the marked part if there is one. Empty where nothing was said."""
+    return said(answer) or after_thinking(answer) or ""
 
 
 def yes_no_mark(item: Asked, answer: str) -> Mark:

@@ -10,6 +10,7 @@ that "0.0" is wrong. Where a label has several numbers ("2010, 2011") both compa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
@@ -37,13 +38,13 @@ def load(folder: Folder, parts: tuple[str, ...]) -> Iterator[Question]:
     names = folder.find("data/test-*.parquet", "*.parquet", "*test_human.json", "*test_augmented.json", "*.jsonl")
     if names[0].endswith(".json"):
         names = folder.names("*test_human.json") + folder.names("*test_augmented.json")
+    numbered: Counter[str] = Counter()
     for row in folder.rows(*names):
         part = _part(row)
+        numbered[part] += 1
         if part in (parts or PARTS):
             yield Question(
-                key=f"{part}-{row.number}"
-                if row.name.endswith(".json")
-                else f"{row.name.rpartition('/')[2]}-{row.number}",
+                key=f"{part}-{numbered[part]}",
                 text=row.text("question", "query") + ASK,
                 pictures=(pictures.of(row, "image", "imgname"),),
                 reference=row.text("answer", "label"),

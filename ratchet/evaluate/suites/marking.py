@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from ratchet import canonical
 from ratchet.errors import VerifierError
+from ratchet.evaluate.suites.answers import spoken
 from ratchet.evaluate.suites.base import Asked, Judged, Mark, Marked, Suite
 from ratchet.records import ImageRef, Message
 from ratchet.verify.judges.prompts import LONGEST, harmless
@@ -129,8 +130,8 @@ class ByJudge:
         from ratchet.verify.judges import Question
 
         system = [Message(role="system", content=self.judged.system)] if self.judged.system else []
-        # An answer may have been learned to please judges: it cannot speak as another role.
-        text = self.judged.ask(item.asked, harmless(answer))
+        # An answer may have been learned to please judges: it cannot speak as another role. Its marks are read before that.
+        text = self.judged.ask(item.asked, harmless(spoken(answer)))
         shown = item.images if self.judged.shows_pictures else ()
         return Question((*system, Message(role="user", content=text)), shown)
 

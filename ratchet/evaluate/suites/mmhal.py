@@ -16,7 +16,6 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import PurePosixPath
 
-from ratchet.evaluate.suites.answers import said
 from ratchet.evaluate.suites.base import Asked, Judged, Mark, Marked, Question, Suite, SuiteFigures
 from ratchet.evaluate.suites.counting import by_category, share
 from ratchet.evaluate.suites.folder import Folder, Row
@@ -71,12 +70,12 @@ def prompt() -> str:
 
 
 def ask(item: Asked, answer: str) -> str:
-    """What the judge reads. An answer's thinking is not judged."""
+    """What the judge reads. The answer comes without its thinking, and harmless."""
     values = {
         "content": item.facts[CONTENT],
         "question": item.question,
         "reference": item.reference or "",
-        "answer": said(answer) or after_thinking(answer) or "",
+        "answer": answer,
     }
     return filled(prompt(), values)
 

@@ -36,7 +36,8 @@ def load(folder: Folder, parts: tuple[str, ...]) -> Iterator[Question]:
     The original's rows are dataset_name, image_path, question, answers and type.
     """
     pictures = pictures_in(folder)
-    for row in folder.rows(*folder.find("data/test-*.parquet", "*.parquet", "*OCRBench*.json", "*.jsonl")):
+    names = folder.find("data/test-*.parquet", "*.parquet", "*OCRBench*.json", "*.jsonl")
+    for number, row in enumerate(folder.rows(*names)):
         kind = row.text("question_type", "type")
         if kind not in KINDS:
             raise row.problem(f"question_type is {kind!r}, and must be one of {', '.join(KINDS)}")
@@ -44,7 +45,7 @@ def load(folder: Folder, parts: tuple[str, ...]) -> Iterator[Question]:
             continue
         answers = _answers(row)
         yield Question(
-            key=f"{row.name.rpartition('/')[2]}-{row.number}",
+            key=str(number),
             text=row.text("question"),
             pictures=(pictures.of(row, "image", "image_path"),),
             reference=answers[0],

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ratchet.verify.rules.vqa import plain_answer
 from tests import crosscheck
-from tests.benchmarks import asked, figures, mark_of
+from tests.benchmarks import asked, encoded, figures, mark_of, parquet, questions
 
 
 def chartqa(answer: str, label: str) -> tuple[float, float | None]:
@@ -144,3 +145,23 @@ def test_vl_rewardbench_agrees_on_which_answer_is_better() -> None:
 def test_a_reply_that_says_nothing_is_decided_by_a_coin_there_and_wrong_here() -> None:
     assert reward("Hard to say.", [0, 1]) == 1.0
     assert mark_of("vl_rewardbench", asked("a#0", "first", "hallucination", "a"), "Hard to say.").score == 0.0
+
+
+PROMPTED: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("pope", "pope.yaml", "pope_doc_to_text", {"question_id": "1", "question": "Is there a dog?", "answer": "yes", "category": "random"}),
+    ("mme", "mme.yaml", "mme_doc_to_text", {"question_id": "a/1.png", "question": "A dog? Please answer yes or no.", "answer": "Yes", "category": "count"}),
+    ("chartqa", "chartqa.yaml", "chartqa_doc_to_text", {"question": "How many bars?", "answer": "4", "type": "human_test"}),
+    ("docvqa", "_default_template_docvqa_yaml", "docvqa_doc_to_text", {"questionId": "1", "question": "What is the date?", "answers": ["1"]}),
+    ("textvqa", "_default_template_textvqa_yaml", "textvqa_doc_to_text",
+     {"question_id": 1, "image_id": "a", "question": "what is the brand of this Camera?", "answers": ["1"] * 10}),
+    ("ocrbench", "ocrbench.yaml", "ocrbench_doc_to_text",
+     {"question": "what is written?", "answer": ["a"], "question_type": "Doc-oriented VQA", "dataset": "docVQA"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "file", "function", "row"), PROMPTED, ids=[one[0] for one in PROMPTED])
+def test_the_model_reads_the_same_prompt(
+    tmp_path: Path, name: str, file: str, function: str, row: dict[str, Any]
+) -> None:
+    (ours,) = questions(name, parquet(tmp_path, "data/validation-test-0.parquet", [{**row, "image": encoded()}]))
+    assert ours.text == getattr(crosscheck.task(name), function)(row, crosscheck.prompts(name, file))

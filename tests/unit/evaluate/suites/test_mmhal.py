@@ -45,15 +45,15 @@ def test_a_wrong_row_is_told(tmp_path: Path, changed: dict[str, Any], rule: str)
         questions("mmhal", folder(tmp_path, {**ROW, **changed}))
 
 
-def test_the_judge_reads_the_published_prompt_and_no_thinking(tmp_path: Path) -> None:
+def test_the_judge_reads_the_published_prompt(tmp_path: Path) -> None:
     assert MMHAL.judged is not None
     (one,) = questions("mmhal", folder(tmp_path, ROW))
-    asked = MMHAL.judged.ask(asked_of(one), "<think>It may be {question}.</think>A {red} cap.")
+    asked = MMHAL.judged.ask(asked_of(one), "A {red} cap, {question}.")
     assert asked.startswith("Please act as an impartial and objective judge")
     assert asked.endswith(
         "### Image Contents\nBuilding, Fire hydrant\n\n### Question\nWhat color is the fire hydrant cap in the picture?\n\n"
         "### Standard Human-Generated Answer\nThe color of the fire hydrant cap in the picture is yellow.\n\n"
-        "### LMM Response to Evaluate\nA {red} cap.\n"
+        "### LMM Response to Evaluate\nA {red} cap, {question}.\n"
     )
 
 
