@@ -11,17 +11,34 @@ from ratchet.evaluate.suites import (
     chartqa,
     docvqa,
     hallusion,
+    mmbench,
     mme,
     mmhal,
     ocrbench,
     pope,
     procedural,
+    single_picture,
     textvqa,
     vl_rewardbench,
 )
 from ratchet.evaluate.suites.base import Suite
 
-MODULES = (pope, amber, chair, mmhal, hallusion, mme, chartqa, docvqa, textvqa, ocrbench, vl_rewardbench, procedural)
+MODULES = (
+    pope,
+    amber,
+    chair,
+    mmhal,
+    hallusion,
+    mme,
+    chartqa,
+    docvqa,
+    textvqa,
+    ocrbench,
+    vl_rewardbench,
+    procedural,
+    mmbench,
+    single_picture,
+)
 SUITES: Mapping[str, Suite] = {one.name: one for module in MODULES for one in module.SUITES}
 
 

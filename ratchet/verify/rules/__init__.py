@@ -39,12 +39,13 @@ from pydantic import ValidationError
 
 from ratchet.recipe.verifiers.rules import RuleFamily
 from ratchet.verify.protocol import Verifier
-from ratchet.verify.rules import captions, documents, forms, lists, maths, numbers, ocr, places, words
+from ratchet.verify.rules import captions, choices, documents, forms, lists, maths, numbers, ocr, places, words
 from ratchet.verify.rules.captions import caption_objects
+from ratchet.verify.rules.choices import chosen, options
 from ratchet.verify.rules.lists import parse_objects
-from ratchet.verify.rules.words import options, yes_no_answer
+from ratchet.verify.rules.words import yes_no_answer
 
-__all__ = ["RULE_BUILDERS", "VERIFIERS", "caption_objects", "options", "parse_objects", "yes_no_answer"]
+__all__ = ["RULE_BUILDERS", "VERIFIERS", "caption_objects", "chosen", "options", "parse_objects", "yes_no_answer"]
 
 RULES: Mapping[str, Callable[[Any], Verifier]] = {
     "exact": words.exact,
@@ -52,7 +53,7 @@ RULES: Mapping[str, Callable[[Any], Verifier]] = {
     "holds": words.holds,
     "numeric": numbers.numeric,
     "maths": maths.maths,
-    "choice": words.choice,
+    "choice": choices.choice,
     "yes_no": words.yes_no,
     "count": numbers.count,
     "chart": numbers.chart,
