@@ -14,11 +14,15 @@ from ratchet.evaluate.suites import (
     mmbench,
     mme,
     mmhal,
+    mmmu,
     ocrbench,
     pope,
     procedural,
+    several_pictures,
     single_picture,
+    spatial,
     textvqa,
+    three_d,
     vl_rewardbench,
 )
 from ratchet.evaluate.suites.base import Suite
@@ -38,6 +42,10 @@ MODULES = (
     procedural,
     mmbench,
     single_picture,
+    several_pictures,
+    spatial,
+    three_d,
+    mmmu,
 )
 SUITES: Mapping[str, Suite] = {one.name: one for module in MODULES for one in module.SUITES}
 

@@ -101,6 +101,31 @@ SCIENCEQA = {"image": HF, "question": "Which is soft?", "choices": ["rock", "woo
              "grade": "grade2", "subject": "natural science", "topic": "physics", "category": "Materials", "skill": "s",
              "lecture": "", "solution": ""}  # fmt: skip
 MMBENCH = {**TSV, "hint": "nan", "L2-category": "attribute_reasoning", "source": "s", "comment": "nan", "split": "dev"}
+CV_BENCH = {"idx": 0, "type": "2D", "task": "Count", "question": "How many organs?", "choices": ["3", "2"], "answer": "(B)",
+            "prompt": "How many organs? Select from the following choices.\n(A) 3\n(B) 2", "filename": "2D/count/ade20k_10.png",
+            "source": "ADE20K", "source_dataset": "ADE20K Validation Set"}  # fmt: skip
+MMVP = {"Index": 1, "Question": "Are the butterfly's wings open?", "Options": "(a) Open (b) Closed"}
+MMVP_TEXT = f"Are the butterfly's wings open?\nA. Open\nB. Closed{DIRECT}"
+MMVP_PAIR = [{**MMVP, "Correct Answer": "(b)", "image": HF}, {**MMVP, "Index": 2, "Correct Answer": "(a)", "image": HF}]
+THREE_D = {"index": 0, "qid": "VIN6MS3J", "question": "Which is higher?", "A": "dog", "B": "cat", "C": None, "D": None, "answer": "B",
+           "category": "height_higher"}  # fmt: skip
+BLINK = {"idx": "val_Counting_1", "question": "How many?", "sub_task": "Counting", "image_1": HF, "image_2": HF, "image_3": None,
+         "image_4": None, "choices": ["3", "2"], "answer": "(B)", "prompt": "How many in <image>? (A) 3 (B) 2", "explanation": ""}  # fmt: skip
+MUIRBENCH = {"idx": "1", "task": "Counting", "image_relation": "Partial Similarity", "image_type": "Photography", "answer": "B",
+             "question": "How many more in <image> than in <image>?", "options": ["3", "<image>"], "image_list": [HF, HF, HF],
+             "counterpart_idx": "2"}  # fmt: skip
+MIRB = {
+    "question_id": 7,
+    "subset": "food",
+    "questions": "Which is spicy?\nA: first B: second",
+    "answers": "B",
+    "image_list": [HF, HF],
+}
+MANTIS = {"id": "mantis_1", "question_type": "multi-choice", "question": "<image><image> Which is newer?", "images": [HF, HF],
+          "options": ["(A) left", "(B) right"], "answer": "(B)", "data_source": "x", "category": "comparison"}  # fmt: skip
+MMMU = {"id": "validation_Accounting_1", "question": "What does <image 2> show of <image 1>?", "options": "['profit', 'loss <image 3>']",
+        "explanation": "", "image_1": HF, "image_2": HF, "image_3": HF, "image_4": None, "img_type": "['Tables']", "answer": "B",
+        "topic_difficulty": "Easy", "question_type": "multiple-choice", "subfield": "Managerial Accounting"}  # fmt: skip
 
 SAMPLES = {
     "mmstar": Sample("mmstar", "mmstar.parquet", [MMSTAR], MMSTAR["question"] + DIRECT, "B", "coarse perception", key="index"),
@@ -122,4 +147,40 @@ SAMPLES = {
         "Where?\n\nA. Left.\nB. Right.\nPlease answer directly with only the letter.", "B", "choice"),
     "mmbench": Sample("mmbench", "en/dev-0.parquet", [{**MMBENCH, "image": HF}], ASKED, "B", "colour", key="index"),
     "mmbench-tsv": Sample("mmbench", "MMBench_DEV_EN.tsv", [MMBENCH], ASKED, "B", "colour", key="index"),
+    "cv_bench": Sample("cv_bench", "test_2d.parquet", [
+        {**CV_BENCH, "image": HF}, {**CV_BENCH, "idx": 1, "source": "COCO", "image": HF}, {**CV_BENCH, "idx": 2, "source": "Omni3D", "image": HF},
+    ], CV_BENCH["prompt"] + DIRECT, "B", "Count", key="idx", needed="prompt"),
+    "cv_bench-jsonl": Sample("cv_bench", "test_2d.jsonl", [
+        CV_BENCH, {**CV_BENCH, "idx": 1, "source": "COCO"}, {**CV_BENCH, "idx": 2, "source": "Omni3D"},
+    ], CV_BENCH["prompt"] + DIRECT, "B", "Count", key="idx", needed="prompt", files={"img/2D/count/ade20k_10.png": png()}),
+    "mmvp": Sample("mmvp", "train-0.parquet", MMVP_PAIR, MMVP_TEXT, "B", "pairs", "Correct Answer", "Options", key="Index", wrong="(c)"),
+    "mmvp-csv": Sample("mmvp", "Questions.csv", [{k: v for k, v in row.items() if k != "image"} for row in MMVP_PAIR], MMVP_TEXT, "B",
+                       "pairs", "Correct Answer", "Options", key="Index", wrong="(c)",
+                       files={"MMVP Images/1.jpg": png(), "MMVP Images/2.jpg": png()}),
+    "3dsrbench": Sample("3dsrbench", "3dsr_circular/test-0.parquet", [{**THREE_D, "image": HF}], f"Which is higher?\nA. dog\nB. cat{DIRECT}",
+                        "B", "height_higher", key="qid"),
+    "3dsrbench-tsv": Sample("3dsrbench", "3dsrbench_v1_vlmevalkit_circular.tsv", [{**THREE_D, "image": BASE64}],
+                            f"Which is higher?\nA. dog\nB. cat{DIRECT}", "B", "height_higher", key="qid"),
+    "blink": Sample("blink", "Counting/val-0.parquet", [BLINK], f"How many in [Image 1]? (A) 3 (B) 2{DIRECT}", "B", "Counting",
+                    needed="prompt", key="idx", pictures=2),
+    "muirbench": Sample("muirbench", "data/test-0.parquet", [MUIRBENCH],
+                        f"How many more in [Image 1] than in [Image 2]?\nA. 3\nB. [Image 3]{DIRECT}", "B", "Counting", key="idx", pictures=3),
+    "mirb": Sample("mirb", "data/test-0.parquet", [MIRB], "Answer with the option symbol.\nWhich is spicy?\nA: first B: second", "B", "food",
+                   "answers", "questions", key="question_id", pictures=2),
+    "mirb-open": Sample("mirb", "data/test-0.parquet", [{**MIRB, "subset": "analogy", "answers": "mother"}],
+                        "Answer with a single word.\nWhich is spicy?\nA: first B: second", "mother", "analogy", needed="questions", wrong=None,
+                        key="question_id", pictures=2),
+    "mantis": Sample("mantis", "mantis_eval/test-0.parquet", [MANTIS], f"[Image 1][Image 2] Which is newer?\nA. left\nB. right{DIRECT}", "B",
+                     "comparison", key="id", pictures=2),
+    "mantis-short": Sample(
+        "mantis", "mantis_eval/test-0.parquet", [{**MANTIS, "question_type": "short-answer", "options": [], "answer": "Twelve"}],
+        "Given the images, answer the following short answer vqa question:\nQ: [Image 1][Image 2] Which is newer?\n"
+        'You can first give your analysis, and then give your final answer as "Final Answer:"', "Twelve", "comparison", wrong=None,
+        key="id", pictures=2),
+    "mmmu": Sample("mmmu", "Accounting/validation-0.parquet", [MMMU],
+                   f"What does [Image 2] show of [Image 1]?\nA. profit\nB. loss [Image 3]{DIRECT}", "B", "Accounting", key="id", pictures=3),
+    "mmmu-open": Sample("mmmu", "Accounting/validation-0.parquet",
+                        [{**MMMU, "question_type": "open", "options": "[]", "answer": "$6,000", "question": "How much is in <image 2>?"}],
+                        "How much is in [Image 1]?\nAnswer the question using a single word or phrase.", "$6,000", "Accounting", wrong=None,
+                        key="id"),
 }  # fmt: skip
