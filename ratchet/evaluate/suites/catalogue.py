@@ -11,6 +11,7 @@ from ratchet.evaluate.suites import (
     chartqa,
     docvqa,
     hallusion,
+    maths,
     mmbench,
     mme,
     mmhal,
@@ -24,6 +25,7 @@ from ratchet.evaluate.suites import (
     textvqa,
     three_d,
     vl_rewardbench,
+    we_math,
 )
 from ratchet.evaluate.suites.base import Suite
 
@@ -46,6 +48,8 @@ MODULES = (
     spatial,
     three_d,
     mmmu,
+    maths,
+    we_math,
 )
 SUITES: Mapping[str, Suite] = {one.name: one for module in MODULES for one in module.SUITES}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
 
@@ -29,16 +30,26 @@ def maths(config: MathsConfig) -> Contained:
     """Equal as mathematics. Several boxes may be the reference together, as math-verify reads them; of answers that stand
     apart, all must be equal to it."""
     asked = worker("maths", config.seconds, config.memory_mib)
-    return Contained(rule(config, _Check(asked, config.answer), _changed), asked)
+    compare = _Compare(asked, config.answer)
+
+    def check(prompt: Prompt, answer: str) -> Finding:
+        return compare(prompt.reference or "", answer)
+
+    return Contained(rule(config, check, _changed), asked)
 
 
-class _Check:
+def comparison(config: MathsConfig) -> Callable[[str, str], Finding]:
+    """How the rule compares a reference with an answer, for those who have no prompt. It raises Stopped where its worker is."""
+    return _Compare(worker("maths", config.seconds, config.memory_mib), config.answer)
+
+
+class _Compare:
     def __init__(self, asked: Worker, where: Where) -> None:
         self._worker = asked
         self._where: Where = where
 
-    def __call__(self, prompt: Prompt, answer: str) -> Finding:
-        gold, plain = _reference(prompt.reference or "")
+    def __call__(self, reference: str, answer: str) -> Finding:
+        gold, plain = _reference(reference)
         said = parts(answer, self._where)
         if not said:
             return Finding(0.0, False, UNPARSED)

@@ -126,6 +126,27 @@ MANTIS = {"id": "mantis_1", "question_type": "multi-choice", "question": "<image
 MMMU = {"id": "validation_Accounting_1", "question": "What does <image 2> show of <image 1>?", "options": "['profit', 'loss <image 3>']",
         "explanation": "", "image_1": HF, "image_2": HF, "image_3": HF, "image_4": None, "img_type": "['Tables']", "answer": "B",
         "topic_difficulty": "Easy", "question_type": "multiple-choice", "subfield": "Managerial Accounting"}  # fmt: skip
+MATHVISTA = {"pid": "1", "question": "Which?", "image": "images/1.jpg", "decoded_image": HF, "choices": ["larger", "smaller"], "unit": "",
+             "precision": None, "answer": "smaller", "question_type": "multi_choice", "answer_type": "text",
+             "metadata": {"task": "math word problem", "skills": ["arithmetic reasoning"], "context": "table", "grade": "daily life",
+                          "split": "testmini", "source": "TabMWP"},
+             "query": "Hint: Give the option letter.\nQuestion: Which?\nChoices:\n(A) larger\n(B) smaller"}  # fmt: skip
+MATHVERSE = {"sample_index": "2", "problem_index": "1", "problem_version": "Text Lite", "question": "Find AB.\nChoices:\nA:10\nB:12",
+             "answer": "B", "question_type": "multi-choice", "query_wo": "Directly answer.\nQuestion: Find AB.\nChoices:\nA:10\nB:12",
+             "query_cot": "", "question_for_eval": "Find AB.\nChoices:\nA:10\nB:12",
+             "metadata": {"split": "testmini", "source": "geo", "subject": "Plane Geometry", "subfield": "Length"}}  # fmt: skip
+MATHVISION = {"id": "4", "question": "Which piece?\n<image1>", "options": ["A", "B", "C"], "image": "images/4.jpg", "answer": "B",
+              "solution": None, "level": 2, "subject": "counting"}  # fmt: skip
+BOXED = 'Please solve the problem step by step and put your answer in one "\\boxed{}".\nWhich piece?\n[Image 1]'
+WE_MATH = {"ID": "7", "split": "testmini", "knowledge concept": "Perimeter", "question": "How long?", "option": "A. 6; B. 12; C. No correct answer",
+           "answer": "B", "key": "2steps_1", "question number": 3, "knowledge concept description": "", "image_path": HF}  # fmt: skip
+WE_MATH_ROWS = [WE_MATH, {**WE_MATH, "key": "2steps_2"}, {**WE_MATH, "key": "2steps_multi"}]
+WE_MATH_TEXT = (
+    "Now, we require you to solve a multiple-choice math question. Please briefly describe your thought process and provide the "
+    "final answer(option).\nQuestion: How long?\nOption: A. 6; B. 12; C. No correct answer\nRegarding the format, please answer "
+    "following the template below, and be sure to include two <> symbols:\n"
+    "<Thought process>: <<your thought process>> <Answer>: <<your option>>"
+)
 
 SAMPLES = {
     "mmstar": Sample("mmstar", "mmstar.parquet", [MMSTAR], MMSTAR["question"] + DIRECT, "B", "coarse perception", key="index"),
@@ -183,4 +204,24 @@ SAMPLES = {
                         [{**MMMU, "question_type": "open", "options": "[]", "answer": "$6,000", "question": "How much is in <image 2>?"}],
                         "How much is in [Image 1]?\nAnswer the question using a single word or phrase.", "$6,000", "Accounting", wrong=None,
                         key="id"),
+    "mathvista": Sample("mathvista", "data/testmini-0.parquet", [MATHVISTA], MATHVISTA["query"], "B", "math word problem", key="pid",
+                        needed="query"),
+    "mathvista-number": Sample(
+        "mathvista", "data/testmini-0.parquet",
+        [{**MATHVISTA, "choices": None, "answer_type": "float", "answer": "1.45", "precision": 2.0, "question_type": "free_form"}],
+        MATHVISTA["query"], "1.45", "math word problem", key="pid", needed="query", wrong=None),
+    "mathverse": Sample("mathverse", "testmini.parquet", [{**MATHVERSE, "image": HF}], MATHVERSE["query_wo"], "B", "text lite",
+                        needed="query_wo", key="sample_index"),
+    "mathverse-json": Sample("mathverse", "testmini.json", [{**MATHVERSE, "image": "v/1.png"}], MATHVERSE["query_wo"], "B", "text lite",
+                             needed="query_wo", key="sample_index", files={"images/v/1.png": png()}),
+    "mathverse-free": Sample("mathverse", "testmini.parquet",
+                             [{**MATHVERSE, "image": HF, "question_type": "free-form", "answer": "$10 \\sqrt{3}$"}], MATHVERSE["query_wo"],
+                             "$10 \\sqrt{3}$", "text lite", needed="query_wo", key="sample_index", wrong=None),
+    "mathvision": Sample("mathvision", "data/test-0.parquet", [{**MATHVISION, "decoded_image": HF}],
+                         f"{BOXED}\nChoices:\nA. A\nB. B\nC. C", "B", "counting", key="id"),
+    "mathvision-jsonl": Sample("mathvision", "test.jsonl", [{**MATHVISION, "options": [], "answer": "1/2"}], BOXED, "1/2", "counting",
+                               key="id", wrong=None, files={"images/4.jpg": png()}),
+    "we_math": Sample("we_math", "data/testmini-0.parquet", WE_MATH_ROWS, WE_MATH_TEXT, "B", "Perimeter", key="ID"),
+    "we_math-json": Sample("we_math", "testmini.json", [{**row, "image_path": "1.png"} for row in WE_MATH_ROWS], WE_MATH_TEXT, "B",
+                           "Perimeter", key="ID", files={"images/1.png": png()}),
 }  # fmt: skip
