@@ -1,9 +1,9 @@
 """Multiple choice over one picture: MMStar, SEED-Bench (its pictures), ScienceQA (IMG), AI2D, RealWorldQA.
 
-lmms-eval 0.7.3 takes less for an answer than the answer's letter in two of them: SEED-Bench's is the reply's first character
-("Because .." is B), AI2D's and ScienceQA's anything but "B" or "B. .." is wrong ("(B)", "The answer is B"). MMStar's average is
-there the mean over its 18 axes, though axes have different sizes; the paper's is over items, which are the same number in each of
-its six core capabilities. One reading serves all here (suites.options), and the paper's averages.
+Where lmms-eval 0.7.3 differs: SEED-Bench's answer is the reply's first character ("Because .." is B); ScienceQA takes "B" and "B. .." and
+nothing else ("(B)" is wrong), AI2D the same but for punctuation ("The answer is B" is wrong). MMStar's average is there the mean over its
+18 axes, which differ in size; the paper's is over items, which are as many in each of the six core capabilities. One reading serves
+all here (suites.options), and the papers' averages.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ _STATED = re.compile(
 )  # fmt: skip
 _OR = re.compile(r"\s*(?:,|/|&|\bor\b|\band\b)\s*" + _ONE, re.IGNORECASE)
 _BRACKETED = re.compile(r"(?<!not )\(([A-Z])\)")
-_CAPITAL = re.compile(r"(?<!not )(?<![\w'(.-])([A-Z])(?![\w'-])(?!\s+[a-z])")
+_CAPITAL = re.compile(r"(?<!not )(?<![\w'(.-])([B-HJ-Z]|[AI](?!\s+[a-z]))(?![\w'-])")
 
 
 def choice(config: PlainRuleConfig) -> Rule:
@@ -127,7 +127,7 @@ def _in_brackets(listed: Mapping[str, str], said: str) -> list[str]:
 
 
 def _capitals(listed: Mapping[str, str], said: str) -> list[str]:
-    """Capitals as words of their own; one before a word in small letters is an article or a pronoun."""
+    """Capitals as words of their own; A and I before a word in small letters are article and pronoun."""
     return [letter for letter in _CAPITAL.findall(said) if letter in listed]
 
 

@@ -219,7 +219,7 @@ SAMPLES = {
                              "$10 \\sqrt{3}$", "text lite", needed="query_wo", key="sample_index", wrong=None),
     "mathvision": Sample("mathvision", "data/test-0.parquet", [{**MATHVISION, "decoded_image": HF}],
                          f"{BOXED}\nChoices:\nA. A\nB. B\nC. C", "B", "counting", key="id"),
-    "mathvision-jsonl": Sample("mathvision", "test.jsonl", [{**MATHVISION, "options": [], "answer": "1/2"}], BOXED, "1/2", "counting",
+    "mathvision-jsonl": Sample("mathvision", "test.jsonl", [{**MATHVISION, "options": [], "answer": "12"}], BOXED, "12", "counting",
                                key="id", wrong=None, files={"images/4.jpg": png()}),
     "we_math": Sample("we_math", "data/testmini-0.parquet", WE_MATH_ROWS, WE_MATH_TEXT, "B", "Perimeter", key="ID"),
     "we_math-json": Sample("we_math", "testmini.json", [{**row, "image_path": "1.png"} for row in WE_MATH_ROWS], WE_MATH_TEXT, "B",
