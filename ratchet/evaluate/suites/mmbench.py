@@ -20,7 +20,7 @@ from ratchet.evaluate.suites.tables import rows, unique
 from ratchet.evaluate.suites.units import SIZE, by_facts, category, fact, together
 
 TURN = 1_000_000
-FILES = ("*dev*.parquet", "*DEV*.tsv", "*dev*.tsv", "*.parquet", "*.tsv")
+FILES = ("en/dev*.parquet", "*/en/dev*.parquet", "*dev*.parquet", "*DEV*.tsv", "*dev*.tsv", "*.parquet", "*.tsv")
 LETTERS = "ABCDE"
 
 

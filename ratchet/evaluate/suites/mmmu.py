@@ -1,6 +1,7 @@
 """MMMU: college exams of 30 subjects, multiple choice and open, with up to seven pictures (Yue et al. 2024).
 
-The published figure is of the validation part; name it in the recipe where the folder also holds dev. Pictures come before the text
+The published figure is of the validation part; name it in the recipe where the folder also holds dev. Answers of the test part are not
+public, and its files are passed over. Pictures come before the text
 here, and "<image 2>" in question or options becomes "[Image 2]". MMMU's script, and lmms-eval 0.7.3 with it, draws an option at random
 where it can read none: a silent model scores its chance level, and a score changes from run to run. Here it is wrong. How open
 answers are read, and what is mended there, is told in suites.open_answers.
@@ -107,7 +108,7 @@ SUITES = (
         needs="the validation (and dev) Parquet files of MMMU/MMMU, or of lmms-lab/MMMU",
         format="lmms-eval 0.7.3, tasks/mmmu",
         primary="accuracy",
-        load=loader(read, "*.parquet", part=lambda question: str(question.facts["part"])),
+        load=loader(read, "*.parquet", part=lambda question: str(question.facts["part"]), without="test*"),
         mark=mark,
         metrics=metrics,
         parts=PARTS,

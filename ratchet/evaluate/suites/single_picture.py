@@ -204,7 +204,7 @@ SUITES = (
         needs="the Parquet file of lmms-lab/ScienceQA, ScienceQA-IMG test, or VLMEvalKit's ScienceQA_TEST.tsv",
         format=f"lmms-eval 0.7.3, tasks/scienceqa; {TOOLKIT}",
         primary="accuracy",
-        load=loader(scienceqa, "*test*.parquet", "*TEST*.tsv", "*.parquet", "*.tsv"),
+        load=loader(scienceqa, "*IMG/test*.parquet", "*test*.parquet", "*TEST*.tsv", "*.parquet", "*.tsv"),
         mark=options.mark,
         metrics=scienceqa_metrics,
     ),

@@ -31,7 +31,7 @@ def cv_bench(row: Row) -> Question:
     if source not in SOURCES:
         raise row.problem(f"source is {source!r}, and must be one of {', '.join(SOURCES)}: the average is over them")
     return Question(
-        key=row.text("idx"),
+        key=f"{row.text('type')}-{row.text('idx')}",
         text=f"{row.text('prompt')}\n{options.DIRECT}",
         pictures=(row.picture("image", "filename", below="img"),),
         reference=options.letter(row, "answer", texts),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
 from ratchet.evaluate.suites.base import Question
 from ratchet.evaluate.suites.folder import Folder, Row
@@ -20,17 +21,19 @@ Read = Callable[[Row], Question | None]
 Load = Callable[[Folder, tuple[str, ...]], Iterator[Question]]
 
 
-def rows(folder: Folder, *patterns: str) -> Iterator[Row]:
-    """Rows of the files of the first pattern that matches any, their pictures resolved."""
+def rows(folder: Folder, *patterns: str, without: str = "") -> Iterator[Row]:
+    """Rows of the files of the first pattern that matches any, their pictures resolved; `without` files of that pattern."""
     for name in folder.find(*patterns):
+        if without and fnmatchcase(name.rpartition("/")[2], without):
+            continue
         yield from (_resolved(folder, name) if name.lower().endswith(".tsv") else folder.rows(name))
 
 
-def loader(read: Read, *patterns: str, part: Callable[[Question], str] | None = None) -> Load:
+def loader(read: Read, *patterns: str, part: Callable[[Question], str] | None = None, without: str = "") -> Load:
     """A suite's `load`: `read` makes a question of a row, or None of a row that is not asked."""
 
     def load(folder: Folder, parts: tuple[str, ...]) -> Iterator[Question]:
-        return unique(rows(folder, *patterns), lambda row: _chosen(read(row), part, parts))
+        return unique(rows(folder, *patterns, without=without), lambda row: _chosen(read(row), part, parts))
 
     return load
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 from ratchet.recipe.verifiers.rules import PlainRuleConfig
 from ratchet.records import Prompt
@@ -30,6 +31,7 @@ _STATED = re.compile(
 _OR = re.compile(r"\s*(?:,|/|&|\bor\b|\band\b)\s*" + _ONE, re.IGNORECASE)
 _BRACKETED = re.compile(r"(?<!not )\(([A-Z])\)")
 _CAPITAL = re.compile(r"(?<!not )(?<![\w'(.-])([B-HJ-Z]|[AI](?!\s+[a-z]))(?![\w'-])")
+_SHORT = 4
 
 
 def choice(config: PlainRuleConfig) -> Rule:
@@ -55,12 +57,30 @@ def chosen(listed: Mapping[str, str], answer: str) -> Extracted[str]:
     capitals that stand alone, texts of options within the answer. Two options of the same standing are ambiguous; so is a letter with
     another option's text. Nothing is guessed.
     """
-    listed = {letter: _plain(text) for letter, text in listed.items()}
-    found = [letter for part in answers(answer) for letter in _named(listed, _plain(part))]
+    known = _prepared(tuple(listed.items()))
+    if len(answer) <= _SHORT and (letter := _alone(known, answer.strip())):
+        return Extracted(letter, None, (letter,))
+    found = [letter for part in answers(answer) for letter in _named(known, _plain(part))]
     readings = tuple(dict.fromkeys(found))
     if len(readings) == 1:
         return Extracted(readings[0], None, readings)
     return Extracted(None, AMBIGUOUS if readings else UNPARSED, readings)
+
+
+class _Known(NamedTuple):
+    """Options as they are compared, by letter: in normal form, and as plain words."""
+
+    texts: Mapping[str, str]
+    words: Mapping[str, str]
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _prepared(listed: tuple[tuple[str, str], ...]) -> _Known:
+    plain = {letter: _plain(text) for letter, text in listed}
+    return _Known(
+        {letter: texts.normalise(text) for letter, text in plain.items()},
+        {letter: texts.plain_words(text) for letter, text in plain.items()},
+    )
 
 
 def _plain(said: str) -> str:
@@ -69,73 +89,72 @@ def _plain(said: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _named(listed: Mapping[str, str], said: str) -> list[str]:
+def _named(known: _Known, said: str) -> list[str]:
     for read in (_whole, _stated, _first_and_last, _starting, _in_brackets, _capitals, _texts_within):
-        if letters := read(listed, said):
+        if letters := read(known, said):
             return letters
     return []
 
 
-def _whole(listed: Mapping[str, str], said: str) -> list[str]:
+def _whole(known: _Known, said: str) -> list[str]:
     """The answer is a letter, or an option's text."""
-    if letter := _alone(listed, said):
+    if letter := _alone(known, said):
         return [letter]
     plain = texts.normalise(said)
-    return [letter for letter, text in listed.items() if plain and texts.normalise(text) == plain]
+    return [letter for letter, text in known.texts.items() if plain and text == plain]
 
 
-def _first_and_last(listed: Mapping[str, str], said: str) -> list[str]:
+def _first_and_last(known: _Known, said: str) -> list[str]:
     lines = said.split("\n")
-    return [letter for line in (lines[0], lines[-1]) if (letter := _alone(listed, line))]
+    return [letter for line in (lines[0], lines[-1]) if (letter := _alone(known, line))]
 
 
-def _alone(listed: Mapping[str, str], line: str) -> str | None:
+def _alone(known: _Known, line: str) -> str | None:
     found = _ALONE.fullmatch(line)
-    return found[1].upper() if found and found[1].upper() in listed else None
+    return found[1].upper() if found and found[1].upper() in known.texts else None
 
 
-def _stated(listed: Mapping[str, str], said: str) -> list[str]:
+def _stated(known: _Known, said: str) -> list[str]:
     """What the last statement of an answer names: "A or B" names both, and "a cat" is no letter."""
     found: list[str] = []
     said = said.replace("\n", " ")
     for match in _STATED.finditer(said):
         letter = match[1] or match[2]
-        if letter.upper() not in listed or (letter == "a" and re.match(r"\s+\w", said[match.end() :])):
+        if letter.upper() not in known.texts or (letter == "a" and re.match(r"\s+\w", said[match.end() :])):
             continue
         found = [letter.upper()]
         end = match.end()
-        while (more := _OR.match(said, end)) and more[1] in listed:
+        while (more := _OR.match(said, end)) and more[1] in known.texts:
             found.append(more[1])
             end = more.end()
     return found
 
 
-def _starting(listed: Mapping[str, str], said: str) -> list[str]:
+def _starting(known: _Known, said: str) -> list[str]:
     start = _STARTS.match(said)
-    if start is None or (letter := start[1].upper()) not in listed:
+    if start is None or (letter := start[1].upper()) not in known.texts:
         return []
     more = _OR.match(start[2])
-    if (second := _alone(listed, start[2]) or (more[1] if more else None)) in listed:
+    if (second := _alone(known, start[2]) or (more[1] if more else None)) in known.texts:
         return [letter, str(second)]
     rest = texts.normalise(start[2])
-    others = [one for one, text in listed.items() if rest and texts.normalise(text) == rest]
+    others = [one for one, text in known.texts.items() if rest and text == rest]
     return [letter] if letter in others else [letter, *others]
 
 
-def _in_brackets(listed: Mapping[str, str], said: str) -> list[str]:
-    return [letter for letter in _BRACKETED.findall(said) if letter in listed]
+def _in_brackets(known: _Known, said: str) -> list[str]:
+    return [letter for letter in _BRACKETED.findall(said) if letter in known.texts]
 
 
-def _capitals(listed: Mapping[str, str], said: str) -> list[str]:
+def _capitals(known: _Known, said: str) -> list[str]:
     """Capitals as words of their own; A and I before a word in small letters are article and pronoun."""
-    return [letter for letter in _CAPITAL.findall(said) if letter in listed]
+    return [letter for letter in _CAPITAL.findall(said) if letter in known.texts]
 
 
-def _texts_within(listed: Mapping[str, str], said: str) -> list[str]:
+def _texts_within(known: _Known, said: str) -> list[str]:
     """Options whose words stand in the answer, but for those whose words are part of another's that does."""
     plain = f" {texts.plain_words(said)} "
-    words = {letter: texts.plain_words(text) for letter, text in listed.items()}
-    there = {letter: text for letter, text in words.items() if text and f" {text} " in plain}
+    there = {letter: text for letter, text in known.words.items() if text and f" {text} " in plain}
     return [
         letter
         for letter, text in there.items()

@@ -103,7 +103,7 @@ def test_realworldqa_compares_words_where_there_are_no_options(tmp_path: Path) -
 def test_cv_bench_is_averaged_over_its_sources(tmp_path: Path) -> None:
     sources = ["ADE20K", "COCO", "COCO", "COCO", "Omni3D", "Omni3D"]
     questions = made("cv_bench", tmp_path, *({"idx": index, "source": source} for index, source in enumerate(sources)))
-    found = figures("cv_bench", questions, lambda q: "(B)" if q.key in ("0", "1", "4") else "(A)")
+    found = figures("cv_bench", questions, lambda q: "(B)" if q.key in ("2D-0", "2D-1", "2D-4") else "(A)")
     # ADE20K 1, COCO 1/3, Omni3D 1/2: ((1 + 1/3) / 2 + 1/2) / 2.
     assert (found["accuracy"], found["items_accuracy"]) == (pytest.approx(7 / 12, abs=1e-6), 0.5)
 
@@ -242,3 +242,19 @@ def test_a_wrong_value_is_told_with_file_row_and_rule(
     with pytest.raises(FileProblem) as told:
         loaded(one.suite, one.write(tmp_path, one.changed(**change)))
     assert f"{one.file}, row 1: {rule}" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("sample", "other", "key"),
+    [
+        ("mmmu", "Accounting/test-0.parquet", "validation_Accounting_1"), ("mmbench", "cn/dev-0.parquet", "1"),
+        ("scienceqa", "ScienceQA-FULL/test-0.parquet", "test-0.parquet:1"), ("blink", "Counting/test-0.parquet", "val_Counting_1"),
+    ],
+)  # fmt: skip
+def test_of_a_whole_download_the_part_with_public_answers_is_read(
+    sample: str, other: str, key: str, tmp_path: Path
+) -> None:
+    one = SAMPLES[sample]
+    (tmp_path / other).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / other).write_bytes(b"not read")
+    assert loaded(one.suite, one.write(tmp_path))[0].key == key
