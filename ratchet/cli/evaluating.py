@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ratchet.cli import preferring
 from ratchet.cli.output import (
     EmbeddedOption,
     JobOption,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 EPILOG = "Example: ratchet evaluate --loop mine"
 
 evaluating = typer.Typer(invoke_without_command=True, no_args_is_help=False)
+preferring.register(evaluating)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As `ratchet evaluate suites` lists it.")]
 FromOption = Annotated[str | None, typer.Option("--from", help="Folder or s3:// address of the benchmark's own files.")]
@@ -117,7 +119,7 @@ def suite(
 
     chosen = _chosen(name=name, source=source, parts=part, limit=limit, items=items, size=size, judge=judge)
     options = _options(chosen, model, engine, url, recipe, salt)
-    with _place(embedded, out) as (store, registry):
+    with place(embedded, out) as (store, registry):
         manifest = run(store, options, registry, _watch)
         if predictions is not None:
             showing.write_predictions(store, manifest, predictions)
@@ -188,7 +190,7 @@ def _options(
     )
 
 
-class _place:
+class place:
     """The store and registry of the environment or `embedded`; a plain folder where none is set."""
 
     def __init__(self, embedded: Path | None, out: Path) -> None:

@@ -6,7 +6,7 @@ answer wins in both: what wins in one order and loses in the other has not won. 
 for itself, which is what others report of one order; `inconsistent` the share of pairs decided by their order. `macro` is the
 plain mean of `accuracy` over the three groups.
 
-Other verifiers (a rubric, a reward model) are scored on the same items by `ratchet.evaluate.preferences`.
+The verifiers of a recipe (a rubric, a reward model) are scored on the same pairs by `ratchet evaluate verifiers`.
 
 Where lmms-eval 0.7.3 differs, ours is right, and a test has both numbers: a reply that it cannot read is decided by a coin, so that a
 judge that never answers has half of the pairs right; here it is unparsed, and wrong. Its prompt asks for reasons and is not ours, so
