@@ -83,13 +83,20 @@ def _run(
         _hand_on(run_ticket(name, ticket, parents, Settings.from_environment(), work, part, launcher), out, metrics)
 
 
-def end_round(job: str, loop: str) -> str:
-    """Body of the exit task finish; returns how the round ended, for the UI."""
+def end_round(job: str, loop: str, round_report: Any, loop_report: Any) -> str:
+    """Body of the exit task finish; returns how the round ended, for the UI. The outputs become its page and the loop's."""
+    from ratchet.report.writing import pages_of_run
+
+    settings = Settings.from_environment()
     try:
-        end = finish(job, loop, Settings.from_environment())
+        end = finish(job, loop, settings)
+        said = f"{end.state}: {end.reason}"
     except RatchetError as error:
-        return f"UNKNOWN: {type(error).__name__}: {error}"
-    return f"{end.state}: {end.reason}"
+        said = f"UNKNOWN: {type(error).__name__}: {error}"
+    for artifact, page in zip((round_report, loop_report), pages_of_run(settings, loop, job, said), strict=True):
+        _write(artifact.path, page.content)
+        artifact.metadata.update(store_uri=page.uri)
+    return said
 
 
 def _hand_on(manifest: Manifest, out: Any, metrics: Any) -> None:

@@ -44,7 +44,8 @@ def finish(job: str, loop: str, settings: Settings) -> RoundEnd:
 
 def write_papers(settings: Settings, loop: str, number: int, end: RoundEnd) -> None:
     """The round's report, and the card of a version that it promoted: also after a person has answered."""
-    _write_report(open_store(settings.root), loop, number)
+    if _write_report(open_store(settings.root), loop, number):
+        _register_report(settings, loop, number, end)
     _write_card(settings, loop, end)
 
 
@@ -88,16 +89,36 @@ def _end_job(store: Store, ticket: Ticket) -> None:
         sys.stderr.write(f"finish: {told}\n")
 
 
-def _write_report(store: Store, loop: str, number: int) -> None:
-    """A report also for a failed round; a report that cannot be made must not hide how the round ended."""
-    from ratchet.report.writing import write_round_report
+def _write_report(store: Store, loop: str, number: int) -> bool:
+    """Whether there is a report. A report also for a failed round; a report that cannot be made must not hide how the round ended."""
+    from ratchet.report.writing import write_loop_page, write_round_report
 
     prefix = rounds.round_prefix(loop, number)
     try:
         write_round_report(store, loop, number)
+        write_loop_page(store, loop)
     except (RatchetError, ValueError, KeyError) as error:
         store.put(
             f"{prefix}/report-failure.json", canonical.pretty({"error": type(error).__name__, "message": str(error)})
+        )
+        return False
+    return True
+
+
+def _register_report(settings: Settings, loop: str, number: int, end: RoundEnd) -> None:
+    """With the version that the round made, in the registry; what goes wrong there must not hide how the round ended."""
+    from ratchet.registry import open_registry
+    from ratchet.report.writing import register_reports
+
+    if end.candidate is None:
+        return
+    store = open_store(settings.root)
+    try:
+        register_reports(open_registry(settings, store), store, loop, number, end.candidate)
+    except (RatchetError, OSError) as error:
+        place = f"{rounds.round_prefix(loop, number)}/report.html"
+        sys.stderr.write(
+            f"finish: the registry did not take the report: {type(error).__name__}: {error}; it is at {store.uri(place)}\n"
         )
 
 

@@ -89,6 +89,10 @@ class Registry(Protocol):
         """Log how a version's training went, step by step; logged again, nothing changes."""
         ...
 
+    def keep_page(self, name: str, version: str, file: str, page: str) -> None:
+        """Keep an HTML page with a version, by the name of its file; kept again, the newer one stands."""
+        ...
+
     def describe(self, name: str, version: str, card: str) -> None:
         """Keep a version's model card with it, in place of an older one: Markdown, with a YAML head."""
         ...

@@ -153,6 +153,13 @@ class MlflowRegistry:
             if found.run_id:
                 self._client.log_text(found.run_id, card, CARD_FILE)
 
+    def keep_page(self, name: str, version: str, file: str, page: str) -> None:
+        """As an artifact of the version's run, which MLflow shows in place."""
+        with self._asking(f"keep {file} with {name} version {version}"):
+            found = self._client.get_model_version(name, version)
+            if found.run_id:
+                self._client.log_text(found.run_id, page, f"report/{file}")
+
     @cached_property
     def _client(self) -> Any:
         from mlflow import MlflowClient

@@ -99,6 +99,10 @@ class StoreRegistry:
         self.version(name, version)
         self._store.put(f"{_folder(name)}/cards/{_number(version)}.md", card.encode())
 
+    def keep_page(self, name: str, version: str, file: str, page: str) -> None:
+        self.version(name, version)
+        self._store.put(f"{_folder(name)}/pages/{_number(version)}/{file}", page.encode())
+
     def curves(self, name: str, version: str) -> dict[str, list[tuple[int, float]]]:
         """The curves that were logged for a version."""
         found = self._read(_curves_key(name, version))[0] or {}

@@ -11,6 +11,7 @@ from ratchet import rounds
 from ratchet.artifacts import Artifact, Manifest
 from ratchet.evaluate.outcomes import Outcome
 from ratchet.provenance import code_revision
+from ratchet.registry.approval import read_answer
 from ratchet.registry.promotion import Move, history
 from ratchet.report.collection import collection_view
 from ratchet.report.controls import controls
@@ -121,6 +122,7 @@ def round_view(store: Store, loop: str, number: int, moves: Sequence[Move], *, c
         state=end.state if end else "RUNNING",
         reason=PHRASES.get(said, said) if said else "the round has not ended",
         stopped=stopped,
+        answer=answer.words() if (answer := read_answer(store, loop, number)) else "",
         seed_version=opened.seed.version,
         seed_digest=opened.seed.digest,
         candidate_digest=_trained(done.get("train")),

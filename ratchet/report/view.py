@@ -124,7 +124,7 @@ class CostView(SpentView):
 
 class RoundView(Record):
     """One round. `state` is RUNNING until finish has written the end, also where it has `stopped`: no run holds the loop;
-    PENDING while a person has yet to approve what the gate would promote.
+    PENDING while a person has yet to approve what the gate would promote; `answer` is what a person said, and who.
 
     `completions`, `passed` and `aside` count completions, those in `aside` being no attempts of the model at the prompt;
     `prompts`, `kept`, `drops` (by the filter's reason) and `kept_by_skill` count prompts.
@@ -140,6 +140,7 @@ class RoundView(Record):
     seed_digest: str | None = None
     candidate_digest: str | None = None
     prompts_digest: str | None = None
+    answer: str = ""
     champion: ModelView | None = None
     candidate: ModelView | None = None
     delta: Estimate | None = None

@@ -108,6 +108,12 @@ def test_finish_runs_whatever_happens_and_gets_parameters_only(compiled: dict[st
     assert set(finish["inputs"]["parameters"]) == {"job", "loop"}
 
 
+def test_finish_shows_the_rounds_page_and_the_loops(compiled: dict[str, Any]) -> None:
+    outputs = compiled["spec"]["components"]["comp-finish"]["outputDefinitions"]["artifacts"]
+    kinds = {name: one["artifactType"]["schemaTitle"] for name, one in outputs.items()}
+    assert kinds == {"round_report": "system.HTML", "loop_report": "system.HTML"}
+
+
 @pytest.mark.parametrize("parallelism", [1, 4])
 def test_every_task_has_the_secrets_as_names_alone(tmp_path: Path, parallelism: int) -> None:
     # A task without them starts, and fails when it first opens the store.

@@ -173,6 +173,35 @@ def test_a_broken_entry_of_the_store_is_named(tmp_path, name):
         registry.version(name, "x")
 
 
+def test_a_page_is_kept_with_a_version_and_the_newer_one_stands(registry, name):
+    registry.register(name, "s3://b/x", DIGESTS[1], LINEAGE)
+    for text in ("<p>older</p>", "<p>newer é</p>"):
+        registry.keep_page(name, "1", "round-0003.html", text)
+    with pytest.raises(RegistryError):
+        registry.keep_page(name, "9", "round-0003.html", "")
+
+
+def test_the_store_keeps_pages(tmp_path, name):
+    store = open_store(str(tmp_path))
+    registry = open_registry(Settings(root=str(tmp_path), registry="store"), store)
+    registry.register(name, "s3://b/x", DIGESTS[1])
+    registry.keep_page(name, "1", "loop.html", "<p>é</p>")
+    assert store.get(f"registry/{name}/pages/0001/loop.html").decode() == "<p>é</p>"
+
+
+@pytest.mark.slow
+def test_mlflow_shows_a_page_among_the_runs_artifacts(mlflow_uri, name):
+    from mlflow import MlflowClient
+
+    registry = MlflowRegistry(mlflow_uri)
+    registry.register(name, "s3://b/x", DIGESTS[1], LINEAGE)
+    registry.keep_page(name, "1", "round-0003.html", "<p>é</p>")
+    client = MlflowClient(mlflow_uri)
+    run = client.get_model_version(name, "1").run_id
+    kept = client.list_artifacts(run, "report")
+    assert [(one.path, one.file_size) for one in kept] == [("report/round-0003.html", len("<p>é</p>".encode()))]
+
+
 def test_curves_are_logged_once_however_often(registry, name):
     registry.register(name, "s3://b/x", DIGESTS[1], LINEAGE)
     for _ in range(2):
