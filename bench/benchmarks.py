@@ -34,6 +34,7 @@ BENCHMARKS: Mapping[str, str] = {
     "train": "bench.train",
     "checkpoints": "bench.checkpoints",
     "memory": "bench.memory",
+    "gate": "bench.gate",
     "overhead": "bench.overhead",
     "demo": "bench.demo",
 }

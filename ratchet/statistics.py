@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
 
@@ -20,10 +19,6 @@ from ratchet.records import Record
 Floats = NDArray[np.float64]
 Values = Sequence[float] | Sequence[bool] | NDArray[Any]
 Labels = Sequence[str] | Sequence[int] | NDArray[Any]
-
-# Up to so many clusters with fractional sums every sign pattern is tried: 65,536 of them.
-ENUMERATED_CLUSTERS = 16
-CHUNK_CELLS = 1 << 22
 
 
 class Delta(Record):
@@ -52,14 +47,14 @@ def clustered_share(hits: Values, clusters: Labels, confidence: float = 0.95) ->
     1965; with Wilson's interval: Franco et al. 2019). A share of 0 or 1 has no variance to tell it, so there every cluster
     counts as one item. (0, 1) where there are no items.
     """
-    values = _floats(hits)
-    n, labels = len(values), _labels(clusters, len(values))
+    values = floats(hits)
+    n, labels = len(values), numbered(clusters, len(values))
     if n == 0:
         return 0.0, 1.0
     share, count = float(values.mean()), int(labels.max()) + 1
     worth = float(count)
     if 0 < share < 1 and count > 1:
-        sums = _floats(np.bincount(labels, weights=values - share))
+        sums = floats(np.bincount(labels, weights=values - share))
         effect = count / (count - 1) * float(sums @ sums) / (n * share * (1 - share))
         worth = n / max(effect, 1.0)
     return _wilson(share, worth, confidence)
@@ -81,14 +76,14 @@ def paired_delta(candidate: Values, champion: Values, clusters: Labels, confiden
     interval (not the estimate) is taken after adding one item won and one lost, each a cluster of its own: without
     them a few items on which both models agree would give an interval of width zero.
     """
-    diffs = _floats(candidate) - _floats(champion)
-    labels = _labels(clusters, len(diffs))
+    diffs = floats(candidate) - floats(champion)
+    labels = numbered(clusters, len(diffs))
     n, count = len(diffs), int(labels.max(initial=-1)) + 1
     if n == 0:
         return Delta(n=0, clusters=0, delta=0.0, low=-1.0, high=1.0)
     padded = np.append(diffs, (1.0, -1.0))
     centre = float(padded.mean())
-    sums = _floats(np.bincount(np.append(labels, (count, count + 1)), weights=padded - centre))
+    sums = floats(np.bincount(np.append(labels, (count, count + 1)), weights=padded - centre))
     low, high = _interval(centre, sums / len(padded), confidence)
     return Delta(n=n, clusters=count, delta=float(diffs.mean()), low=low, high=high)
 
@@ -102,8 +97,8 @@ def paired_ratio_delta(
     The interval is the delta method's, cluster-robust: item i adds (x_i - R y_i) / sum(y) to the error of R = sum(x) /
     sum(y). It has the same two added items as `paired_delta`. A ratio over nothing (0 / 0) counts as 0.
     """
-    (x, y), (u, v) = ((_floats(part) for part in role) for role in (candidate, champion))
-    labels = _labels(clusters, len(x))
+    (x, y), (u, v) = ((floats(part) for part in role) for role in (candidate, champion))
+    labels = numbered(clusters, len(x))
     if not len(x) == len(y) == len(u) == len(v):
         raise ValueError(
             f"{len(x)}, {len(y)}, {len(u)} and {len(v)} values: all four columns must be of the same items"
@@ -115,7 +110,7 @@ def paired_ratio_delta(
     x, y, u, v = np.append(x, (1.0, 0.0)), np.append(y, (1.0, 1.0)), np.append(u, (0.0, 1.0)), np.append(v, (1.0, 1.0))
     ours, theirs = _ratio(x, y), _ratio(u, v)
     influence = (x - ours * y) / y.sum() - (u - theirs * v) / v.sum()
-    errors = _floats(np.bincount(np.append(labels, (count, count + 1)), weights=influence))
+    errors = floats(np.bincount(np.append(labels, (count, count + 1)), weights=influence))
     low, high = _interval(ours - theirs, errors, confidence)
     return Delta(n=n, clusters=count, delta=delta, low=low, high=high)
 
@@ -142,62 +137,10 @@ def mcnemar_exact(wins: int, losses: int) -> float:
     return float(bdtrc(wins - 1, wins + losses, 0.5))
 
 
-def sign_flip(cluster_diffs: Values, seed: int = 0, draws: int = 100_000) -> float:
-    """One-sided sign-flip test on the clusters' summed differences (Fisher 1935).
-
-    Under the null each sum is as likely as its negative, and p is the share of sign patterns whose total is at least
-    the one seen. The sum of squares is the same for all patterns, so this orders them as Student's t does, and the test
-    also holds asymptotically for the weaker null of a mean <= 0 (Janssen 1997). Whole-numbered sums, as from right
-    and wrong, get the exact p by convolution; with sums of -1, 0 and 1 it equals `mcnemar_exact`. A few fractional
-    sums are enumerated, more are drawn `draws` times: p = (1 + hits) / (1 + draws), Phipson and Smyth 2010.
-    """
-    sums = _floats(cluster_diffs)
-    sums = sums[sums != 0]
-    total = float(sums.sum())
-    if len(sums) == 0:
-        return 1.0
-    if np.all(sums == np.round(sums)):
-        return _whole_sign_flip(np.abs(sums).astype(np.int64), round(total))
-    tolerance = 1e-12 * float(np.abs(sums).sum())
-    if len(sums) <= ENUMERATED_CLUSTERS:
-        patterns = (np.arange(1 << len(sums))[:, None] >> np.arange(len(sums))) & 1
-        return float(np.mean((2 * patterns - 1) @ sums >= total - tolerance))
-    rng, hits = np.random.default_rng(seed), 0
-    for size in _chunks(draws, len(sums)):
-        signs = 2.0 * rng.integers(0, 2, size=(size, len(sums)), dtype=np.int8) - 1
-        hits += int(np.count_nonzero(signs @ sums >= total - tolerance))
-    return (1 + hits) / (1 + draws)
-
-
 def cluster_sums(candidate: Values, champion: Values, clusters: Labels) -> Floats:
     """Summed differences of each cluster: what `sign_flip` takes."""
-    diffs = _floats(candidate) - _floats(champion)
-    return _floats(np.bincount(_labels(clusters, len(diffs)), weights=diffs))
-
-
-def cluster_bootstrap(
-    candidate: Values, champion: Values, clusters: Labels, alpha: float = 0.05, seed: int = 0, draws: int = 10_000
-) -> tuple[float, float]:
-    """Lower bound (level alpha) of the difference, and one-sided p, from resampled clusters (Davison and Hinkley 1997).
-
-    Percentile method: no guarantee for few clusters, unlike the exact tests. p = (1 + draws with a difference <= 0) /
-    (1 + draws), so `draws` must be several times 1 / alpha. Clusters with equal sum and size are one category of a
-    multinomial, which makes a draw cost as many numbers as there are categories.
-    """
-    diffs = _floats(candidate) - _floats(champion)
-    labels = _labels(clusters, len(diffs))
-    if len(diffs) == 0:
-        return -1.0, 1.0
-    rows = np.stack([np.bincount(labels, weights=diffs), np.bincount(labels).astype(np.float64)], axis=1)
-    kinds, counts = np.unique(rows, axis=0, return_counts=True)
-    rng = np.random.default_rng(seed)
-    found = []
-    for size in _chunks(draws, len(kinds)):
-        drawn = rng.multinomial(len(rows), counts / len(rows), size=size) @ kinds
-        found.append(drawn[:, 0] / drawn[:, 1])
-    deltas = np.concatenate(found)
-    p = (1 + int(np.count_nonzero(deltas <= 0))) / (1 + draws)
-    return float(np.quantile(deltas, alpha)), p
+    diffs = floats(candidate) - floats(champion)
+    return floats(np.bincount(numbered(clusters, len(diffs)), weights=diffs))
 
 
 def pass_at_k_unbiased(n: int, c: int, k: int) -> float:
@@ -216,11 +159,11 @@ def entropy(counts: Sequence[int]) -> float:
     return -math.fsum(n / total * math.log(n / total) for n in counts) + 0.0 if total else 0.0
 
 
-def _floats(values: Values) -> Floats:
+def floats(values: Values) -> Floats:
     return np.asarray(values, dtype=np.float64)
 
 
-def _labels(clusters: Labels, n: int) -> NDArray[np.int64]:
+def numbered(clusters: Labels, n: int) -> NDArray[np.int64]:
     """Clusters numbered from 0."""
     if len(clusters) != n:
         raise ValueError(f"{n} items but {len(clusters)} cluster labels; give one label an item")
@@ -246,35 +189,3 @@ def _interval(centre: float, errors: Floats, confidence: float) -> tuple[float, 
 def _ratio(numerators: Floats, denominators: Floats) -> float:
     total = float(denominators.sum())
     return float(numerators.sum()) / total if total else 0.0
-
-
-def _whole_sign_flip(sizes: NDArray[np.int64], total: int) -> float:
-    """P(sum of randomly signed sizes >= total), exact: k clusters of size m add m * (2 * Binomial(k, 1/2) - k)."""
-    chances: Floats = np.ones(1)
-    counts = np.bincount(sizes)
-    for size in np.flatnonzero(counts):
-        count = counts[size]
-        spread = np.zeros(int(size * count) + 1)
-        spread[:: int(size)] = _fair_coins(int(count))
-        chances = _floats(np.convolve(chances, spread))
-    # Index i of `chances` is a positive part of i, so a total of 2 i - (sum of sizes).
-    first = (total + int(sizes.sum()) + 1) // 2
-    return float(min(chances[first:].sum(), 1.0))
-
-
-@lru_cache(maxsize=1024)
-def _fair_coins(count: int) -> Floats:
-    """Chances of 0..count heads in `count` fair throws; not to be changed in place."""
-    from scipy.special import gammaln
-
-    heads = np.arange(count + 1)
-    logs = gammaln(count + 1) - gammaln(heads + 1) - gammaln(count - heads + 1) - count * math.log(2)
-    chances: Floats = np.exp(logs)
-    chances.flags.writeable = False
-    return chances
-
-
-def _chunks(draws: int, width: int) -> list[int]:
-    """Sizes that add up to `draws`, each small enough to hold in memory."""
-    most = max(CHUNK_CELLS // max(width, 1), 1)
-    return [min(most, draws - start) for start in range(0, draws, most)]

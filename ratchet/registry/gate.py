@@ -27,14 +27,13 @@ from ratchet.registry.betting import e_value
 from ratchet.registry.evidence import Columns, Evidence, side_by_side
 from ratchet.registry.guards import GuardResult, run_guards
 from ratchet.registry.spending import Standing
+from ratchet.resampling import cluster_bootstrap, sign_flip
 from ratchet.statistics import (
     Delta,
     Floats,
-    cluster_bootstrap,
     cluster_sums,
     mcnemar_exact,
     paired_delta,
-    sign_flip,
     wilson,
 )
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ratchet import resampling
+from ratchet.resampling import cluster_bootstrap, sign_flip
 from ratchet.statistics import (
-    cluster_bootstrap,
     cluster_sums,
     clustered_share,
     mcnemar_exact,
@@ -21,7 +22,6 @@ from ratchet.statistics import (
     paired_delta,
     paired_ratio_delta,
     pass_at_k_unbiased,
-    sign_flip,
     wilson,
 )
 
@@ -164,6 +164,28 @@ def test_pass_at_k_is_the_share_of_subsets_with_a_right_sample(n, right, k):
     right, k = min(right, n), min(k, n)
     subsets = list(itertools.combinations([1] * right + [0] * (n - right), k))
     assert pass_at_k_unbiased(n, right, k) == pytest.approx(np.mean([any(s) for s in subsets]))
+
+
+@pytest.mark.parametrize("shift", [0.03, 0.08])
+def test_the_computed_tail_of_many_flips_is_what_draws_find(shift):
+    rng = np.random.default_rng(8)
+    sums = rng.normal(shift, 1, 1200) * rng.random(1200)
+    drawn = sign_flip(sums[:999], draws=50_000)
+    assert resampling._tail_of_flips(sums[:999], float(sums[:999].sum())) == pytest.approx(drawn, rel=0.1)
+    assert sign_flip(sums) == resampling._tail_of_flips(sums, float(sums.sum()))
+    assert sign_flip(-sums) > 0.5
+
+
+def test_a_bootstrap_of_many_fractional_scores_is_that_of_the_scores_themselves(monkeypatch):
+    rng = np.random.default_rng(9)
+    champion = rng.random(9000)
+    candidate = np.clip(champion + rng.normal(0.002, 0.1, 9000), 0, 1)
+    clusters = np.arange(9000) // rng.integers(1, 3)
+    bound, p = cluster_bootstrap(candidate, champion, clusters, draws=2000)
+    monkeypatch.setattr(resampling, "MOST_KINDS", 10**9)
+    plain_bound, plain_p = cluster_bootstrap(candidate, champion, clusters, draws=2000)
+    assert bound == pytest.approx(plain_bound, abs=2e-4)
+    assert p == pytest.approx(plain_p, abs=0.02)
 
 
 def test_impossible_counts_are_refused_with_their_values():

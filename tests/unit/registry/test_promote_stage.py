@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ratchet.errors import LeaseLost, RegistryError, RegistryUnavailable
-from ratchet.recipe import PromoteConfig, Recipe
+from ratchet.recipe import HoldoutConfig, PromoteConfig, Recipe
 from ratchet.registry import lease as leases
 from ratchet.registry.base import DECISION, DIGEST, PROMOTED_FROM, REASON, ROUND
 from ratchet.registry.gate import DECISIONS
@@ -18,7 +18,7 @@ from ratchet.registry.promotion import history, promote
 from ratchet.registry.stage import run
 from ratchet.registry.store_registry import StoreRegistry
 from ratchet.store import Store, open_store
-from tests.unit.registry.rows import FAMILY, crown, model, outcome, outcomes, stage
+from tests.unit.registry.rows import FAMILY, crown, model, outcome, outcomes, prompt_set, stage
 
 LOOP = "mine"
 BETTER = outcomes(wins=60, losses=20)
@@ -134,6 +134,25 @@ def test_rows_that_cannot_be_judged_cost_no_look(store, registry, seed):
     with pytest.raises(RegistryError, match="answered by the candidate only"):
         run(stage(store, seed, [*BETTER, outcome(9000, "candidate", True)]))
     assert looks(store) == 0
+
+
+def test_a_holdout_that_was_answered_in_part_costs_no_look(store, registry, seed):
+    context = stage(store, seed, BETTER)
+    whole = prompt_set(store, 500)
+    context.round = context.round.model_copy(update={"prompts": whole})
+    with pytest.raises(RegistryError, match="the evaluation has 380 items, the holdout 500"):
+        run(context)
+    assert looks(store) == 0
+
+
+def test_the_second_round_on_one_holdout_says_what_it_pays_for(store, registry, seed):
+    run(stage(store, seed, WORSE, number=1, candidate="one"))
+    told = run(stage(store, seed, WORSE, number=2, candidate="two")).results["decision"]
+    assert (told["look"], told["seen"]) == (2, 1)
+    assert told["alpha_spent"] == pytest.approx(0.05 * 6 / (9.8696 * 4) / 2, rel=1e-4)
+    folds = Recipe(name="tests", promote=PromoteConfig(holdout=HoldoutConfig(folds=2), min_items=100))
+    third = run(stage(store, seed, BETTER, number=3, candidate="three", recipe=folds)).results["decision"]
+    assert third["n_items"] < 250
 
 
 def test_a_registry_that_is_down_costs_no_look_and_the_stage_completes_later(store, registry, seed, monkeypatch):

@@ -1,0 +1,119 @@
+"""What the gate takes for evidence, and what it refuses to look at."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ratchet.errors import RegistryError
+from ratchet.recipe import GuardsConfig, PrimaryConfig, PromoteConfig
+from ratchet.registry.betting import e_value
+from ratchet.registry.evidence import in_fold, side_by_side
+from ratchet.registry.gate import decide
+from ratchet.registry.measured import suite_digest
+from tests.unit.registry.rows import both, outcome, outcomes
+
+NO_GUARDS = GuardsConfig(skill=None, chair_i=None, pass_at_k=None, yes_ratio=None)
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -0.1, 1.5])
+def test_a_score_that_is_no_share_is_refused(score):
+    rows = [*outcomes(60, 20), outcome(9000, "candidate", True, score=score), outcome(9000, "champion", True)]
+    with pytest.raises(RegistryError, match="1 items of the evaluation have a score that is not a number from 0 to 1"):
+        side_by_side(rows)
+
+
+def test_items_of_a_suite_are_no_items_of_the_holdout():
+    suite = [r for n in range(300) for r in both(n, True, False, suite="pope")]
+    found = decide(outcomes(20, 20) + suite, PromoteConfig(), 1)
+    assert (found.promote, found.n_items) == (False, 340)
+
+
+def test_the_primary_may_be_a_suite_a_skill_or_the_mean_score():
+    suite = [r for n in range(300) for r in both(n, n < 60, False, suite="pope", skill="random")]
+    rows = outcomes(20, 20) + suite + [r for n in range(2000, 2300) for r in both(n, n < 2060, False, skill="ocr")]
+    for primary, said in [
+        (PrimaryConfig(suite="pope"), "items of pope"),
+        (PrimaryConfig(skill="ocr"), "items of ocr"),
+        (PrimaryConfig(skill="random", suite="pope"), "items of random of pope"),
+    ]:
+        found = decide(rows, PromoteConfig(primary=primary, guards=NO_GUARDS), 1)
+        assert (found.promote, found.n_items, found.wins) == (True, 300, 60)
+        assert said in found.sentences[0]
+    scores = [
+        row for n in range(400)
+        for row in (outcome(n, "candidate", False, score=0.6 if n % 3 else 0.3), outcome(n, "champion", False, score=0.4))
+    ]  # fmt: skip
+    found = decide(scores, PromoteConfig(primary=PrimaryConfig(measure="score"), guards=NO_GUARDS), 1)
+    assert (found.promote, found.test) == (True, "sign-flip")
+    assert "mean score" in found.sentences[0]
+    assert not decide(scores, PromoteConfig(guards=NO_GUARDS), 1).promote
+
+
+@pytest.mark.parametrize(
+    ("primary", "said"),
+    [
+        (PrimaryConfig(suite="amber"), "the evaluation measured none"),
+        (PrimaryConfig(skill="x"), "the items are of count"),
+    ],
+)
+def test_a_primary_that_was_not_measured_is_an_error_that_says_what_was(primary, said):
+    with pytest.raises(RegistryError, match=said):
+        decide(outcomes(60, 20), PromoteConfig(primary=primary), 1)
+
+
+def test_a_suite_may_be_guarded_and_must_then_be_measured():
+    policy = PromoteConfig(guards=GuardsConfig(suites={"pope": 0.02}))
+    worse = [r for n in range(2000) for r in both(n, n % 10 > 0, True, suite="pope")]
+    same = [r for n in range(2000) for r in both(n, True, True, suite="pope")]
+    found = decide(outcomes(60, 20) + worse, policy, 1)
+    assert (found.reason, found.guards[-1].name, found.guards[-1].passed) == ("guard-failed", "suite:pope", False)
+    assert decide(outcomes(60, 20) + same, policy, 1).promote
+    missing = decide(outcomes(60, 20), policy, 1)
+    assert "Guard suite:pope fails: score of pope was not measured" in " ".join(missing.sentences)
+
+
+def test_a_least_gain_can_be_proved_and_not_only_measured():
+    rows = outcomes(wins=70, losses=20, right=1000, wrong=1000)
+    measured = PromoteConfig(min_gain=0.02, guards=NO_GUARDS)
+    assert decide(rows, measured, 1).promote
+    for test in ("exact", "bootstrap", "betting"):
+        proved = measured.model_copy(update={"min_gain_rule": "proved", "test": test})
+        found = decide(rows, proved, 1)
+        assert (found.promote, found.reason) == (False, "not-better")
+        assert decide(outcomes(wins=200, losses=20, right=1000, wrong=1000), proved, 1).promote
+    assert "the true gain no more than 2.0%" in " ".join(found.sentences)
+
+
+def test_folds_share_no_picture_and_together_are_everything():
+    rows = [r for n in range(300) for r in both(n, True, False, split_key=f"i{n // 3}")]
+    folds = [in_fold(rows, 4, look, "salt") for look in (1, 2, 3, 4)]
+    assert sorted(r.prompt_id for fold in folds for r in fold) == sorted(r.prompt_id for r in rows)
+    keys = [{r.split_key for r in fold} for fold in folds]
+    assert all(not (a & b) for n, a in enumerate(keys) for b in keys[n + 1 :])
+    assert all(len(fold) > 60 for fold in folds)
+    assert in_fold(rows, 4, 5, "salt") == folds[0]
+
+
+def test_a_suite_is_pinned_by_its_items_and_its_judge():
+    results = {"suites": {"mmhal": {"digest": "d", "judge": {"prompt": "a"}, "candidate": {}, "champion": {}}}}
+    other = {"suites": {"mmhal": {**results["suites"]["mmhal"], "judge": {"prompt": "b"}}}}
+    assert suite_digest(results, "mmhal") == suite_digest(results, "mmhal") != suite_digest(other, "mmhal")
+    with pytest.raises(RegistryError, match="does not say which items suite pope had"):
+        suite_digest(results, "pope")
+    split = {"suites": {"mmhal": {"digest": "d", "candidate": {"digest": "e"}, "champion": {"digest": "d"}}}}
+    with pytest.raises(RegistryError, match="another digest for the candidate than for the champion"):
+        suite_digest(split, "mmhal")
+
+
+def test_a_bet_on_a_fair_game_does_not_grow_on_average():
+    """Also one that a sign-flip test misreads: many small wins, few great losses."""
+    rng = np.random.default_rng(3)
+    sizes = np.full(60, 4.0)
+    fair = [e_value(rng.choice([-1.0, 1.0], 60), sizes) for _ in range(3000)]
+    skewed = [e_value(np.where(rng.random(60) < 0.2, -4.0, 1.0), sizes) for _ in range(3000)]
+    for found in (fair, skewed):
+        assert np.mean(found) < 1 + 4 * np.std(found) / np.sqrt(len(found))
+        assert np.mean(np.array(found) >= 20) <= 0.05
+    assert e_value(np.ones(60), sizes) > 1000
+    assert e_value(np.zeros(0), np.zeros(0)) == 1.0
