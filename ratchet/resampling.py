@@ -90,14 +90,16 @@ def _kinds(rows: Floats) -> tuple[Floats, NDArray[np.int64]]:
 
 
 def _tail_of_flips(sums: Floats, total: float) -> float | None:
-    """P(sum of randomly signed |sums| >= total) by the saddlepoint; None in the middle and at the very end of the range."""
+    """P(sum of randomly signed |sums| >= total) by the saddlepoint, in the middle by the normal distribution; None at the end of the range."""
     from scipy.optimize import brentq
     from scipy.special import ndtr
 
     sizes = np.abs(sums)
     spread = math.sqrt(float(sizes @ sizes))
-    if total < 0.5 * spread or total > 0.9 * float(sizes.sum()):
+    if total > 0.9 * float(sizes.sum()):
         return None
+    if total < 0.5 * spread:
+        return float(ndtr(-total / spread))
     point = brentq(lambda t: float(sizes @ np.tanh(t * sizes)) - total, 0.0, 50.0 / float(sizes.mean()))
     cumulant = float(np.logaddexp(point * sizes, -point * sizes).sum()) - len(sizes) * math.log(2)
     root = math.sqrt(2 * (point * total - cumulant))
