@@ -80,28 +80,34 @@ def _known(row: Row, lexicon: Lexicon, names: Iterable[object]) -> set[str]:
 
 
 def _coco(folder: Folder, lexicon: Lexicon) -> Iterator[tuple[str, bytes, set[str]]]:
+    pictures = pictures_in(folder)
+    shown: dict[int, Row] = {}
+    objects: dict[int, set[str]] = {}
     instances = folder.find("*instances_*.json")
-    objects: dict[int, set[str]] = defaultdict(set)
-    images: dict[int, Row] = {}
     for name in instances:
         found = _annotations(folder, name, "categories")
         kinds = {one["id"]: _kind(folder, name, lexicon, one["name"]) for one in found["categories"]}
-        images |= {row.value("id"): row for row in _listed(folder, name, found, "images")}
-        for row in _listed(folder, name, found, "annotations"):
+        for row in _listed(folder, name, found["images"]):
+            if PurePosixPath(row.text("file_name")).name in pictures:
+                shown[row.value("id")], objects[row.value("id")] = row, set()
+        for row in _of(objects, folder, name, found):
             if (kind := row.value("category_id")) not in kinds:
                 raise row.problem(f"category_id is {kind}, and `categories` has none with that id")
             objects[row.value("image_id")].add(kinds[kind])
-    for name in folder.find("*captions_*.json"):
-        for row in _listed(folder, name, _annotations(folder, name), "annotations"):
-            objects[row.value("image_id")] |= lexicon.named(row.text("caption"))
-    pictures = pictures_in(folder)
-    shown = [row for row in images.values() if PurePosixPath(row.text("file_name")).name in pictures]
     if not shown:
         raise FileProblem(
             f"{folder.store.root} has no picture that {', '.join(instances)} names; put COCO's pictures there."
         )
-    for row in shown:
-        yield row.text("id"), pictures.named(row, row.text("file_name")), objects[row.value("id")]
+    for name in folder.find("*captions_*.json"):
+        for row in _of(objects, folder, name, _annotations(folder, name)):
+            objects[row.value("image_id")] |= lexicon.named(row.text("caption"))
+    for number, row in shown.items():
+        yield str(number), pictures.named(row, row.text("file_name")), objects[number]
+
+
+def _of(wanted: Mapping[int, set[str]], folder: Folder, name: str, found: Mapping[str, Any]) -> Iterator[Row]:
+    """Annotations of these images: COCO has a million for images that are not asked about."""
+    return (row for row in _listed(folder, name, found["annotations"]) if row.value("image_id") in wanted)
 
 
 def _annotations(folder: Folder, name: str, *more: str) -> Mapping[str, Any]:
@@ -112,8 +118,8 @@ def _annotations(folder: Folder, name: str, *more: str) -> Mapping[str, Any]:
     return found  # type: ignore[no-any-return]
 
 
-def _listed(folder: Folder, name: str, found: Mapping[str, Any], field: str) -> Iterator[Row]:
-    for number, values in enumerate(found[field], 1):
+def _listed(folder: Folder, name: str, found: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+    for number, values in enumerate(found, 1):
         yield Row(folder, name, number, values)
 
 

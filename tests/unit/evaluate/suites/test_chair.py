@@ -58,7 +58,7 @@ def test_the_harness_set_gives_the_same_question(tmp_path: Path) -> None:
     [
         ({"annotations/instances_val2014.json": []}, "instances_val2014.json has no list `images`"),
         ({"annotations/captions_val2014.json": {"images": []}}, "captions_val2014.json has no list `annotations`"),
-        ({"annotations/captions_val2014.json": {**CAPTIONS, "annotations": [{"image_id": 1}]}}, "captions_val2014.json, row 1: no caption"),
+        ({"annotations/captions_val2014.json": {**CAPTIONS, "annotations": [{"image_id": 391895}]}}, "captions_val2014.json, row 1: no caption"),
         (
             {"annotations/instances_val2014.json": {**INSTANCES, "categories": [{"id": 1, "name": "quasar"}]}},
             "its category 'quasar' is no object of the table",
