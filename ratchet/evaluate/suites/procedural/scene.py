@@ -20,7 +20,9 @@ INKS: dict[str, Colour] = {
     "red": (214, 40, 40), "green": (40, 150, 70), "blue": (40, 90, 215), "yellow": (238, 200, 20),
     "orange": (240, 125, 20), "purple": (125, 60, 175), "pink": (245, 130, 185), "black": (30, 30, 34),
 }  # fmt: skip
-TINY_GROUNDS: tuple[Colour, ...] = ((40, 40, 40), (20, 20, 60), (20, 55, 20), (55, 20, 30), (22, 50, 55))
+TINY_GROUNDS: tuple[Colour, ...] = tuple((grey, grey, grey) for grey in range(16, 65, 8))
+"""The greys of the tiny world."""
+TINTED_GROUNDS: tuple[Colour, ...] = ((20, 20, 60), (20, 55, 20), (55, 20, 30), (22, 50, 55))
 GROUNDS: tuple[Colour, ...] = ((250, 250, 250), (214, 220, 226), (250, 240, 214), (208, 226, 246), (214, 238, 214))
 _TINT = 10
 _SCALE = (3, 2)
@@ -151,7 +153,8 @@ def world_of(side: int | None) -> World:
 
 
 def other_ground(rng: random.Random, world: World, ground: Colour) -> Colour:
-    return rng.choice([one for one in world.grounds if one != ground])
+    """A ground of another colour, which no plain picture of a tiny world has."""
+    return rng.choice(TINTED_GROUNDS if world.tiny else [one for one in world.grounds if one != ground])
 
 
 def tint(rng: random.Random) -> int:

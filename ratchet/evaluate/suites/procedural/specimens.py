@@ -1,9 +1,14 @@
-"""Items to look at: do people find them clear? A sheet of pictures with their questions, or a folder with all of it."""
+"""Items to look at: do people find them clear? A sheet of pictures with their questions, or a folder with all of it.
+
+python -m ratchet.evaluate.suites.procedural.specimens spatial --size 448 --items 40 --out FOLDER
+"""
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
+import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +17,7 @@ from PIL import Image, ImageDraw
 
 from ratchet.errors import RecipeError
 from ratchet.evaluate.suites.base import Drawing, Question, Suite
+from ratchet.evaluate.suites.catalogue import suite as named
 
 SHOWN = "shown"
 _LINE = 13
@@ -84,3 +90,25 @@ def _wrapped(texts: Sequence[str], width: int) -> Iterator[str]:
 
 def _ending(body: bytes) -> str:
     return "png" if body.startswith(b"\x89PNG") else "jpg"
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m ratchet.evaluate.suites.procedural.specimens", description="Draw items of a suite to look at."
+    )
+    parser.add_argument("suite", help="spatial or multi-view")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--items", type=int, default=40)
+    parser.add_argument("--size", type=int, default=None)
+    parser.add_argument("--salt", default=SHOWN)
+    parser.add_argument("--part", action="append", default=[])
+    given = parser.parse_args(argv)
+    try:
+        drawn = specimens(named(given.suite), given.items, salt=given.salt, size=given.size, parts=tuple(given.part))
+    except RecipeError as error:
+        parser.error(str(error))
+    sys.stdout.write(f"{write(drawn, given.out) / 'sheet.png'}: {len(drawn)} items\n")
+
+
+if __name__ == "__main__":
+    main()
