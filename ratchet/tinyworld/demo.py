@@ -137,7 +137,13 @@ def _await(arms: subprocess.Popen[bytes], live: Live, log: Path) -> None:
 
 
 def _sentence(end: RoundEnd) -> str:
-    colour = {"PROMOTED": "green", "REFUSED": "yellow", "STALE": "yellow", "STOPPED": "yellow"}.get(end.state, "red")
+    colour = {
+        "PROMOTED": "green",
+        "REFUSED": "yellow",
+        "PENDING": "yellow",
+        "STALE": "yellow",
+        "STOPPED": "yellow",
+    }.get(end.state, "red")
     return f"[bold {colour}]{end.state}[/] candidate {end.candidate or '-'}: {end.reason}"
 
 

@@ -59,6 +59,24 @@ def play(
     return Played(wrong, first, promotions, gained)
 
 
+def lopsided(rng: np.random.Generator, gate: Gate, *, items: int, rounds: int) -> Played:
+    """Candidates that win single items and lose whole pictures of four, so that nothing is gained on average.
+
+    A picture's difference is not as likely as its opposite: this is where a sign-flip test promises too much.
+    """
+    pictures = np.repeat(np.arange(items // 4), 4)
+    first, promotions = None, 0
+    for number in range(1, rounds + 1):
+        changed, lost = rng.random(items // 4) < SHAKEN[-1], rng.random(items // 4) < 1 / 5
+        theirs = np.ones((items // 4, 4))
+        ours = theirs.copy()
+        theirs[changed & ~lost, 0] = 0.0
+        ours[changed & lost] = 0.0
+        said = gate(worlds.side_by_side(ours.ravel(), theirs.ravel(), pictures))
+        first, promotions = (first or number) if said else first, promotions + said
+    return Played(first is not None, first, promotions, 0.0)
+
+
 def climb(
     rng: np.random.Generator, gate: Gate, policy: PromoteConfig, *, items: int, rounds: int, counted: bool
 ) -> Played:

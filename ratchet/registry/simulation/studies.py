@@ -14,9 +14,9 @@ from ratchet.progress import Progress, silent
 from ratchet.recipe import GuardsConfig, HoldoutConfig, PromoteConfig, SpendingConfig
 from ratchet.records import Record
 from ratchet.registry.simulation.account import Account, Carried, IfBetter, Ledgered
-from ratchet.registry.simulation.loops import Gate, Played, climb, play
+from ratchet.registry.simulation.loops import Gate, Played, climb, lopsided, play
 
-Scenario = Literal["null", "mixed", "worse", "climb", "gain"]
+Scenario = Literal["null", "mixed", "worse", "lopsided", "climb", "gain"]
 BATCH = 50
 MIXED = ((0.06, 0.3), (0.0, 0.5), (-0.01, 0.2))
 """True gains of a mixed loop's candidates, with their chances."""
@@ -116,6 +116,8 @@ def one_loop(study: Study, rng: np.random.Generator) -> Played:
     if study.scenario == "climb":
         counted = study.account != "uncounted"
         return climb(rng, gate, study.policy, items=study.items, rounds=study.rounds, counted=counted)
+    if study.scenario == "lopsided":
+        return lopsided(rng, gate, items=study.items, rounds=study.rounds)
     gains = {"mixed": MIXED, "worse": WORSE, "gain": ((study.gain, 1.0),)}.get(study.scenario, ((0.0, 1.0),))
     # A loop of which one wrong promotion is counted need not go on after it.
     stop = study.scenario == "gain" or (study.scenario == "null" and study.account != "none")
@@ -160,7 +162,7 @@ def studies(loops: int, rounds: int, items: int) -> list[Study]:
         return Study(name=name, scenario=scenario, fixed=fixed, policy=policy, **given)
 
     some = max(loops // 10, 20)
-    searched: dict[str, Any] = {"loops": max(loops // 20, 10), "rounds": 4 * rounds}
+    searched: dict[str, Any] = {"loops": max(loops // 40, 10), "rounds": 4 * rounds}
     errors = [
         study("no gain, one fixed set", "null", True),
         study("no gain, fresh items", "null", False),
@@ -170,6 +172,8 @@ def studies(loops: int, rounds: int, items: int) -> list[Study]:
         study("gains between, fresh items, betting", "mixed", False, betting, loops=some),
         study("search that learns the set", "climb", True, **searched),
         study("search that learns the set, taken for fresh", "climb", True, account="uncounted", **searched),
+        study("lopsided pictures, fresh items", "lopsided", False, loops=some),
+        study("lopsided pictures, fresh items, betting", "lopsided", False, betting, loops=some),
         study("no gain, promote if better", "null", True, loops=some, account="none"),
         study("half a point worse, promote if better", "worse", False, loops=some, account="none"),
         study("half a point worse, fresh items", "worse", False, loops=some),
