@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _TESTS = {
     "mcnemar": "exact McNemar test",
-    "sign-flip": "sign-flip test by cluster",
+    "sign-flip": "sign-flip test by cluster, which takes a picture lost to be as likely as one won",
     "bootstrap": "bootstrap by cluster",
 }
 
