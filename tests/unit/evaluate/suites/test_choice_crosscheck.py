@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from ratchet.evaluate.suites import suite
+from ratchet.evaluate.suites.options import placed
+from tests import crosscheck
 from tests.unit.evaluate.suites import theirs
 from tests.unit.evaluate.suites.samples import SAMPLES, WE_MATH, answered, figures, loaded
 from tests.unit.evaluate.suites.theirs import THEIRS
@@ -150,8 +152,6 @@ def test_mmstar_axes_mean_is_their_average(tmp_path: Path) -> None:
     rows = rows_of("mmstar", *({"index": index, "l2_category": axis} for index, axis in enumerate("aaab")))
     said = ["A", "B", "A", "B"]
     task = theirs.task("mmstar")
-    from tests import crosscheck
-
     with crosscheck.standing_in():
         results = [task.mmstar_process_results(row, [one])["average"] for row, one in zip(rows, said, strict=True)]
     found = both("mmstar", tmp_path, rows, said)
@@ -189,3 +189,28 @@ def test_every_suite_that_theirs_has_without_a_judge_is_checked() -> None:
     checked = {SAMPLES[name].suite for name in AGREE} | {"mmbench", "we_math"}
     assert {one.suite for one in SAMPLES.values()} - checked == {"mathverse"}
     assert suite("mathverse").judged is None
+
+
+@pytest.mark.parametrize(
+    ("sample", "name", "file", "function"),
+    [
+        ("ai2d", "ai2d", "ai2d.yaml", "ai2d_doc_to_text"), ("scienceqa", "scienceqa", "scienceqa_img.yaml", "sqa_doc_to_text"),
+        ("mmvp", "mmvp", "_default_template_yaml", "mmvp_doc_to_text"), ("realworldqa", "realworldqa", "realworldqa.yaml", "realworldqa_doc_to_text"),
+        ("mathverse", "mathverse", "mathverse_testmini.yaml", "mathverse_doc_to_text"), ("muirbench", "muirbench", "muirbench.yaml", "muir_doc_to_text"),
+        ("mmmu", "mmmu", "mmmu_val.yaml", "mmmu_doc_to_text"), ("mmmu-open", "mmmu", "mmmu_val.yaml", "mmmu_doc_to_text"),
+        ("mantis-short", "mantis", "mantis.yaml", "mantis_doc_to_text"),
+    ],
+)  # fmt: skip
+def test_the_prompt_is_theirs_with_pictures_named_and_no_empty_lines(
+    sample: str, name: str, file: str, function: str, tmp_path: Path
+) -> None:
+    one = SAMPLES[sample]
+    row = {**one.rows[0], "question": "Which?"} if sample == "mmmu-open" else one.rows[0]
+    (first, *_) = loaded(one.suite, one.write(tmp_path, [row, *one.rows[1:]]))
+    said = getattr(theirs.task(name), function)(row, crosscheck.prompts(name, file))
+    assert first.text.replace("\n\n", "\n") == placed(said).replace("\n\n", "\n")
+
+
+def test_seeds_prompt_is_theirs(tmp_path: Path) -> None:
+    one = SAMPLES["seed"]
+    assert loaded("seed", one.write(tmp_path))[0].text == theirs.task("seedbench").seed_doc_to_text(one.rows[0])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
 from ratchet.evaluate.suites import FileProblem, suite
 from ratchet.evaluate.suites.options import LETTERS
-from tests.unit.evaluate.suites.samples import SAMPLES, Sample, figures, loaded
+from tests.unit.evaluate.suites.samples import SAMPLES, Sample, answered, figures, loaded
+from tests.unit.evaluate.suites.test_hostile_answers import ANSWERS, numbers
 
 EACH = pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
 
@@ -66,3 +68,34 @@ def test_a_key_that_comes_twice_is_told(sample: Sample, tmp_path: Path) -> None:
 
 def test_the_samples_cover_the_letters() -> None:
     assert {s.reference for s in SAMPLES.values() if s.wrong is not None} <= {*LETTERS}
+
+
+FIRST = {sample.suite: sample for sample in reversed(SAMPLES.values())}
+"""One sample a suite."""
+QUICK = (
+    "",
+    "\x00",
+    "NaN",
+    "inf",
+    "1e999",
+    "yes " * 20_000,
+    "9" * 20_000,
+    "A or B " * 2_000,
+    "[" * 5_000,
+    "\\boxed{" * 500,
+)
+"""For suites that ask math-verify: the corpus holds what only its time limit ends."""
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_whatever_a_model_writes_is_marked_and_figures_are_finite(name: str, tmp_path: Path) -> None:
+    first = loaded(name, FIRST[name].write(tmp_path))[:1]
+    said = QUICK if suite(name).family == "maths" else ANSWERS
+    rows = [row for one in said for row in answered(name, first, lambda _, one=one: one)]  # type: ignore[misc]
+    assert all(row.mark.score is None or 0 <= row.mark.score <= 1 for row in rows)
+    assert all(map(math.isfinite, numbers(suite(name).metrics(rows))))
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_figures_of_nothing_are_not_defined(name: str) -> None:
+    assert suite(name).metrics([])[suite(name).primary] is None
