@@ -231,3 +231,25 @@ def test_mlflow_shows_curves_step_by_step(mlflow_uri, name):
     shown = client.get_metric_history(run, "train/loss")
     assert sorted((one.step, one.value) for one in shown) == points
     assert [one.value for one in client.get_metric_history(run, "train/verifier/a b_")] == [0.5]
+
+
+CARD = "---\nlibrary_name: transformers\n---\n\n# A version\n\n" + "words and words\n" * 500
+
+
+def test_a_card_is_kept_with_the_version(registry, name):
+    registry.register(name, "s3://b/one", DIGESTS[1], LINEAGE)
+    for text in (CARD.replace("words", "more"), CARD):
+        registry.describe(name, "1", text)
+    with pytest.raises(RegistryError):
+        registry.describe(name, "7", CARD)
+    if isinstance(registry, MlflowRegistry):
+        from mlflow import MlflowClient
+        from mlflow.artifacts import load_text
+
+        client = MlflowClient(tracking_uri=registry.uri, registry_uri=registry.uri)
+        found = client.get_model_version(name, "1")
+        assert found.description.startswith("# A version\n\nwords")
+        assert found.description.endswith("The rest is in the artifact card.md.")
+        assert len(found.description) <= 5000
+        local = client.download_artifacts(found.run_id, "card.md")
+        assert open(local, encoding="utf-8").read() == CARD
