@@ -12,6 +12,7 @@ from ratchet.artifacts import GROUPS, Artifact, Manifest
 from ratchet.errors import ArtifactError, NotFound
 from ratchet.promptset import find
 from ratchet.records import Record
+from ratchet.registry.approval import read_answer
 from ratchet.registry.base import ROUND, ModelVersion, Registry
 from ratchet.registry.promotion import history
 from ratchet.report.final import CHAMPION, last_read
@@ -35,7 +36,7 @@ class Facts(Record):
     """All that a card says. What the store does not have (an old round's artifacts, a seed's training) is empty or None.
 
     `lineage` are the version's ancestors, the first seed last; `seed_source` is where that came from. `measured` and `decided`
-    are the results of evaluate and promote; `published` those of the last read of the report split, if it read this version.
+    are the results of evaluate and promote, `answered` a person's answer; `published` those of the last read of the report split, if it read this version.
     """
 
     loop: str
@@ -56,6 +57,7 @@ class Facts(Record):
     dropped: dict[str, int] = {}
     measured: dict[str, Any] = {}
     decided: dict[str, Any] = {}
+    answered: str = ""
     published: dict[str, Any] = {}
     controls: dict[str, Any] = {}
     alarms: tuple[str, ...] = ()
@@ -111,6 +113,7 @@ def _of_round(store: Store, opened: Round) -> dict[str, Any]:
         "dropped": {} if filtered is None else dict(filtered.results.get("reasons", {})),
         "measured": dict(done["evaluate"].results) if "evaluate" in done else {},
         "decided": dict(done["promote"].results) if "promote" in done else {},
+        "answered": _answered(store, loop, number),
         "controls": _controls(store, loop),
         "alarms": tuple(f"{alarm.name}: {alarm.words}" for _, alarm in raised(store, loop, number)),
         "autonomy": opened.autonomy.sentence if opened.autonomy is not None else "",
@@ -138,6 +141,12 @@ def _published(store: Store, loop: str, digest: str) -> dict[str, Any]:
     if found is None or found.manifest.results.get("refs", {}).get(CHAMPION, {}).get("digest") != digest:
         return {}
     return dict(found.manifest.results)
+
+
+def _answered(store: Store, loop: str, number: int) -> str:
+    """What a person said to the promotion, where the recipe asks one."""
+    given = read_answer(store, loop, number)
+    return "" if given is None else given.words()
 
 
 def _controls(store: Store, loop: str) -> dict[str, Any]:

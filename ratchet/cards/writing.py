@@ -219,6 +219,8 @@ def _gate(facts: Facts) -> Iterator[str]:
         return
     yield from ("## The gate's decision", "")
     yield from (f"- {plain(one)}" for one in sentences)
+    if facts.answered:
+        yield f"- The last word was a person's: {plain(facts.answered)}."
     yield ""
 
 

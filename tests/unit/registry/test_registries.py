@@ -6,6 +6,7 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -244,7 +245,6 @@ def test_a_card_is_kept_with_the_version(registry, name):
         registry.describe(name, "7", CARD)
     if isinstance(registry, MlflowRegistry):
         from mlflow import MlflowClient
-        from mlflow.artifacts import load_text
 
         client = MlflowClient(tracking_uri=registry.uri, registry_uri=registry.uri)
         found = client.get_model_version(name, "1")
@@ -252,4 +252,4 @@ def test_a_card_is_kept_with_the_version(registry, name):
         assert found.description.endswith("The rest is in the artifact card.md.")
         assert len(found.description) <= 5000
         local = client.download_artifacts(found.run_id, "card.md")
-        assert open(local, encoding="utf-8").read() == CARD
+        assert Path(local).read_text(encoding="utf-8") == CARD
