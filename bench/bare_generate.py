@@ -27,14 +27,16 @@ class BareLoop:
         self.model.to("cuda" if torch.cuda.is_available() else "cpu")
         self.batch = batch
 
-    def run(self, asked: Sequence[Question], k: int, max_new_tokens: int, seed: int) -> list[list[str]]:
-        torch.manual_seed(seed)
+    def run(self, asked: Sequence[Question], k: int, max_new_tokens: int, seed: int | None) -> list[list[str]]:
+        """Without a seed one greedy answer."""
+        torch.manual_seed(seed or 0)
         said = [[*[{"type": "image"}] * len(p), {"type": "text", "text": t}] for _, t, p in asked]
         turns = [[{"role": "user", "content": content}] for content in said]
         texts = [self.processor.apply_chat_template(turn, add_generation_prompt=True) for turn in turns]
         order = sorted(range(len(asked)), key=lambda i: (len(asked[i][2]), asked[i][0], len(texts[i])))
         found: list[list[str]] = [[] for _ in asked]
-        sampling = {"do_sample": True, "temperature": 1.0, "top_k": 0, "num_return_sequences": k}
+        drawn = {"do_sample": True, "temperature": 1.0, "top_k": 0, "num_return_sequences": k}
+        sampling = {"do_sample": False} if seed is None else drawn
         for start in range(0, len(order), max(1, self.batch // k)):
             rows = order[start : start + max(1, self.batch // k)]
             shown = {"text": [texts[i] for i in rows], "images": [asked[i][2] for i in rows]}

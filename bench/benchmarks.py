@@ -26,6 +26,8 @@ BENCHMARKS: Mapping[str, str] = {
     "curate": "bench.curate",
     "store": "bench.store",
     "generate": "bench.generate",
+    "evaluate": "bench.evaluate",
+    "scoring": "bench.scoring",
     "shards": "bench.shards",
     "vllm": "bench.vllm",
     "endpoint": "bench.endpoint",
