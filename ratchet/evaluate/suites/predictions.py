@@ -22,8 +22,9 @@ TEXTS = ("prediction", "text", "answer", "response")
 SCORE = "score"
 SHOWN = 3
 READ_ROWS = 16_384
-Predictions = dict[str, "str | tuple[str, float | None]"]
-"""Answers by key; with a score where the file gives scores."""
+COUNTS = "counts"
+Predictions = dict[str, "str | tuple[str, Mark]"]
+"""Answers by key; with a mark where the file gives scores."""
 
 
 class PredictionsProblem(PromptSetError):
@@ -33,7 +34,8 @@ class PredictionsProblem(PromptSetError):
 def read(file: Path) -> Predictions:
     """The answers of a JSONL or Parquet file: a key (or id, question_id) and a prediction (or text, answer, response) a row.
 
-    A column `score` (0..1, null: undecided) stands in for the judge's mark; a rule's marks are always its own. Raises
+    A column `score` (0..1, null: undecided), with `counts` where the suite adds up more than scores, stands in for the judge's
+    mark; a rule's marks are always its own. Raises
     PredictionsProblem naming file, row and rule.
     """
     found: Predictions = {}
@@ -85,19 +87,19 @@ def told_of_prepared(prepared: Prepared) -> Iterator[Told]:
         yield from told_of(table)
 
 
-def _mark(suite: Suite, rule: ByRule | None, asked: Asked, answer: str | tuple[str, float | None]) -> Mark:
+def _mark(suite: Suite, rule: ByRule | None, asked: Asked, answer: str | tuple[str, Mark]) -> Mark:
     text, given = answer if isinstance(answer, tuple) else (answer, None)
     if rule is not None:
         return rule.one(asked, text)
-    if isinstance(answer, tuple):
-        return Mark(given, text, "given")
+    if given is not None:
+        return given
     raise PredictionsProblem(
         f"{suite.title} is marked by a judge, and the predictions give no {SCORE}; add a column {SCORE} (0..1), or run "
         f"`ratchet evaluate suite {suite.name} --judge NAME --recipe FILE`."
     )
 
 
-def _one(file: Path, number: int, row: Mapping[str, Any]) -> tuple[str, str | tuple[str, float | None]]:
+def _one(file: Path, number: int, row: Mapping[str, Any]) -> tuple[str, str | tuple[str, Mark]]:
     key, text = (_first(row, names) for names in (KEYS, TEXTS))
     if key is None or isinstance(key, bool) or not isinstance(key, str | int):
         raise PredictionsProblem(f"{file}, row {number}: no {' or '.join(KEYS)}; each row names its question.")
@@ -113,7 +115,8 @@ def _one(file: Path, number: int, row: Mapping[str, Any]) -> tuple[str, str | tu
         raise PredictionsProblem(
             f"{file}, row {number} (key {str(key)!r}): its {SCORE} {why}; a score lies in 0..1, null where undecided."
         )
-    return str(key), (text, None if given is None else float(given))
+    counts = {name: float(value) for name, value in (row.get(COUNTS) or {}).items() if value is not None}
+    return str(key), (text, Mark(None if given is None else float(given), text, "given", counts))
 
 
 def _first(row: Mapping[str, Any], names: Sequence[str]) -> Any:
@@ -134,7 +137,7 @@ def _rows(file: Path) -> Iterator[Mapping[str, Any]]:
 def _parquet(file: Path) -> Iterator[Mapping[str, Any]]:
     try:
         with pq.ParquetFile(file) as opened:
-            names = [name for name in opened.schema_arrow.names if name in (*KEYS, *TEXTS, SCORE)]
+            names = [name for name in opened.schema_arrow.names if name in (*KEYS, *TEXTS, SCORE, COUNTS)]
             for batch in opened.iter_batches(READ_ROWS, columns=names):
                 yield from batch.to_pylist()
     except (pa.ArrowInvalid, OSError) as error:

@@ -111,7 +111,7 @@ def _sat(store: Store, exam: Exam, options: RunOptions, sitter: _Examinee, engin
 def predictions(outcomes: Iterator[Outcome]) -> Iterator[dict[str, Any]]:
     """Outcomes as rows that `ratchet evaluate score` reads."""
     for one in outcomes:
-        yield {"key": one.item, "prediction": one.text, "score": one.score}
+        yield {"key": one.item, "prediction": one.text, "score": one.score, "counts": one.counts}
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 from ratchet.evaluate.suites import results
 from ratchet.evaluate.suites.catalogue import suite as suite_of
 from ratchet.evaluate.suites.figures import Measured, figures
-from ratchet.evaluate.suites.predictions import marked, read, told_of_origin
+from ratchet.evaluate.suites.predictions import PredictionsProblem, marked, read, told_of_origin
 from ratchet.evaluate.suites.preparing import Origin, survey
 from ratchet.recipe import SuiteConfig
 
@@ -24,7 +24,13 @@ def score_file(chosen: SuiteConfig, file: Path, salt: str = "") -> dict[str, Any
     unparsed = sum(row.mark.said is None and row.mark.score is not None for row in rows)
     unscored = sum(row.mark.score is None for row in rows)
     rates = {"unparsed": unparsed / len(rows), "unscored": unscored / len(rows), "clipped": 0.0}
-    told = {**figures(measured), "rates": rates}
+    try:
+        told = {**figures(measured), "rates": rates}
+    except KeyError as missing:
+        raise PredictionsProblem(
+            f"{file}: the figures of {suite.title} need {missing} of each answer, which its rows do not give; add a column counts, "
+            f"as `ratchet evaluate suite {suite.name} --predictions` writes it."
+        ) from missing
     judge = None if suite.judged is None else {"given": file.name}
     described = results.described(suite, found.digest, len(rows), judge)
     return {"suite": suite.name, **described, "figures": told, "notes": results.notes(suite, file.name, told)}
