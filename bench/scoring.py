@@ -47,8 +47,8 @@ def scored(rows: int) -> dict[str, Any]:
 def timed(place: str, rows: int) -> dict[str, Any]:
     """Score what was made in `place`."""
     from ratchet.evaluate.suites import suite
-    from ratchet.evaluate.suites.figures import Measured, figures
-    from ratchet.evaluate.suites.predictions import marked, read, told_of_prepared
+    from ratchet.evaluate.suites.figures import figures
+    from ratchet.evaluate.suites.predictions import measured, read, told_of_prepared
     from ratchet.evaluate.suites.preparing import opened
     from ratchet.store import FolderStore
 
@@ -56,7 +56,7 @@ def timed(place: str, rows: int) -> dict[str, Any]:
     start, spent = time.perf_counter(), time.process_time()
     prepared = opened(FolderStore(place), suite("pope"), DIGEST)
     said = read(Path(place) / "answers.parquet")
-    found = Measured(prepared.suite, prepared.digest, list(marked(prepared.suite, told_of_prepared(prepared), said)))
+    found = measured(prepared.suite, prepared.digest, told_of_prepared(prepared), said)
     accuracy = figures(found)["accuracy"]
     return {
         "rows": rows,

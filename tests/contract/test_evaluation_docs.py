@@ -37,5 +37,11 @@ def test_the_keys_of_a_suites_results_are_those_that_are_written() -> None:
 
     part = TEXT.split("The manifest of evaluate has")[1].split("Outcomes of suites")[0]
     told = {name for row in re.findall(r"^\| (`.*?) \|", part, re.M) for name in re.findall(r"`(\w+)`", row)}
-    written = set(results.described(suite("pope"), "d", 1, None)) | {"candidate", "champion", "delta", "contamination", "notes"}
+    written = set(results.described(suite("pope"), "d", 1, None)) | {
+        "candidate",
+        "champion",
+        "delta",
+        "contamination",
+        "notes",
+    }
     assert told == written - {"title", "measures"}

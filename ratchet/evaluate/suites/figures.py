@@ -2,27 +2,28 @@
 
 Where the suite's primary figure is the mean of its items' scores, intervals are those of `ratchet.statistics`, by cluster.
 Any other (F1, pair accuracy, CHAIR) is computed again on halves of the clusters, drawn without putting back: its variance over
-such halves is that over samples of the whole size (Shao and Wu 1989, delete-half), and no pair of items is torn or doubled.
+such halves is that over samples of the whole size (Shao and Wu 1989, delete-half), and no pair of items is torn or doubled. Of
+very many items smaller parts are drawn, and their spread is scaled to the whole.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
+from ratchet.artifacts.columns import paused_gc
 from ratchet.errors import ArtifactError
 from ratchet.evaluate.suites.base import Marked, Suite, SuiteFigures
 from ratchet.statistics import Delta, clustered_share, paired_delta
 
 DRAWS = 200
-FEWEST_DRAWS = 20
-MOST_ROWS = 4_000_000
-"""Rows that all draws together count, about: a million items get few draws, which tell their small spread well enough."""
+MOST_ROWS = 10_000
+"""Rows in a draw, about."""
 SEED = 7
 DIGITS = 6
 CONFIDENCE = 0.95
@@ -42,8 +43,9 @@ class Measured:
 
 def figures(measured: Measured) -> dict[str, Any]:
     """The suite's own figures, and the interval of the primary one as `interval` (None: not to be had)."""
-    found = measured.suite.metrics(measured.rows)
-    return {**found, "interval": _interval(measured)}
+    with paused_gc():
+        found = measured.suite.metrics(measured.rows)
+        return {**found, "interval": _interval(measured, primary(measured.suite, found))}
 
 
 def primary(suite: Suite, found: SuiteFigures) -> float | None:
@@ -89,16 +91,18 @@ def check_alike(one: Measured, other: Measured) -> None:
         )
 
 
-def is_mean(measured: Measured) -> bool:
-    """Whether the primary figure is the mean of the items' scores: on all items, and on either half of the clusters."""
-    groups = list(clusters(measured.rows).values())
-    halves = [groups, groups[::2], groups[1::2]]
-    return all(_is_mean_of(measured.suite, [row for group in half for row in group]) for half in halves if half)
+def is_mean(measured: Measured, whole: float | None = None) -> bool:
+    """Whether the primary figure is the mean of the items' scores: on all items (`whole`, where it is known), and on parts."""
+    suite, rows = measured.suite, measured.rows
+    if not _is_mean_of(rows, primary(suite, suite.metrics(rows)) if whole is None else whole):
+        return False
+    groups = list(clusters(rows).values())
+    halves = ([row for group in some for row in group][:MOST_ROWS] for some in (groups[::2], groups[1::2]))
+    return all(_is_mean_of(half, primary(suite, suite.metrics(half))) for half in halves if half)
 
 
-def _is_mean_of(suite: Suite, rows: Sequence[Marked]) -> bool:
+def _is_mean_of(rows: Sequence[Marked], found: float | None) -> bool:
     scores = [row.mark.score for row in rows if row.mark.score is not None]
-    found = primary(suite, suite.metrics(rows))
     return bool(scores) and found is not None and abs(found - sum(scores) / len(scores)) < 2 * 10**-DIGITS
 
 
@@ -114,26 +118,29 @@ def clusters(rows: Iterable[Marked]) -> dict[str, list[Marked]]:
         return name
 
     listed = list(rows)
+    found: dict[str, list[Marked]] = defaultdict(list)
+    if all(row.unit is None for row in listed):
+        for row in listed:
+            found[row.cluster].append(row)
+        return dict(found)
     for row in listed:
         of = root(f"c {row.cluster}")
         if row.unit is not None:
             parent[root(f"u {row.unit}")] = of
-    found: dict[str, list[Marked]] = defaultdict(list)
     for row in listed:
         found[root(f"c {row.cluster}")].append(row)
     return dict(found)
 
 
-def _interval(measured: Measured) -> tuple[float, float] | None:
+def _interval(measured: Measured, whole: float | None) -> tuple[float, float] | None:
     rows = [row for row in measured.rows if row.mark.score is not None]
-    if rows and is_mean(measured):
+    if rows and is_mean(measured, whole):
         names = _labels(rows)
         scores = [row.mark.score or 0.0 for row in rows]
         return _rounded(clustered_share(scores, names))
-    whole = primary(measured.suite, measured.suite.metrics(measured.rows))
     if whole is None:
         return None
-    spread = _spread([primary(measured.suite, measured.suite.metrics(half)) for half in _drawn(measured.rows)])
+    spread = _spread(measured.rows, lambda part: primary(measured.suite, measured.suite.metrics(part)))
     return None if spread is None else _rounded((whole - spread, whole + spread))
 
 
@@ -155,32 +162,30 @@ def _halves(suite: Suite, pairs: Sequence[tuple[Marked, Marked]]) -> dict[str, A
         return None if ours is None or theirs is None else ours - theirs
 
     whole = gain(rows)
-    spread = None if whole is None else _spread([gain(half) for half in _drawn(rows)])
+    spread = None if whole is None else _spread(rows, gain)
     if whole is None or spread is None:
         return None
     count = len(clusters(rows))
     return _told(Delta(n=len(rows), clusters=count, delta=whole, low=whole - spread, high=whole + spread), "halves")
 
 
-def _drawn(rows: Sequence[Marked]) -> Iterable[list[Marked]]:
-    """Halves of the clusters, each drawn without putting back; none where there are too few."""
+def _spread(rows: Sequence[Marked], of: Callable[[Sequence[Marked]], float | None]) -> float | None:
+    """Half the width of the interval of a figure; None of too few clusters, and where most draws have no figure."""
     groups = list(clusters(rows).values())
     if len(groups) < FEWEST:
-        return
-    rng = np.random.default_rng(SEED)
-    for _ in range(max(FEWEST_DRAWS, min(DRAWS, MOST_ROWS // len(rows)))):
-        chosen = rng.permutation(len(groups))[
-            : len(groups) // 2
-        ]  # of an odd number the smaller half: a little wide, never narrow
-        yield [row for place in sorted(chosen) for row in groups[place]]
-
-
-def _spread(found: Sequence[float | None]) -> float | None:
-    """Half the width of the interval; None where most halves have no figure."""
-    values = [value for value in found if value is not None]
-    if len(values) < max(len(found) // 2, 2):
         return None
-    return NormalDist().inv_cdf(0.5 + CONFIDENCE / 2) * float(np.std(values, ddof=1))
+    size = max(min(len(groups) // 2, MOST_ROWS * len(groups) // len(rows)), 1)
+    rng = np.random.default_rng(SEED)
+    values = []
+    for _ in range(DRAWS):
+        chosen = np.sort(rng.choice(len(groups), size, replace=False, shuffle=False))
+        value = of([row for place in chosen for row in groups[place]])
+        values += [] if value is None else [value]
+    if len(values) < DRAWS // 2:
+        return None
+    # Of an odd number the smaller half: a little wide, never narrow.
+    scale = 1.0 if size == len(groups) // 2 else (size / (len(groups) - size)) ** 0.5
+    return NormalDist().inv_cdf(0.5 + CONFIDENCE / 2) * float(np.std(values, ddof=1)) * scale
 
 
 def _labels(rows: Sequence[Marked]) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ratchet import canonical
 from ratchet.errors import VerifierError
@@ -51,7 +52,7 @@ def told_of(table: pa.Table, pictures: bool = False) -> Iterator[Told]:
     """The items of a table of ITEMS, read column by column: no record is built. `pictures`: with their references."""
     prompts = table.column("prompt").combine_chunks()
     columns = {name: prompts.field(name).to_pylist() for name in ("id", "skill", "reference", "split_key")}
-    questions = [_question(turns) for turns in prompts.field("messages").to_pylist()]
+    questions = _questions(prompts.field("messages"))
     images = prompts.field("images").to_pylist() if pictures else [()] * table.num_rows
     own = (table.column(name).to_pylist() for name in ("key", "unit", "facts"))
     kept: dict[str, str] = {}
@@ -59,7 +60,7 @@ def told_of(table: pa.Table, pictures: bool = False) -> Iterator[Told]:
         *own, *columns.values(), questions, images, strict=True
     ):
         asked = Asked(key, kept.setdefault(skill, skill), reference, facts_of(facts), question)
-        yield Told(asked, unit, cluster, id_, tuple(ImageRef(**image) for image in shown))
+        yield Told(asked, unit, kept.setdefault(cluster, cluster), id_, tuple(ImageRef(**image) for image in shown))
 
 
 def facts_of(written: str) -> Mapping[str, Any]:
@@ -68,8 +69,11 @@ def facts_of(written: str) -> Mapping[str, Any]:
     return found
 
 
-def _question(turns: Sequence[Mapping[str, Any]]) -> str:
-    return next((turn["content"] for turn in reversed(turns) if turn["role"] == "user"), "")
+def _questions(messages: pa.ListArray) -> list[str]:
+    """Each prompt's last turn, which is the user's in an item."""
+    lasts = messages.flatten().take(pc.subtract(pc.cumulative_sum(messages.value_lengths()), 1))
+    found: list[str] = lasts.field("content").to_pylist()
+    return found
 
 
 @dataclass(frozen=True)

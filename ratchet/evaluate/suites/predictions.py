@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ratchet import canonical
+from ratchet.artifacts.columns import paused_gc
 from ratchet.errors import PromptSetError
-from ratchet.evaluate.suites.base import Asked, Mark, Marked, Suite, SuiteFigures
+from ratchet.evaluate.suites.base import Asked, Mark, Marked, Suite
+from ratchet.evaluate.suites.figures import Measured
 from ratchet.evaluate.suites.marking import ByRule, Told, told_of
 from ratchet.evaluate.suites.preparing import Origin, Prepared, Survey
 
@@ -21,6 +23,7 @@ KEYS = ("key", "id", "question_id")
 TEXTS = ("prediction", "text", "answer", "response")
 SCORE = "score"
 SHOWN = 3
+SHORT = 32
 READ_ROWS = 16_384
 COUNTS = "counts"
 Predictions = dict[str, "str | tuple[str, Mark]"]
@@ -40,20 +43,24 @@ def read(file: Path) -> Predictions:
     """
     found: Predictions = {}
     repeated: list[str] = []
-    for number, row in enumerate(_rows(file), 1):
-        key, said = _one(file, number, row)
-        if key in found:
-            repeated.append(key)
-        found[key] = said
+    short: dict[str, str] = {}
+    with paused_gc():
+        for number, row in enumerate(_rows(file), 1):
+            key, said = _one(file, number, row)
+            if key in found:
+                repeated.append(key)
+            # Most benchmarks are answered by a few short words: each is in memory once.
+            found[key] = short.setdefault(said, said) if isinstance(said, str) and len(said) <= SHORT else said
     _refuse(repeated, f"{file} answers {{n}} questions more than once ({{some}}); keep one answer each.")
     if not found:
         raise PredictionsProblem(f"{file} holds no prediction; give one row for each question.")
     return found
 
 
-def score(suite: Suite, told: Iterable[Told], said: Predictions) -> SuiteFigures:
-    """The suite's figures of stored answers, which are used up. Raises PredictionsProblem where items and answers differ."""
-    return suite.metrics(marked(suite, told, said))
+def measured(suite: Suite, digest: str, told: Iterable[Told], said: Predictions) -> Measured:
+    """Marked items of stored answers, which are used up. Raises PredictionsProblem where items and answers differ."""
+    with paused_gc():
+        return Measured(suite, digest, list(marked(suite, told, said)))
 
 
 def marked(suite: Suite, told: Iterable[Told], said: Predictions) -> Iterator[Marked]:

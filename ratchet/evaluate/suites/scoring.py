@@ -7,8 +7,8 @@ from typing import Any
 
 from ratchet.evaluate.suites import results
 from ratchet.evaluate.suites.catalogue import suite as suite_of
-from ratchet.evaluate.suites.figures import Measured, figures
-from ratchet.evaluate.suites.predictions import PredictionsProblem, marked, read, told_of_origin
+from ratchet.evaluate.suites.figures import figures
+from ratchet.evaluate.suites.predictions import PredictionsProblem, measured, read, told_of_origin
 from ratchet.evaluate.suites.preparing import Origin, survey
 from ratchet.recipe import SuiteConfig
 
@@ -19,13 +19,13 @@ def score_file(chosen: SuiteConfig, file: Path, salt: str = "") -> dict[str, Any
     suite = origin.suite
     said = read(file)
     found = survey(origin)
-    rows = list(marked(suite, told_of_origin(origin, found), said))
-    measured = Measured(suite, found.digest, rows)
+    scored = measured(suite, found.digest, told_of_origin(origin, found), said)
+    rows = scored.rows
     unparsed = sum(row.mark.said is None and row.mark.score is not None for row in rows)
     unscored = sum(row.mark.score is None for row in rows)
     rates = {"unparsed": unparsed / len(rows), "unscored": unscored / len(rows), "clipped": 0.0}
     try:
-        told = {**figures(measured), "rates": rates}
+        told = {**figures(scored), "rates": rates}
     except KeyError as missing:
         raise PredictionsProblem(
             f"{file}: the figures of {suite.title} need {missing} of each answer, which its rows do not give; add a column counts, "
