@@ -18,7 +18,7 @@ Question = tuple[str, str, list[Image]]  # skill, text, pictures
 
 
 class BareLoop:
-    """Loads once; `run` samples k answers a question, batches of about `batch` answers, alike questions together."""
+    """Loads once; `run` samples k answers a question (no seed: greedily), batches of about `batch`, alike questions together."""
 
     def __init__(self, folder: str | Path, batch: int = 256, dtype: torch.dtype = torch.float32) -> None:
         self.processor = AutoProcessor.from_pretrained(folder)
@@ -28,7 +28,6 @@ class BareLoop:
         self.batch = batch
 
     def run(self, asked: Sequence[Question], k: int, max_new_tokens: int, seed: int | None) -> list[list[str]]:
-        """Without a seed one greedy answer."""
         torch.manual_seed(seed or 0)
         said = [[*[{"type": "image"}] * len(p), {"type": "text", "text": t}] for _, t, p in asked]
         turns = [[{"role": "user", "content": content}] for content in said]
