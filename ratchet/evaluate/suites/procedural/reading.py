@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -13,6 +14,12 @@ from ratchet.verify.extract import UNPARSED, Extracted, extract
 from ratchet.verify.rules.boxes import Point, read_points
 from ratchet.verify.text import numbers, plain_words
 
+_NUMBER = r"(-?[0-9]{1,9}(?:\.[0-9]{0,9})?)"
+_NAMED = re.compile(
+    rf"""\{{?\(?\s?["']?\bx["']?\s?[:=]\s?{_NUMBER}[,;]?\s?(?:and\s)?["']?y["']?\s?[:=]\s?{_NUMBER}\s?[)}}]{{0,2}}""",
+    re.IGNORECASE,
+)
+"""A point whose two numbers are named: "x = 20, y: 40", {"x": 20, "y": 40}."""
 _ORDINALS = {"first": "1", "second": "2", "third": "3", "fourth": "4"}
 _PLACE_WORDS = {"upper": "top", "lower": "bottom", "centre": "center"}
 _CENTRES = {"center": "middle center", "middle": "middle center", "center center": "middle center"}
@@ -30,7 +37,7 @@ def mark(item: Asked, answer: str) -> Mark:
 
 def _pointed(item: Asked, answer: str) -> Mark:
     """Right when the point is in the shape, to the pixel. `distance` is to the centre, in percent of the side."""
-    points = extract(answer.replace("%", ""), lambda part: list(read_points(part)))
+    points = extract(_NAMED.sub(r"(\1, \2)", answer.replace("%", "")), lambda part: list(read_points(part)))
     if points.value is None:
         return Mark(0.0, None, points.reason or UNPARSED)
     (scene,) = item.facts["scenes"]

@@ -59,6 +59,9 @@ SCENE = {"side": 200, "things": [["red", "circle", 20, 60, 40], ["blue", "circle
         ("(70, 40)", 0.0, 50.0),
         ('{"point": [20, 43]}', 1.0, 3.0),
         ("20 44", 1.0, 4.0),
+        ('{"x": 20, "y": 43.0}', 1.0, 3.0),
+        ("It is at x = 20%, y = 43%.", 1.0, 3.0),
+        ("(x: 20, y: 43)", 1.0, 3.0),
     ],
 )  # fmt: skip
 def test_a_point_must_lie_in_the_shape(answer: str, score: float, distance: float) -> None:
@@ -66,7 +69,9 @@ def test_a_point_must_lie_in_the_shape(answer: str, score: float, distance: floa
     assert (found.score, found.counts["distance"]) == (score, distance)
 
 
-@pytest.mark.parametrize("answer", ["the red circle", "", "(20, 40) or (70, 40)", "(1e999, 3)", "(nan, 2)"])
+@pytest.mark.parametrize(
+    "answer", ["the red circle", "", "(20, 40) or (70, 40)", "x=20, y=40; x=70, y=40", "(1e999, 3)", "(nan, 2)"]
+)
 def test_what_is_no_one_point_is_wrong_and_has_no_distance(answer: str) -> None:
     found = mark(item("point", "(20.0, 40.0)", ("red circle",), scenes=[SCENE]), answer)
     assert (found.score, found.said, dict(found.counts)) == (0.0, None, {})
