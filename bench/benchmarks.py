@@ -37,6 +37,7 @@ BENCHMARKS: Mapping[str, str] = {
     "checkpoints": "bench.checkpoints",
     "memory": "bench.memory",
     "gate": "bench.gate",
+    "report": "bench.report",
     "overhead": "bench.overhead",
     "demo": "bench.demo",
 }

@@ -60,11 +60,14 @@ class Page:
                 return message["result"]
             self.seen.append(message)
 
-    def open(self, path: Path) -> float:
-        """Open a file and return the seconds until its load event."""
+    def open(self, path: Path, at: str = "") -> float:
+        """Open a file, at "#an-anchor", and return the seconds until its load event."""
+        if at:
+            # An address that differs in its anchor alone would not be loaded again.
+            self.call("Page.navigate", url="about:blank")
         self.seen.clear()
         started = time.perf_counter()
-        self.call("Page.navigate", url=path.as_uri())
+        self.call("Page.navigate", url=path.as_uri() + at)
         while not any(e["method"] == "Page.loadEventFired" for e in self.seen):
             self.seen.append(json.loads(self.socket.recv()))
         return time.perf_counter() - started

@@ -247,9 +247,8 @@
   }
 
   function follow() {
-    const hash = decodeURI(location.hash);
-    if (hash.startsWith("#item-")) open(hash.slice(6));
-    if (!hash.startsWith("#show?")) return;
+    if (location.hash.startsWith("#item-")) open(location.hash.slice(6));
+    if (!location.hash.startsWith("#show?")) return;
     for (const name of Object.keys(chosen)) delete chosen[name];
     for (const [name, value] of new URLSearchParams(location.hash.slice(6))) if (name in FILTERS) chosen[name] = value;
     filter();

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import random
+import re
 from datetime import UTC, datetime
 
 from PIL import Image, ImageDraw
@@ -312,3 +313,17 @@ def loop() -> LoopView:
         seconds=902.0,
         notes=("Round 2 ran on another machine.",),
     )
+
+
+def many_items(view: LoopView, number: int) -> LoopView:
+    """As many items as asked for, each with a picture of its own, about as large as the embedded world's."""
+    items: list[GalleryItem] = []
+    for at in range(number):
+        own = base64.b64encode(at.to_bytes(4, "big") * 1740).decode()
+        answers = tuple(
+            AnswerView(who=f"sample {i}", text=f"answer {i}", passed=i % 2 == 0, reason="match") for i in range(8)
+        )
+        picture = re.sub("base64,.*", f"base64,{own}", view.gallery[0].pictures[0])
+        change = {"pictures": (picture,), "answers": answers, "prompt_id": f"{at:032x}"}
+        items.append(view.gallery[at % 60].model_copy(update=change))
+    return view.model_copy(update={"gallery": tuple(items)})
