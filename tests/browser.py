@@ -44,7 +44,7 @@ class Page:
     """One tab, driven through the DevTools protocol. `seen` collects the events."""
 
     def __init__(self, address: str) -> None:
-        self.socket = websocket.create_connection(address, timeout=60, suppress_origin=True)
+        self.socket = websocket.create_connection(address, timeout=200, suppress_origin=True)
         self.numbers = itertools.count(1)
         self.seen: list[dict[str, Any]] = []
         for domain in ("Page", "Runtime", "Log", "Network"):

@@ -235,7 +235,7 @@
 
   function goTo(place) {
     place.focus({ preventScroll: true });
-    place.scrollIntoView({ block: "center" });
+    place.scrollIntoView({ block: "center", behavior: "instant" });
   }
 
   function open(key) {
@@ -252,7 +252,7 @@
     for (const name of Object.keys(chosen)) delete chosen[name];
     for (const [name, value] of new URLSearchParams(location.hash.slice(6))) if (name in FILTERS) chosen[name] = value;
     filter();
-    document.getElementById("gallery").scrollIntoView();
+    document.getElementById("gallery").scrollIntoView({ behavior: "instant" });
   }
 
   function step(from, by) {
@@ -271,7 +271,8 @@
   more.addEventListener("click", next);
   filter();
   window.addEventListener("hashchange", follow);
-  follow();
+  // When all is laid out: before that, the item's place still moves.
+  window.addEventListener("load", follow);
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
