@@ -29,11 +29,18 @@ def rows(folder: Folder, *patterns: str, without: str = "") -> Iterator[Row]:
         yield from (_resolved(folder, name) if name.lower().endswith(".tsv") else folder.rows(name))
 
 
-def loader(read: Read, *patterns: str, part: Callable[[Question], str] | None = None, without: str = "") -> Load:
-    """A suite's `load`: `read` makes a question of a row, or None of a row that is not asked."""
+def loader(
+    read: Read,
+    *patterns: str,
+    part: Callable[[Question], str] | None = None,
+    without: str = "",
+    default: tuple[str, ...] = (),
+) -> Load:
+    """A suite's `load`: `read` makes a question of a row, or None of a row that is not asked. `default`: the parts that are
+    published, where a recipe chooses none."""
 
     def load(folder: Folder, parts: tuple[str, ...]) -> Iterator[Question]:
-        return unique(rows(folder, *patterns, without=without), lambda row: _chosen(read(row), part, parts))
+        return unique(rows(folder, *patterns, without=without), lambda row: _chosen(read(row), part, parts or default))
 
     return load
 
