@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import shutil
 import statistics
 import tempfile
 import time
@@ -86,21 +87,26 @@ def _stage(place: str, folder: str | Path, drawn: list[Item], sampled: int, batc
     writer = PromptSetWriter(store, name="bench", digest="b" * 64, source="tinyworld", salt="bench")
     writer.write_part("holdout", [prompt for prompt, _ in made], [pack])
     prompts = writer.finish([])
-    seed = models.upload(store, folder, "bench")
+    # The same weights, and yet another model: the candidate must not find the champion's answers.
+    twin = Path(place) / "twin"
+    shutil.copytree(folder, twin)
+    (twin / "README.md").write_text("the candidate")
+    seed, made_of_it = models.upload(store, folder, "bench"), models.upload(store, twin, "bench")
     evaluate = {"batch_size": batch, "max_new_tokens": LONGEST, "pass_at_k": {"k": K, "prompts": sampled}}
     recipe = Recipe.model_validate({"name": "bench", "evaluate": evaluate})
     numbers = itertools.count()
 
     def run() -> Manifest:
-        # Other digests and another salt each time: nothing that was answered before is there.
+        # Another salt each time, and nothing of what was answered before.
         number = next(numbers)
-        refs = [seed.model_copy(update={"digest": f"{number}{role}" * 16}) for role in ("a", "b")]
+        for stat in list(store.list("answers/")):
+            store.delete(store.key(stat.uri))
         opened = Round(
-            loop="bench", number=number, salt=str(number), job="bench", seed=refs[0], recipe=recipe, family="bench",
+            loop="bench", number=number, salt=str(number), job="bench", seed=seed, recipe=recipe, family="bench",
             prompts=prompts.digest, report=prompts.digest, code_revision="bench",
         )  # fmt: skip
         return run_step(
-            context_of("evaluate", store, opened, {"train": _trained(store, refs[1].model_dump(mode="json"))})
+            context_of("evaluate", store, opened, {"train": _trained(store, made_of_it.model_dump(mode="json"))})
         )
 
     return run
