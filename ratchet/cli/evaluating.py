@@ -127,7 +127,7 @@ def suite(
         print_json(manifest.model_dump(mode="json"))
     else:
         print_lines(showing.of_suite(manifest.results))
-        print_lines([f"answers: {manifest.uri}"])
+        print_lines([f"answers, measured {manifest.created:%Y-%m-%d %H:%M} UTC: {manifest.uri}"])
 
 
 @evaluating.command(epilog="Example: ratchet evaluate score pope --from pope-files --predictions answers.jsonl")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -154,9 +155,11 @@ def _examinee(store: Store, options: RunOptions, registry: Registry | None) -> _
             raise RecipeError(f"engine endpoint has its model already; leave --model {options.model} out.")
         # The server is asked for its model's name, and for nothing yet.
         from ratchet.generate.engines.endpoint import EndpointEngine
+        from ratchet.generate.engines.endpoint_http import URL_ENV
 
         served = EndpointEngine(engine, ImageBank(store, []), "endpoint").model
-        return _Examinee(None, served, served)
+        # What runs behind a name may change, and nothing tells: at least another server is another model.
+        return _Examinee(None, served, f"{served} at {engine.url or os.environ.get(URL_ENV)}")
     if options.model is None:
         raise RecipeError("no model is named; give --model FOLDER, s3://, models:/name@champion or hf://repo.")
     folder, description = sources.fetch_model(options.model, store, registry)
