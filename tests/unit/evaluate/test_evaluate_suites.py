@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from ratchet.artifacts import Artifact, ImageBank, Manifest
 from ratchet.errors import RecipeError
 from ratchet.evaluate import OUTCOMES, metrics
 from ratchet.evaluate.inputs import pin_suites
+from ratchet.evaluate.suites import mmhal
 from ratchet.generate import SamplingParams
 from ratchet.generate.engine import Answer, Request, sample
 from ratchet.promptset import PromptSetWriter, open_part
@@ -22,6 +24,7 @@ from ratchet.rounds import Round
 from ratchet.stage import StageContext, context_of, run_step
 from ratchet.store import FolderStore
 from tests import tiny
+from tests.judge_server import JudgeServer, serving
 from tests.unit.evaluate.suites.benchmark import pope
 
 ASKED: list[tuple[str, int]] = []
@@ -71,7 +74,7 @@ def context(store: FolderStore, folder: Path, evaluate: dict[str, Any], **change
     prompts = tiny.prompt_set(store, pool=6, holdout=9, report=3)
     champion = models.upload(store, folder, "always")
     candidate = champion.model_copy(update={"name": "never", "digest": "c" * 64})
-    recipe = {"evaluate": {"pass_at_k": None, **evaluate}}
+    recipe = {"evaluate": {"pass_at_k": None, **evaluate}, "verify": changed.pop("verify", {})}
     opened = tiny.opened_round(store, champion, prompts, recipe).model_copy(update=changed)
     train = Manifest(
         schema_name="model", schema_version=1, stage="train", key="k", rows=0, code_revision="test", content_digest="d",
@@ -176,6 +179,29 @@ def test_items_that_the_pool_shows_are_counted_and_left_out_of_a_second_reading(
     assert found["without"]["delta"]["n"] == 10
     off = run_step(context(store, model_folder, {"suites": suites, "contamination": None}, prompts=digest))
     assert off.results["suites"]["pope"]["contamination"] is None
+
+
+def test_a_judge_of_the_recipe_marks_both_models_and_is_pinned_and_a_suite_draws_for_the_round(
+    store: FolderStore, model_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mmhal"
+    (folder / "images").mkdir(parents=True)
+    (folder / "images" / "1.png").write_bytes(tiny.png())
+    row = {
+        "question_type": "attribute", "question_topic": "t", "image_id": "i1", "image_src": "https://x/1.png",
+        "image_content": ["dog"], "question": "What is there?", "gt_answer": "a dog",
+    }  # fmt: skip
+    (folder / "response_template.json").write_text(json.dumps([row]))
+    chosen = [{"name": "mmhal", "source": str(folder), "judge": "critic"}, {"name": "spatial", "items": 8}]
+    own = mmhal.prompt().count("Yes.")
+    with serving(JudgeServer(lambda text: f"Rating: {6 if text.count('Yes.') > own else 0}")) as server:
+        judges = {"critic": {"engine": {"kind": "endpoint", "url": server.url}}}
+        made = run_step(context(store, model_folder, {"suites": chosen}, verify={"judges": judges}))
+    found = made.results["suites"]["mmhal"]
+    assert (found["champion"]["rating"], found["candidate"]["rating"], found["delta"]) == (6.0, 0.0, None)
+    assert found["judge"]["judge"]["model"] == "judge-1"
+    assert made.results["spent"]["judges"]["critic"]["calls"] == 2
+    assert 0 < made.results["suites"]["spatial"]["items"] <= 8
 
 
 def test_a_round_of_before_names_no_suites() -> None:
