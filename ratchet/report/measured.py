@@ -58,8 +58,11 @@ def changes(found: Mapping[str, Any]) -> dict[str, Estimate]:
 
 
 def costs(stage: str, results: Mapping[str, Any]) -> list[CostView]:
-    """What a stage asked of judges: its own `spent`, by judge."""
+    """What a stage asked of judges: its own `spent`, by judge. Evaluate has those of its suites in `judges`, beside its answers."""
     spent = results.get("spent") or {}
+    spent = {
+        name: one for name, one in spent.get("judges", spent).items() if isinstance(one, Mapping) and "calls" in one
+    }
     known = {name: {n: v for n, v in one.items() if n in CostView.model_fields} for name, one in spent.items()}
     return [CostView(stage=stage, judge=name, **one) for name, one in known.items()]
 

@@ -174,6 +174,9 @@ def test_what_judges_cost_is_told_by_stage(view: LoopView) -> None:
     assert "verify teacher 1,200 30 2 90 8 0.42" in text
     assert "model 94.4 , store 23.6" in text
     assert costs("train", {}) == []
+    beside = {"answers": {"champion": {"asked": 3, "cached": 0}}, "judges": spent["spent"]}
+    assert [one.judge for one in costs("evaluate", {"spent": beside})] == ["teacher"]
+    assert costs("evaluate", {"spent": beside | {"judges": {}}}) == []
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.42, "0.42"), (12.34, "12.3"), (1234.5, "1,234"), (-3.0, "−3.00")])
