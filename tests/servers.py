@@ -42,8 +42,9 @@ def mlflow_session(s3_services: Services) -> Iterator[str]:
     server.wait()
     yield s3_services.settings.url("mlflow")
     assert server.child is not None
-    server.child.terminate()
-    server.reap()
+    # No polite end: it may take longer than a busy machine's patience, and a child that runs on is a warning, so an error.
+    server.child.kill()
+    server.child.wait(60)
 
 
 @pytest.fixture

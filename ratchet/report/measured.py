@@ -81,6 +81,7 @@ def _suite(name: str, found: Mapping[str, Any]) -> SuiteView:
         digest=found["digest"],
         primary=found["primary"],
         higher=found.get("higher", True),
+        top=found.get("top", 1.0),
         items=found["items"],
         judge=_judge(found.get("judge")),
         champion=_primary(theirs, found),

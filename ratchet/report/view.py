@@ -81,6 +81,7 @@ class SuiteView(Record):
     digest: str
     primary: str
     higher: bool = True
+    top: float = 1.0
     items: int
     judge: str = ""
     champion: Estimate | None
@@ -93,8 +94,8 @@ class SuiteView(Record):
 
     @property
     def is_share(self) -> bool:
-        """Whether the primary figure is a share; else it is on the suite's own scale (a sum of points, a mark of 0 to 6)."""
-        return all(0 <= one.value <= 1 for one in (self.champion, self.candidate) if one is not None)
+        """Whether the primary figure is a share; else it is on the suite's own scale (points of a hundred, a mark of 0 to 6)."""
+        return self.top == 1.0
 
     @property
     def better(self) -> bool | None:

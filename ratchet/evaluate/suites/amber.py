@@ -188,6 +188,7 @@ SUITES = (
         needs="AMBER's folder data (query/query_all.json, annotations.json, relation.json, safe_words.txt) and its pictures",
         format="junyangwang0410/AMBER, inference.py; lmms-eval 0.7.3, tasks/amber_g",
         primary="score",
+        top=100.0,
         load=load,
         mark=mark,
         metrics=metrics,

@@ -146,7 +146,7 @@ class Suite:
     `needs` says in words which files a folder must hold; `format` cites where that format is read by others; `paper` is
     where metric and prompt come from. `load` raises FileProblem that names the file, the row and the rule. `mark` gets
     (item, answer). `metrics` reads all marked items once, in any order. `primary` is the key in its result that stands for the
-    suite, and is better when `higher`. `parts` are the variants that a recipe can choose among (POPE: random, popular,
+    suite, is better when `higher`, and is `top` at most: 1 for a share. `parts` are the variants that a recipe can choose among (POPE: random, popular,
     adversarial); `load` gets those chosen, all where none are.
 
     A suite has either `load`, for files, or `draw`, which needs none: questions without end, whose answers are known because
@@ -171,6 +171,7 @@ class Suite:
     parts: tuple[str, ...] = ()
     max_new_tokens: int = 32
     higher: bool = True
+    top: float = 1.0
 
     def __post_init__(self) -> None:
         if (self.mark is None) == (self.judged is None):

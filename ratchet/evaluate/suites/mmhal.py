@@ -115,6 +115,7 @@ SUITES = (
         needs="response_template.json and the folder images of Shengcao1006/MMHal-Bench, and a judge",
         format="Shengcao1006/MMHal-Bench, get_response.py and eval_gpt4.py",
         primary="rating",
+        top=6.0,
         load=load,
         judged=Judged(ask=ask, read=read, version="1"),
         metrics=metrics,

@@ -35,6 +35,7 @@ def described(suite: Suite, digest: str, items: int, judge: dict[str, Any] | Non
         "measures": suite.measures,
         "primary": suite.primary,
         "higher": suite.higher,
+        "top": suite.top,
         "items": items,
         "judge": judge,
     }

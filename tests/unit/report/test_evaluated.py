@@ -34,6 +34,7 @@ FOUND = {
             "digest": "cd" * 32,
             "primary": "chair",
             "higher": False,
+            "top": 100.0,
             "items": 1004,
             "judge": {"model": "judge-7b", "prompt": "12ab"},
             "champion": {"chair": 7.8},
