@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ratchet.evaluate.suites.amber_words import Truth, compare, nouns_of
-from ratchet.evaluate.suites.answers import YES_NO, said, yes_no_mark
+from ratchet.evaluate.suites.answers import SILENT, YES_NO, said, unparsed, yes_no_mark
 from ratchet.evaluate.suites.base import Asked, FileProblem, Mark, Marked, Question, Suite, SuiteFigures
 from ratchet.evaluate.suites.counting import YesNoCounts, share
 from ratchet.evaluate.suites.folder import Folder, Row
@@ -112,7 +112,7 @@ class _Words:
 
 
 def mark(item: Asked, answer: str) -> Mark:
-    """A question's answer; or a description, 1 where nothing in it is hallucinated."""
+    """A question's answer; or a description, 1 where something in it is there, and nothing hallucinated."""
     if item.category != GENERATIVE:
         return yes_no_mark(item, answer)
     text, facts = said(answer), item.facts
@@ -126,8 +126,11 @@ def mark(item: Asked, answer: str) -> Mark:
         COGNITIVE: found.expected,
         EXPECTATIONS: len(truth.expected),
     }
+    if text is None:
+        return unparsed()._replace(counts=counts)
     wrong = ", ".join(dict.fromkeys(found.hallucinated))
-    return Mark(float(not found.hallucinated), None if text is None else ", ".join(found.nouns), wrong, counts)
+    right = not wrong and (found.covered > 0 or not truth.there)
+    return Mark(float(right), ", ".join(found.nouns), wrong or ("" if right else SILENT), counts)
 
 
 def metrics(rows: Iterable[Marked]) -> SuiteFigures:
@@ -163,7 +166,7 @@ def _described(rows: list[Marked]) -> SuiteFigures:
     return {
         "chair": share(sums[HALLUCINATED], sums[NAMED]),
         "cover": share(sums[COVERED], sums[THINGS]),
-        "hal": share(sum(not row.mark.correct for row in rows), len(rows)),
+        "hal": share(sum(bool(row.mark.counts.get(HALLUCINATED)) for row in rows), len(rows)),
         "cog": share(sums[COGNITIVE], sums[EXPECTATIONS]),
         "items": len(rows),
         "unparsed": share(sum(row.mark.said is None for row in rows), len(rows)),

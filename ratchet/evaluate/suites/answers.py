@@ -7,6 +7,8 @@ from ratchet.verify import yes_no_answer
 from ratchet.verify.extract import UNPARSED, after_thinking, extract
 
 YES_NO = ("yes", "no")
+SILENT = "names_nothing"
+"""Why a description is wrong that names nothing of what is there."""
 
 
 def said(answer: str) -> str | None:

@@ -9,7 +9,8 @@ original's `synonyms.txt` (a line for each object: its name and its synonyms, wi
 tables are two metrics: never compare them, nor ours with published ones.
 
 Where lmms-eval 0.7.3 differs, ours is right, and a test has both numbers: "there is no dog" and "without a dog" hallucinate a dog
-there, and name none here. An empty caption hallucinates nothing, in both; ours counts it as unparsed, and recall shows it.
+there, and name none here. An empty caption hallucinates nothing, in both; ours counts it as unparsed, and recall shows it. The
+score of an item, by which the gate decides, is another thing: a caption that names nothing of what is there is wrong.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
-from ratchet.evaluate.suites.answers import said
+from ratchet.evaluate.suites.answers import SILENT, said, unparsed
 from ratchet.evaluate.suites.base import Asked, FileProblem, Mark, Marked, Question, Suite, SuiteFigures
 from ratchet.evaluate.suites.counting import share
 from ratchet.evaluate.suites.folder import Folder, Row
@@ -131,7 +132,10 @@ def _kind(folder: Folder, name: str, lexicon: Lexicon, kind: str) -> str:
 
 
 def mark(item: Asked, answer: str) -> Mark:
-    """1 where no object is named that is not there. Every mention counts."""
+    """1 where objects that are there are named, and none that is not. Every mention counts.
+
+    Silence is no virtue: a caption that names nothing of what is there scores 0, though it hallucinates nothing.
+    """
     caption = said(answer)
     mentions = lexicon_of(item.facts.get(TABLE)).mentions(caption or "")
     there = set(item.facts[OBJECTS])
@@ -142,9 +146,10 @@ def mark(item: Asked, answer: str) -> Mark:
         FOUND: len(there.intersection(mentions)),
         THERE: len(there),
     }
-    return Mark(
-        float(not wrong), None if caption is None else ", ".join(mentions), ", ".join(dict.fromkeys(wrong)), counts
-    )
+    if caption is None:
+        return unparsed()._replace(counts=counts)
+    right = not wrong and (bool(counts[FOUND]) or not there)
+    return Mark(float(right), ", ".join(mentions), ", ".join(dict.fromkeys(wrong)) or ("" if right else SILENT), counts)
 
 
 def metrics(rows: Iterable[Marked]) -> SuiteFigures:
@@ -157,7 +162,7 @@ def metrics(rows: Iterable[Marked]) -> SuiteFigures:
             continue
         items += 1
         unparsed += row.mark.said is None
-        clean += row.mark.correct is True
+        clean += not row.mark.counts.get(HALLUCINATED)
         for name, count in row.mark.counts.items():
             sums[name] += count
     return {

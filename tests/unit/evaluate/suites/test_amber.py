@@ -121,3 +121,13 @@ def test_the_figures_and_the_score_by_hand(tmp_path: Path) -> None:
 def test_half_of_the_benchmark_has_no_score(tmp_path: Path) -> None:
     asked = questions("amber", folder(tmp_path), "generative")
     assert figures("amber", asked, lambda _: "The sky.")["score"] is None
+
+
+@pytest.mark.parametrize("silence", ["", "OK."])
+def test_a_silent_description_hallucinates_nothing_and_is_not_right(tmp_path: Path, silence: str) -> None:
+    described = next(one for one in questions("amber", folder(tmp_path)) if one.category == "generative")
+    made = mark_of("amber", described, silence)
+    assert (made.score, made.counts["hallucinated"]) == (0.0, 0)
+    assert figures("amber", [described], lambda _: silence)["hal"] == 0.0, (
+        "the published figure stays as it is published"
+    )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ratchet.evaluate.suites import FileProblem
-from tests.benchmarks import encoded, figures, parquet, pictures, questions, written
+from tests.benchmarks import encoded, figures, mark_of, parquet, pictures, questions, written
 
 INSTANCES: dict[str, Any] = {
     "info": {"description": "COCO 2014 Dataset"},
@@ -102,6 +102,14 @@ def test_the_three_shares_by_hand(tmp_path: Path) -> None:
 def test_an_empty_caption_is_unparsed_and_has_no_chair(tmp_path: Path) -> None:
     found = figures("chair", questions("chair", folder(tmp_path)), lambda _: "")
     assert (found["chair_i"], found["recall"], found["unparsed"]) == (None, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("silence", ["", "  ", "OK.", "<think>a dog</think>"])
+def test_silence_hallucinates_nothing_and_is_not_right(tmp_path: Path, silence: str) -> None:
+    asked = questions("chair", folder(tmp_path))
+    assert {mark_of("chair", question, silence).score for question in asked} == {0.0}
+    found = figures("chair", asked, lambda _: silence)
+    assert (found["chair_i"], found["chair_s"]) == (None, 0.0), "the published figures stay as they are published"
 
 
 def test_a_table_of_synonyms_in_the_folder_counts(tmp_path: Path) -> None:
