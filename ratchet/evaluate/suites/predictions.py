@@ -37,9 +37,9 @@ class PredictionsProblem(PromptSetError):
 def read(file: Path) -> Predictions:
     """The answers of a JSONL or Parquet file: a key (or id, question_id) and a prediction (or text, answer, response) a row.
 
-    A column `score` (0..1, null: undecided), with `counts` where the suite adds up more than scores, stands in for the judge's
-    mark; a rule's marks are always its own. Raises
-    PredictionsProblem naming file, row and rule.
+    A column `score` (0..1), with `counts` where the suite adds up more than scores, stands in for the judge's mark; a rule's
+    marks are always its own. In any suite a score of null is an item that was not answered, or not decided: unscored, not
+    wrong. Raises PredictionsProblem naming file, row and rule.
     """
     found: Predictions = {}
     repeated: list[str] = []
@@ -96,10 +96,10 @@ def told_of_prepared(prepared: Prepared) -> Iterator[Told]:
 
 def _mark(suite: Suite, rule: ByRule | None, asked: Asked, answer: str | tuple[str, Mark]) -> Mark:
     text, given = answer if isinstance(answer, tuple) else (answer, None)
+    if given is not None and (rule is None or given.score is None):
+        return given
     if rule is not None:
         return rule.one(asked, text)
-    if given is not None:
-        return given
     raise PredictionsProblem(
         f"{suite.title} is marked by a judge, and the predictions give no {SCORE}; add a column {SCORE} (0..1), or run "
         f"`ratchet evaluate suite {suite.name} --judge NAME --recipe FILE`."
@@ -122,8 +122,10 @@ def _one(file: Path, number: int, row: Mapping[str, Any]) -> tuple[str, str | tu
         raise PredictionsProblem(
             f"{file}, row {number} (key {str(key)!r}): its {SCORE} {why}; a score lies in 0..1, null where undecided."
         )
+    if given is None:
+        return str(key), (text, Mark(None, None, "given"))
     counts = {name: float(value) for name, value in (row.get(COUNTS) or {}).items() if value is not None}
-    return str(key), (text, Mark(None if given is None else float(given), text, "given", counts))
+    return str(key), (text, Mark(float(given), text, "given", counts))
 
 
 def _first(row: Mapping[str, Any], names: Sequence[str]) -> Any:

@@ -66,8 +66,9 @@ def notes(suite: Suite, who: str, found: dict[str, Any]) -> list[str]:
         ("unscored", "could not be scored"),
         ("clipped", "were cut"),
     ):
-        if LOUD <= rates[name] < 1 or (name == "clipped" and rates[name] == 1):
-            told.append(f"{of}: {rates[name]:.0%} of the answers {words}.")
+        rate = rates[name] or 0.0
+        if LOUD <= rate < 1 or (name == "clipped" and rate == 1):
+            told.append(f"{of}: {rate:.0%} of the answers {words}.")
     if primary(suite, found) is None and rates["unscored"] != 1:
         told.append(f"{of}: {suite.primary} is not defined on these items.")
     return told

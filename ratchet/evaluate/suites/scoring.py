@@ -23,7 +23,8 @@ def score_file(chosen: SuiteConfig, file: Path, salt: str = "") -> dict[str, Any
     rows = scored.rows
     unparsed = sum(row.mark.said is None and row.mark.score is not None for row in rows)
     unscored = sum(row.mark.score is None for row in rows)
-    rates = {"unparsed": unparsed / len(rows), "unscored": unscored / len(rows), "clipped": 0.0}
+    # Where an answer was cut is not in the file.
+    rates = {"unparsed": unparsed / len(rows), "unscored": unscored / len(rows), "clipped": None}
     try:
         told = {**figures(scored), "rates": rates}
     except KeyError as missing:

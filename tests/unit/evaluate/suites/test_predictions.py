@@ -50,6 +50,16 @@ def test_parquet_is_read_as_json_lines_are(tmp_path: Path, files: str) -> None:
     assert scored(files, file)["figures"] == scored(files, written(tmp_path, answers()))["figures"]
 
 
+def test_what_was_not_answered_stays_unscored_and_is_not_wrong(tmp_path: Path, files: str) -> None:
+    unanswered = {"prediction": "", "score": None, "counts": {}}
+    right = scored(files, written(tmp_path, [{**row, "score": 0.0} for row in answers()]))
+    rows = [{**row, **(unanswered if number < 4 else {})} for number, row in enumerate(answers())]
+    found = scored(files, written(tmp_path, rows))["figures"]
+    assert (found["unscored"], found["rates"]["unscored"], found["rates"]["unparsed"]) == (4, pytest.approx(1 / 3), 0.0)
+    assert found["accuracy"] == right["figures"]["accuracy"] == 0.5, "a rule does not take scores from the file"
+    assert found["rates"]["clipped"] is None, "the file does not say it"
+
+
 @pytest.mark.parametrize(
     ("rows", "rule"),
     [
