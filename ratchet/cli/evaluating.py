@@ -110,15 +110,19 @@ def suite(
     out: Annotated[
         Path, typer.Option(help="Folder that keeps the answers where neither RATCHET_ROOT nor --embedded is set.")
     ] = Path("evaluations"),
+    again: Annotated[bool, typer.Option("--again", help="Measure anew, whatever is kept of earlier runs.")] = False,
     embedded: EmbeddedOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run one suite on one model, and print its figures with 95% intervals. Run again, it goes on or says what it found."""
+    """Run one suite on one model, and print its figures with 95% intervals.
+
+    Run again, it goes on, asks what failed, or says what it found.
+    """
     from ratchet.evaluate.suites import showing
     from ratchet.evaluate.suites.running import run
 
     chosen = _chosen(name=name, source=source, parts=part, limit=limit, items=items, size=size, judge=judge)
-    options = _options(chosen, model, engine, url, recipe, salt)
+    options = _options(chosen, model, engine, url, recipe, salt, again)
     with place(embedded, out) as (store, registry):
         manifest = run(store, options, registry, _watch)
         if predictions is not None:
@@ -167,7 +171,7 @@ def _chosen(parts: list[str] | None, **given: Any) -> SuiteConfig:
 
 
 def _options(
-    chosen: SuiteConfig, model: str | None, engine: str, url: str | None, recipe: str | None, salt: str
+    chosen: SuiteConfig, model: str | None, engine: str, url: str | None, recipe: str | None, salt: str, again: bool
 ) -> RunOptions:
     from pydantic import TypeAdapter, ValidationError
 
@@ -187,6 +191,7 @@ def _options(
         engine=runs if recipe is None or engine != "transformers" else None,
         judges=given.verify.judges if given is not None else {},
         salt=salt,
+        again=again,
     )
 
 

@@ -147,7 +147,8 @@ class Suite:
     where metric and prompt come from. `load` raises FileProblem that names the file, the row and the rule. `mark` gets
     (item, answer). `metrics` reads all marked items once, in any order. `primary` is the key in its result that stands for the
     suite, is better when `higher`, and is `top` at most: 1 for a share. `parts` are the variants that a recipe can choose among (POPE: random, popular,
-    adversarial); `load` gets those chosen, all where none are.
+    adversarial); `load` gets those chosen, all where none are. `version` changes with `mark` and `metrics`: figures of two versions
+    are never compared, nor is one kept for the other.
 
     A suite has either `load`, for files, or `draw`, which needs none: questions without end, whose answers are known because
     the pictures were drawn for them, in the `sizes` that it offers. `ratchet evaluate suite spatial --items 400 --size 64`, or
@@ -172,6 +173,7 @@ class Suite:
     max_new_tokens: int = 32
     higher: bool = True
     top: float = 1.0
+    version: str = "1"
 
     def __post_init__(self) -> None:
         if (self.mark is None) == (self.judged is None):

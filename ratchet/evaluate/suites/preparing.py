@@ -1,6 +1,6 @@
 """A benchmark's files become an artifact of items at `suites/<name>/<digest>/`: read twice, kept once.
 
-The digest is over what the questions say and show, not over files: the same questions from Parquet and from JSON lines, from a
+The digest is over what the questions say and show and the suite's version, not over files: the same questions from Parquet and from JSON lines, from a
 folder and from S3, are the same artifact. The first reading finds it; the second writes pictures and items, where they are not
 there yet. One shard of items and one pack of pictures are in memory at a time.
 """
@@ -149,9 +149,9 @@ def survey(origin: Origin) -> Survey:
     if not lines:
         of = f" of the parts {', '.join(origin.chosen.parts)}" if origin.chosen.parts else ""
         raise FileProblem(f"{origin}: there is no question{of}; it needs {origin.suite.needs}.")
-    limit = origin.chosen.limit
+    suite, limit = origin.suite, origin.chosen.limit
     taken = lines if limit is None or limit >= len(lines) else _drawn(lines, limit)
-    body = canonical.digest([origin.suite.name, ITEMS.version, [line.digest.hex() for line in taken]])
+    body = canonical.digest([suite.name, suite.version, ITEMS.version, [line.digest.hex() for line in taken]])
     return Survey(body, frozenset(line.key for line in taken))
 
 

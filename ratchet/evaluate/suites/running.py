@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ratchet.evaluate.suites import results
 from ratchet.evaluate.suites.asking import Exam, Sitting, answers_of, told_of_item
 from ratchet.evaluate.suites.base import Suite
 from ratchet.evaluate.suites.catalogue import suite as suite_of
-from ratchet.evaluate.suites.marking import ByJudge, ByRule, Marker
+from ratchet.evaluate.suites.marking import TOO_LONG, ByJudge, ByRule, Marker
 from ratchet.evaluate.suites.preparing import Origin, Prepared, prepare
 from ratchet.generate.engine import Engine
 from ratchet.generate.engines import open_engine
@@ -30,15 +31,23 @@ from ratchet.recipe import EndpointConfig, EngineConfig, EvaluateConfig, JudgeCo
 from ratchet.recipe.judges import SEED
 from ratchet.registry.base import Registry
 from ratchet.store import Store
+from ratchet.verify.extract import UNPARSED
 from ratchet.verify.judges.identity import digest_of
 from ratchet.verify.tools import Tools
 
 FOLDER = "evaluations"
+FAILED = "failed"
+"""Count of answers and judgements that could not be had this time; another try may have them."""
+DECIDED = (TOO_LONG, UNPARSED)
+"""Reasons of unscored answers that another try would not change."""
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What to run. `engine` may also be an endpoint, which a round's cannot; then there is no `model`."""
+    """What to run. `engine` may also be an endpoint, which a round's cannot; then there is no `model`.
+
+    `again`: measure anew where it was measured before, and ask everything anew.
+    """
 
     suite: SuiteConfig
     model: str | None
@@ -46,6 +55,12 @@ class RunOptions:
     engine: EngineConfig | None = None
     judges: Mapping[str, JudgeConfig] = field(default_factory=dict)
     salt: str = ""
+    again: bool = False
+
+    @property
+    def keeps(self) -> bool:
+        """Whether answers and judgements are recalled, and kept."""
+        return self.evaluate.cache and not self.again
 
     @property
     def chosen(self) -> EngineConfig:
@@ -86,10 +101,9 @@ def _sat(store: Store, exam: Exam, options: RunOptions, sitter: _Examinee, engin
     }
     key = canonical.digest(body)
     header = Header(stage="evaluation", key=key, config=body)
-    writer = ArtifactWriter(store, f"{FOLDER}/{exam.name}/{key[:24]}", OUTCOMES, header)
-    finished = writer.existing()
-    if finished is not None:
-        return finished
+    last, writer = _attempts(store, f"{FOLDER}/{exam.name}/{key[:24]}", header)
+    if last is not None and options.keeps and not last.counts[FAILED]:
+        return last
     sitting = Sitting(exam, writer, "candidate", 0, lambda: engine)
     sitting.run()
     outcomes = list(sitting.outcomes())
@@ -105,8 +119,21 @@ def _sat(store: Store, exam: Exam, options: RunOptions, sitter: _Examinee, engin
         "items": exam.items,
         "unparsed": sum(o.unparsed for o in outcomes),
         "clipped": sum(o.clipped for o in outcomes),
+        FAILED: sum(o.score is None and o.reason not in DECIDED for o in outcomes),
     }
     return writer.commit(counts=counts, results=told, packs=exam.prepared.manifest.packs)
+
+
+def _attempts(store: Store, place: str, header: Header) -> tuple[Manifest | None, ArtifactWriter[Outcome]]:
+    """The last finished measurement at `place`, and the writer of the next, which goes on where one was killed."""
+    last: Manifest | None = None
+    for number in count(1):
+        writer = ArtifactWriter(store, place if number == 1 else f"{place}-{number}", OUTCOMES, header)
+        finished = writer.existing()
+        if finished is None:
+            break
+        last = finished
+    return last, writer
 
 
 def predictions(outcomes: Iterator[Outcome]) -> Iterator[dict[str, Any]]:
@@ -182,7 +209,7 @@ def _remembering(
         return open_engine(settings, sitter.folder, bank, sitter.label, advance)
 
     who = identity(options.chosen, sitter.digest, options.evaluate.dtype)
-    return Remembering(start, bank, sitter.label, store if options.evaluate.cache else None, who, advance)
+    return Remembering(start, bank, sitter.label, store if options.keeps else None, who, advance)
 
 
 def _tools(store: Store, options: RunOptions, prepared: Prepared, registry: Registry | None) -> Tools:
@@ -203,4 +230,4 @@ def _tools(store: Store, options: RunOptions, prepared: Prepared, registry: Regi
         folder, _ = sources.fetch_model(config.source, store, registry)
         pinned[config.source] = models.upload(store, folder, "beside")
     nobody = ModelRef(name=SEED, uri=store.uri("models/none"), digest="0" * 64)
-    return Tools(store, prepared.bank, nobody, options.judges, pinned, draw=0)
+    return Tools(store, prepared.bank, nobody, options.judges, pinned, draw=0, keeps=not options.again)
