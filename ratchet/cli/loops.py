@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, ProfileOption, console, print_json, workplace
+from ratchet.errors import RatchetError
 
 RecipeOption = Annotated[str, typer.Option("--recipe", "-r", help="A shipped name, a YAML file, or YAML text.")]
 RoundsOption = Annotated[int, typer.Option("--rounds", "-n", min=1, help="Rounds to run, one after the other.")]
@@ -143,12 +144,21 @@ def rollback(
     """Make an older version champion again: a promotion like any other, in the same log."""
     from ratchet.registry import open_registry
     from ratchet.registry.promotion import rollback as roll
+    from ratchet.report.writing import rewrite_loop_page
     from ratchet.store import open_store
 
     with workplace(embedded, known=True) as settings:
         store = open_store(settings.root)
-        move = roll(open_registry(settings, store), store, loop, by=getpass.getuser(), reason=why, to_version=to)
-    console.print(f"champion of loop {loop}: version {move.intent.target} (was {move.intent.origin})", highlight=False)
+        registry = open_registry(settings, store)
+        move = roll(registry, store, loop, by=getpass.getuser(), reason=why, to_version=to)
+        console.print(
+            f"champion of loop {loop}: version {move.intent.target} (was {move.intent.origin})", highlight=False
+        )
+        try:
+            rewrite_loop_page(registry, store, loop, str(move.intent.target))
+        except (RatchetError, OSError, ValueError, KeyError) as error:
+            said = f"the loop's page was not written again: {type(error).__name__}: {error}"
+            console.print(said, style="yellow", highlight=False, markup=False)
 
 
 def status(
@@ -243,6 +253,7 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Write the loop's report, one self-contained HTML file, and print its tables."""
+    from ratchet.registry import open_registry
     from ratchet.report.collect import collect
     from ratchet.report.summary import summary
     from ratchet.report.terminal import print_loop
@@ -251,7 +262,7 @@ def report(
 
     with workplace(embedded, known=True) as settings:
         store = open_store(settings.root)
-        view = collect(store, loop)
+        view = collect(store, loop, registry=open_registry(settings, store))
         write_loop_report(store, view, out)
     if as_json:
         print_json(summary(view))

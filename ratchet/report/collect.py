@@ -12,7 +12,9 @@ from ratchet.artifacts import Artifact, Manifest
 from ratchet.evaluate.outcomes import Outcome
 from ratchet.provenance import code_revision
 from ratchet.registry.approval import read_answer
+from ratchet.registry.base import Registry
 from ratchet.registry.promotion import Move, history
+from ratchet.report.champion import champion_version, champion_view
 from ratchet.report.collection import collection_view
 from ratchet.report.controls import controls
 from ratchet.report.dropped import dropped
@@ -23,7 +25,6 @@ from ratchet.report.organising import alarms_view, audit_view, filtering_view, v
 from ratchet.report.specimens import specimens
 from ratchet.report.training import training_of
 from ratchet.report.view import (
-    ChampionView,
     GalleryItem,
     GuardView,
     LoopView,
@@ -57,8 +58,10 @@ def collect(
     items: int = ITEMS,
     started: datetime | None = None,
     looked_at: Collection[int] | None = None,
+    registry: Registry | None = None,
 ) -> LoopView:
-    """The whole loop as it stands, with at most `items` in the gallery.
+    """The whole loop as it stands, with at most `items` in the gallery. With `registry`, a move of the alias shows that the
+    loop's log has not recorded yet.
 
     Rows of the collection are shown for the rounds in `looked_at`, and the gallery has theirs alone; None: rows of the last
     three rounds, and a gallery of them all and of the last read.
@@ -67,11 +70,12 @@ def collect(
     close = numbers[-CLOSE:] if looked_at is None else looked_at
     moves = history(store, loop)
     seen = tuple(round_view(store, loop, number, moves, close=number in close) for number in numbers)
-    final = last_read(store, loop)
+    first = rounds.read_round(store, loop, numbers[0]) if numbers else None
+    version = champion_version(loop, moves, first, registry)
+    final = last_read(store, loop, version)
     results: Mapping[str, Any] = final.manifest.results if final is not None else {}
     models = results.get("models", {})
     refs = results.get("refs", {})
-    first = rounds.read_round(store, loop, numbers[0]) if numbers else None
     return LoopView(
         loop=loop,
         made=datetime.now(UTC),
@@ -81,7 +85,7 @@ def collect(
         rounds=seen,
         seed=model_view(_label(refs, SEED), models[SEED]) if SEED in models else None,
         final=model_view(_label(refs, CHAMPION), models[CHAMPION]) if CHAMPION in models else None,
-        champion=_champion(seen, first, results),
+        champion=champion_view(version, seen, moves, results),
         controls=controls(store, loop, results),
         gallery=tuple(_gallery(store, loop, numbers, final, items, looked_at)),
         seconds=(datetime.now(UTC) - started).total_seconds() if started else None,
@@ -228,20 +232,3 @@ def _stage(manifest: Manifest) -> StageView:
 def _label(refs: Mapping[str, Any], name: str) -> str:
     ref = refs.get(name, {})
     return f"{name} (version {ref['version']})" if ref.get("version") else name
-
-
-def _champion(seen: tuple[RoundView, ...], first: Round | None, results: Mapping[str, Any]) -> ChampionView | None:
-    promoted = [one for one in seen if one.state == "PROMOTED"]
-    found = results.get("to_seed", {}).get(CHAMPION, {})
-    if promoted:
-        last = promoted[-1]
-        return ChampionView(
-            version=str(last.candidate_version),
-            round=last.number,
-            delta_to_seed=delta_view(found.get("delta")),
-            skill_deltas=skill_deltas(found),
-            changes=changes(found),
-        )
-    if first is None or first.seed.version is None:
-        return None
-    return ChampionView(version=first.seed.version, round=None, delta_to_seed=delta_view(found.get("delta")))

@@ -64,14 +64,17 @@ def read_report_split(
     return writer.commit(counts={"items": len(prompts)}, results=results, packs=part.manifest.packs)
 
 
-def last_read(store: Store, loop: str) -> Artifact[Outcome] | None:
-    """The newest finished read of the loop's report split."""
+def last_read(store: Store, loop: str, version: str | None = None) -> Artifact[Outcome] | None:
+    """The newest finished read of the loop's report split; with `version`, of those whose champion it was."""
     found: list[Artifact[Outcome]] = []
     prefix = f"{rounds.loop_prefix(loop)}/final/"
     for stat in store.list(prefix):
         key = store.key(stat.uri)
         if key.endswith("/manifest.json"):
-            found.append(Artifact(store, key.removesuffix("/manifest.json"), OUTCOMES))
+            read = Artifact(store, key.removesuffix("/manifest.json"), OUTCOMES)
+            champion = read.manifest.results["refs"].get(CHAMPION, {}).get("version")
+            if version is None or champion in (version, None):
+                found.append(read)
     return max(found, key=lambda one: one.manifest.created, default=None)
 
 

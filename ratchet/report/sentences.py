@@ -48,13 +48,31 @@ def headline(view: LoopView) -> str:
         return "No round has run yet."
     if view.champion is None:
         return f"There is no champion yet: {tally(view)}."
-    if view.champion.round is None:
+    if view.champion.round is None and not view.champion.moved_by_person:
         return f"Nothing was promoted: the champion is still the seed, version {view.champion.version}. {_tail(view)}"
-    opening = f"The champion is version {view.champion.version}, from round {view.champion.round}"
+    opening = f"The champion is version {view.champion.version}{_made_by(view)}"
     delta = view.champion.delta_to_seed
+    if view.champion.version == _seed_version(view):
+        return f"{opening}. It is the seed."
     if delta is None or finite(delta.value) is None:
         return f"{opening}. It has not been compared with the seed on items that no decision has read."
     return f"{opening}: {_against_seed(delta)}"
+
+
+def _made_by(view: LoopView) -> str:
+    """Which round made the champion, and which person's move made it champion."""
+    champion = view.champion
+    if champion is None:
+        return ""
+    made = "" if champion.round is None else f", from round {champion.round}"
+    if champion.move == "rollback":
+        by = f" by {champion.by}" if champion.by else ""
+        return f"{made}, champion again since a rollback{by}{f' ({champion.why})' if champion.why else ''}"
+    return f"{made}, made champion by a move of the alias outside ratchet" if champion.move == "outside" else made
+
+
+def _seed_version(view: LoopView) -> str | None:
+    return view.rounds[0].seed_version if view.rounds else None
 
 
 def _against_seed(delta: Estimate) -> str:
@@ -89,7 +107,8 @@ def tally(view: LoopView) -> str:
 def standfirst(view: LoopView) -> str:
     """What the headline leaves unsaid of the rounds: how they ended, unless it says so, and how long they took."""
     took = "" if view.seconds is None else duration(view.seconds)
-    told = not view.rounds or view.champion is None or view.champion.round is None
+    champion = view.champion
+    told = not view.rounds or champion is None or (champion.round is None and not champion.moved_by_person)
     if told:
         return f"It took {took}." if took and view.rounds else ""
     return f"{capital(tally(view))}{f' in {took}' if took else ''}."

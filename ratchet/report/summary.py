@@ -152,6 +152,8 @@ def _champion(view: LoopView) -> dict[str, Any] | None:
     return {
         "version": champion.version,
         "round": champion.round,
+        "move": champion.move,
+        "by": champion.by or None,
         "delta_to_seed": _value(champion.delta_to_seed),
         "delta_to_seed_ci": _ends(champion.delta_to_seed),
         "items": champion.delta_to_seed.n if champion.delta_to_seed else None,

@@ -220,11 +220,21 @@ class GalleryItem(Record):
 
 
 class ChampionView(Record):
+    """The champion: the `round` that made it (None: the seed, or a version from elsewhere), the kind of `move` that made it
+    champion last, and who did that why."""
+
     version: str
     round: int | None
+    move: Literal["seed", "promotion", "rollback", "outside"] = "promotion"
+    by: str = ""
+    why: str = ""
     delta_to_seed: Estimate | None
     skill_deltas: dict[str, Estimate] = {}
     changes: dict[str, Estimate] = {}
+
+    @property
+    def moved_by_person(self) -> bool:
+        return self.move in ("rollback", "outside")
 
 
 class LoopView(Record):

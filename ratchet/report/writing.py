@@ -44,6 +44,13 @@ def write_loop_page(store: Store, loop: str) -> str:
     return store.uri(key)
 
 
+def rewrite_loop_page(registry: Registry, store: Store, loop: str, version: str) -> str:
+    """Write the loop's page after a person has made `version` champion, in the store and with that version; its URI."""
+    uri = write_loop_page(store, loop)
+    registry.keep_page(loop, version, "loop.html", store.get(loop_key(loop)).decode())
+    return uri
+
+
 def write_loop_report(store: Store, view: LoopView, out: Path) -> None:
     """Write the loop's page to `out` and, with its summary, to the loop's place in the store."""
     content = render(view).encode()
