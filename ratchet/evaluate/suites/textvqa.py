@@ -38,7 +38,7 @@ def load(folder: Folder, _: tuple[str, ...]) -> Iterator[Question]:
             key=row.text("question_id"),
             text=row.text("question").capitalize() + ASK,
             pictures=(picture,),
-            reference=str(max(set(answers), key=answers.count)),
+            reference=str(max(dict.fromkeys(answers), key=answers.count)),
             category="TextVQA",
             facts={ANSWERS: [str(one) for one in answers]},
             cluster=image_id,

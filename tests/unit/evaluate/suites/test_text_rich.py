@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +124,24 @@ def test_textvqa_reads_both_formats(tmp_path: Path) -> None:
     (other,) = questions("textvqa", written(tmp_path / "own", files))
     assert one == other
     assert (one.key, one.reference, one.text) == ("34602", "dakota", "What is the brand of this camera?" + PHRASE)
+
+
+TIED = """
+import sys
+from tests.benchmarks import questions
+print(questions("textvqa", __import__("pathlib").Path(sys.argv[1]))[0].reference)
+"""
+
+
+def test_textvqa_takes_the_first_of_answers_as_frequent_in_every_process(tmp_path: Path) -> None:
+    tied = {**TEXT, "answers": ["nokia", "samsung", "lg", "sony", "htc"] * 2}
+    files = {"TextVQA_0.5.1_val.json": {"data": [tied]}, **pictures("train_images/003a8ae2ef43b901.jpg")}
+    command = [sys.executable, "-c", TIED, str(written(tmp_path, files))]
+    said = [
+        subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True)
+        for seed in ("1", "2", "3")
+    ]
+    assert [one.stdout.strip() for one in said] == ["nokia"] * 3
 
 
 def test_textvqa_tells_that_the_test_split_has_no_answers(tmp_path: Path) -> None:
