@@ -29,8 +29,12 @@ _STATED = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _OR = re.compile(r"\s*(?:,|/|&|\bor\b|\band\b)\s*" + _ONE, re.IGNORECASE)
-_BRACKETED = re.compile(r"(?<!not )\(([A-Z])\)")
-_CAPITAL = re.compile(r"(?<!not )(?<![\w'(.-])([B-HJ-Z]|[AI](?!\s+[a-z]))(?![\w'-])")
+_NOT = r"(?<!not )(?<!n't )(?<!n\u2019t )"
+_BRACKETED = re.compile(_NOT + r"\(([A-Z])\)")
+_CAPITAL = re.compile(_NOT + r"(?<![\w'(.-])([B-HJ-Z]|[AI](?!\s+(?!(?:or|and|nor)\b)[a-z]))(?![\w'-])")
+_DENIED = re.compile(
+    r"\b(not|never|neither|nor|cannot|(?:is|was|are|were|do|does|did|ca)n['\u2019 ]?t)((?: be)?) (?=\w)"
+)
 _SHORT = 4
 
 
@@ -55,7 +59,7 @@ def chosen(listed: Mapping[str, str], answer: str) -> Extracted[str]:
     What says most plainly which option is meant decides alone: a letter or an option's text that is the whole answer, the
     last "the answer is B", a letter that is the first or last line, a letter at the start ("B. blue"), letters in brackets,
     capitals that stand alone, texts of options within the answer. Two options of the same standing are ambiguous; so is a letter with
-    another option's text. Nothing is guessed.
+    another option's text. What a "not" stands before is not chosen. Nothing is guessed.
     """
     known = _prepared(tuple(listed.items()))
     if len(answer) <= _SHORT and (letter := _alone(known, answer.strip())):
@@ -68,7 +72,7 @@ def chosen(listed: Mapping[str, str], answer: str) -> Extracted[str]:
 
 
 class _Known(NamedTuple):
-    """Options as they are compared, by letter: in normal form, and as plain words."""
+    """Options as they are compared, by letter: in normal form, and as plain words with what is denied marked."""
 
     texts: Mapping[str, str]
     words: Mapping[str, str]
@@ -79,7 +83,7 @@ def _prepared(listed: tuple[tuple[str, str], ...]) -> _Known:
     plain = {letter: _plain(text) for letter, text in listed}
     return _Known(
         {letter: texts.normalise(text) for letter, text in plain.items()},
-        {letter: texts.plain_words(text) for letter, text in plain.items()},
+        {letter: _words(text) for letter, text in plain.items()},
     )
 
 
@@ -147,19 +151,24 @@ def _in_brackets(known: _Known, said: str) -> list[str]:
 
 
 def _capitals(known: _Known, said: str) -> list[str]:
-    """Capitals as words of their own; A and I before a word in small letters are article and pronoun."""
+    """Capitals as words of their own; A and I before a word in small letters, but for "or" and "and", are article and pronoun."""
     return [letter for letter in _CAPITAL.findall(said) if letter in known.texts]
 
 
 def _texts_within(known: _Known, said: str) -> list[str]:
     """Options whose words stand in the answer, but for those whose words are part of another's that does."""
-    plain = f" {texts.plain_words(said)} "
+    plain = f" {_words(said)} "
     there = {letter: text for letter, text in known.words.items() if text and f" {text} " in plain}
     return [
         letter
         for letter, text in there.items()
         if not any(text != other and f" {text} " in f" {other} " for other in there.values())
     ]
+
+
+def _words(said: str) -> str:
+    """Plain words; one that is denied is marked, so that "not blue" holds no "blue", and an option "not visible" is still itself."""
+    return _DENIED.sub(r"\1\2 ~", texts.plain_words(said))
 
 
 def _read_choice(question: str, answer: str) -> list[str]:
