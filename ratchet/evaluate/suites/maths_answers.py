@@ -14,7 +14,7 @@ from string import ascii_uppercase
 from ratchet.evaluate.suites.base import Asked, Mark
 from ratchet.recipe.verifiers.rules import MathsConfig
 from ratchet.verify.contained import Stopped
-from ratchet.verify.extract import UNPARSED, after_thinking, answers, boxed
+from ratchet.verify.extract import AMBIGUOUS, UNPARSED, after_thinking, answers, boxed
 from ratchet.verify.rules import chosen
 from ratchet.verify.rules.maths import comparison
 from ratchet.verify.text import normalise, numbers
@@ -23,6 +23,8 @@ _STATED = re.compile(r"\banswer\s?(?:is\s?:?|:)", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"\.(?:\s|$)|\n")
 _LIST = re.compile(r"\[[^\[\]]*\]")
 _DOLLARS = re.compile(r"[$£€]|\\[$%]")
+_EQUALS = re.compile(r"=|\b(?:gives|equals|makes)\b", re.IGNORECASE)
+_FRACTION = re.compile(r"(-?\d{1,15})\s?/\s?0*([1-9]\d{0,14})")
 SHOWN = 200
 _compare = comparison(MathsConfig())
 
@@ -87,19 +89,33 @@ def _plain(text: str) -> str:
 
 
 def number(item: Asked, answer: str, digits: int) -> Mark:
-    """Right when the last number of the part that counts is the reference, to so many digits after the point."""
-    found = numbers(_DOLLARS.sub(" ", final(answer)).replace("%", " "))
-    if not found:
-        return Mark(0.0, None, UNPARSED)
-    said = round(float(found[-1]), digits)
+    """Right when the one number of the part that counts is the reference, to so many digits after the point.
+
+    Where nothing is stated, the last line that has a number counts, of an equation its right side. Two different numbers are ambiguous.
+    """
+    found = dict.fromkeys(round(one, digits) for one in _values(final(answer)))
+    if len(found) != 1:
+        return Mark(0.0, None, AMBIGUOUS if found else UNPARSED)
+    said = next(iter(found))
     return Mark(
-        float(said == round(float(item.reference or "nan"), digits)), f"{said:.{digits}f}" if digits else str(found[-1])
+        float(said == round(float(item.reference or "nan"), digits)), f"{said:.{digits}f}" if digits else str(said)
     )
 
 
+def _values(part: str) -> list[float]:
+    plain = _DOLLARS.sub(" ", part).replace("%", " ")
+    for line in reversed(plain.splitlines()):
+        side = _EQUALS.split(line)[-1]
+        if fraction := _FRACTION.fullmatch(side.strip(" .")):
+            return [int(fraction[1]) / int(fraction[2])]
+        if found := numbers(side) or numbers(line):
+            return [float(one) for one in found]
+    return []
+
+
 def sequence(item: Asked, answer: str) -> Mark:
-    """Right when the last list of the answer has the reference's numbers in their order."""
-    found = _LIST.findall(answer)
+    """Right when the last list of the part that counts has the reference's numbers in their order."""
+    found = _LIST.findall(final(answer))
     said = _numbers(found[-1]) if found else None
     if said is None:
         return Mark(0.0, None, UNPARSED)

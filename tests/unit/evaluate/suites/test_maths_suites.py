@@ -58,6 +58,24 @@ def test_an_unreadable_number_is_wrong_and_unparsed() -> None:
     assert marked(number, "5", "I cannot tell", 6) == Mark(0.0, None, "unparsed")
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("The answer is 5 of the 10 cars.", None), ("It is 5, not 7", None), ("There are 3 cats and 2 dogs", None),
+        ("1/2", "0.50"), ("So 3 / 4 = 0.75.", "0.75"), ("First 3 + 4 = 7.\nThen 7 * 2 = 14.", "14.00"), ("5, yes 5", "5.00"),
+        ("<think>3</think> The answer is 4.", "4.00"), ("There are 3.\nThat is all.", "3.00"),
+    ],
+)  # fmt: skip
+def test_two_numbers_are_ambiguous_and_the_end_of_a_calculation_counts(answer: str, said: str | None) -> None:
+    found = marked(number, "5", answer, 2)
+    assert (found.said, found.reason == "ambiguous") == (said, said is None)
+
+
+def test_a_list_of_the_thinking_or_before_the_stated_answer_does_not_count() -> None:
+    assert marked(sequence, "[1, 2]", "<think>maybe [1, 2]</think> I do not know.").said is None
+    assert marked(sequence, "[1, 2]", "The answer is [1, 2]. It is not [2, 1]").correct
+
+
 def test_lists_are_compared_in_their_order() -> None:
     assert marked(sequence, "[2007, 2008]", "between [1, 2], so [2007, 2008.0]").correct
     assert not marked(sequence, "[2007, 2008]", "[2008, 2007]").correct
