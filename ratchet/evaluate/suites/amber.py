@@ -93,7 +93,7 @@ class _Words:
             word.lower(): [one.lower() for one in words] for word, words in related.items()
         }
         every = dict.fromkeys([*self.related, *(one for words in self.related.values() for one in words)])
-        self.vocabulary = " ".join(every)
+        self.vocabulary = "\n".join(every)
         (name, *_) = folder.find("*safe_words.txt")
         self.safe = folder.bytes(name).decode("utf-8").split()
 

@@ -22,6 +22,7 @@ def _set(words: str) -> frozenset[str]:
 
 _NEVER = _set("hot")
 """In the vocabulary for "hot dog"; alone it is no thing."""
+_LONGEST = 4
 _MODAL = "can"
 _BEFORE_A_CAN = _set("a an the this that one two three tin trash garbage soda beer water watering paint spray")
 _VERBS = _set(
@@ -78,21 +79,38 @@ def compare(nouns: Sequence[str], truth: Truth, safe: Iterable[str]) -> Compared
 
 
 def nouns_of(text: str, vocabulary: str) -> list[str]:
-    """Words of a vocabulary (with blanks between) that a text names, each as often as it is named."""
+    """Entries of a vocabulary (one a line) that a text names, each as often as it is named.
+
+    At each place the longest entry counts alone: a traffic light is no light, and a light no traffic light.
+    """
     known = _singulars(vocabulary)
     words = words_of(text)
-    found = []
-    for place, word in enumerate(words):
-        noun = known.get(texts.singular(word)) or known.get(word)
-        if noun is not None and _is_noun(words, place, noun) and not denied(words, place):
+    found, place = [], 0
+    while place < len(words):
+        phrase = _phrase_at(known, words, place)
+        noun = known[phrase] if phrase else _known_word(known, words[place])
+        if noun is not None and (phrase or _is_noun(words, place, noun)) and not denied(words, place):
             found.append(noun)
+        place += len(phrase) or 1
     return found
 
 
+def _known_word(known: Mapping[tuple[str, ...], str], word: str) -> str | None:
+    return known.get((texts.singular(word),)) or known.get((word,))
+
+
+def _phrase_at(known: Mapping[tuple[str, ...], str], words: Sequence[str], place: int) -> tuple[str, ...]:
+    """The longest entry of several words that begins at a place; empty where there is none."""
+    for length in range(min(_LONGEST, len(words) - place), 1, -1):
+        phrase = tuple(texts.singular(word) for word in words[place : place + length])
+        if phrase in known:
+            return phrase
+    return ()
+
+
 @lru_cache(maxsize=8)
-def _singulars(vocabulary: str) -> dict[str, str]:
-    words = vocabulary.split()
-    return {texts.singular(word): word for word in reversed(words)}
+def _singulars(vocabulary: str) -> dict[tuple[str, ...], str]:
+    return {tuple(map(texts.singular, entry.split())): entry for entry in reversed(vocabulary.split("\n"))}
 
 
 def _is_noun(words: Sequence[str], place: int, noun: str) -> bool:

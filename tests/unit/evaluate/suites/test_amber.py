@@ -83,9 +83,19 @@ def test_a_wrong_file_is_told(tmp_path: Path, changed: dict[str, Any], rule: str
 
 
 def test_words_are_nouns_unless_they_plainly_are_not() -> None:
-    vocabulary = "sky dog can hot watch tree person"
+    vocabulary = "sky dog can hot watch tree person".replace(" ", "\n")
     said = "You can see trees and people watch a hot sky; there is a watch and a trash can. No dog."
     assert nouns_of(said, vocabulary) == ["tree", "person", "sky", "watch", "can"]
+
+
+def test_an_entry_of_several_words_is_one_thing_and_its_words_are_none(tmp_path: Path) -> None:
+    related = {**RELATED, "traffic light": [], "light": [], "hot dog": [], "ball": ["tennis ball"]}
+    note = {**NOTES[0], "truth": ["traffic light", "dog", "ball"]}
+    changed = {"data/relation.json": related, "data/annotations.json": [note, *NOTES[1:]]}
+    (one,) = questions("amber", folder(tmp_path, **changed), "generative")
+    found = mark_of("amber", one, "A dog and a tennis ball at two traffic lights. The traffic stands.")
+    assert (found.score, found.said, found.counts["covered"]) == (1.0, "dog, tennis ball, traffic light", 3)
+    assert mark_of("amber", one, "A hot dog below a light, no traffic light.").reason == "hot dog, light"
 
 
 def test_a_description_by_hand(tmp_path: Path) -> None:

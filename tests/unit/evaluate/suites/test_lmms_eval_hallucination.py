@@ -185,7 +185,7 @@ RELATED = {
     "cloud": [],
     "road": ["path"],
 }
-VOCABULARY = " ".join(dict.fromkeys([*RELATED, *(word for words in RELATED.values() for word in words)]))
+VOCABULARY = "\n".join(dict.fromkeys([*RELATED, *(word for words in RELATED.values() for word in words)]))
 TRUTH = Truth(["sky", "forest", "person", "man", "road"], ["dog", "cloud"], RELATED)
 DESCRIPTIONS = (
     "A man under the sky with a dog.", "Trees, trees and a path. A cloud.", "Clouds and clouds.", "Nothing here.",
@@ -203,7 +203,7 @@ def amber(theirs: Any, said: str) -> dict[str, float]:
     )  # fmt: skip
     note = {"truth": list(TRUTH.there), "hallu": list(TRUTH.expected)}
     theirs.process_generative_task(
-        {"question_id": 1, "text": said}, note, RELATED, set(VOCABULARY.split()), ["path"], 0.8, counts
+        {"question_id": 1, "text": said}, note, RELATED, set(VOCABULARY.split("\n")), ["path"], 0.8, counts
     )
     return counts
 
