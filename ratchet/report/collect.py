@@ -48,6 +48,8 @@ PHRASES: Mapping[str, str] = {
     "below-min-gain": "the gain is below the least that counts",
     "too-few-items": "too few items to prove anything",
     "too-many-unscored": "too many items without a verdict",
+    "items-seen-before": "these items were looked at before, and the recipe refuses to use them again",
+    "error-spent": "the loop's error is used up, so nothing can be promoted",
 }
 
 
@@ -114,7 +116,7 @@ def round_view(store: Store, loop: str, number: int, moves: Sequence[Move], *, c
     if "evaluate" in done:
         fields |= _measured(done["evaluate"], opened)
     if "promote" in done:
-        fields |= _decided(done["promote"])
+        fields |= _decided(done["promote"], opened)
     said, stopped = (end.reason, False) if end else why_open(store, opened)
     generated = done.get("generate")
     if generated is not None:
@@ -154,15 +156,19 @@ def _measured(evaluated: Manifest, opened: Round) -> dict[str, Any]:
     }
 
 
-def _decided(promoted: Manifest) -> dict[str, Any]:
+def _decided(promoted: Manifest, opened: Round) -> dict[str, Any]:
     results = promoted.results
     decision = results["decision"]
+    policy = opened.recipe.promote
     return {
         "sentences": tuple(results["words"]),
         "candidate_version": results["candidate"],
         "p_value": decision["p_value"],
         "alpha_spent": decision["alpha_spent"],
         "look": decision["look"],
+        "gate": "promote" if decision["reason"] == "better" else PHRASES.get(decision["reason"], decision["reason"]),
+        "e_value": decision.get("e_value"),
+        "null_gain": policy.min_gain if policy.min_gain_rule == "proved" else 0.0,
         "guards": tuple(_guard(guard) for guard in decision["guards"]),
     }
 

@@ -166,12 +166,30 @@ def tested(shown: RoundView) -> str:
             else (f"No p-value is known; the look spent {probability(alpha)} of the gate's error.")
         )
     look = f"look {shown.look}" if shown.look is not None else "this look"
-    said = f"Null hypothesis: the candidate is not better. p = {probability(p)}"
+    said = f"Null hypothesis: {_null(shown)}. {_evidence(shown)}p = {probability(p)}"
+    if alpha is not None and alpha <= 0:
+        return (
+            f"{said}, but the loop's error is used up: nothing is left for {look}, so nothing can be promoted, however good. "
+            "Plan more rounds with new items, under another name."
+        )
     if alpha is None:
         return f"{said}; what {look} may spend is not known."
     if p <= alpha:
         return f"{said}, at or below the {probability(alpha)} of error spent at {look}: rejected; chance alone would rarely do this."
     return f"{said}, above the {probability(alpha)} of error spent at {look}: not rejected; it may be chance."
+
+
+def _null(shown: RoundView) -> str:
+    if shown.null_gain > 0:
+        return f"the candidate's true gain is at most {points(shown.null_gain).removeprefix('+')}"
+    return "the candidate is not better"
+
+
+def _evidence(shown: RoundView) -> str:
+    """What a bet came to, before the p-value that it counts as."""
+    if (grown := finite(shown.e_value)) is None:
+        return ""
+    return f"A bet against it grew by a factor of {grown:.3g}, which counts as "
 
 
 def guarded(shown: RoundView) -> str:

@@ -127,7 +127,8 @@ class RoundView(Record):
     """One round. `state` is RUNNING until finish has written the end, also where it has `stopped`: no run holds the loop;
     PENDING while a person has yet to approve what the gate would promote; `answer` is what a person said, and who.
 
-    `completions`, `passed` and `aside` count completions, those in `aside` being no attempts of the model at the prompt;
+    `gate` is "promote", or why the gate refuses; `null_gain` the gain of the null hypothesis, `e_value` is what a bet against it
+    grew by, where the test was one. `completions`, `passed` and `aside` count completions, those in `aside` being no attempts of the model at the prompt;
     `prompts`, `kept`, `drops` (by the filter's reason) and `kept_by_skill` count prompts.
     """
 
@@ -151,6 +152,9 @@ class RoundView(Record):
     p_value: float | None = None
     alpha_spent: float | None = None
     look: int | None = None
+    gate: str | None = None
+    e_value: float | None = None
+    null_gain: float = 0.0
     guards: tuple[GuardView, ...] = ()
     prompts: int | None = None
     completions: int | None = None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 
-from ratchet.report import html, words
+from ratchet.registry.gate import Reason
+from ratchet.report import html, sentences, words
+from ratchet.report.collect import PHRASES
 from ratchet.report.lineage import loop_graph, round_graph
 from ratchet.report.measured import costs, suite_views
 from ratchet.report.view import LoopView, RoundView, SuiteView
@@ -188,3 +191,22 @@ def test_figures_on_a_scale_of_their_own_are_plain_numbers(value: float, text: s
 @pytest.mark.parametrize(("value", "text"), [(1.3, "+1.30"), (-1.3, "−1.30"), (0.001, "0.00"), (-1500.0, "−1,500")])
 def test_their_differences_have_a_sign(value: float, text: str) -> None:
     assert words.plain_change(value) == text
+
+
+def test_a_gate_without_error_left_is_not_told_as_chance(view: LoopView) -> None:
+    shown = view.rounds[1].model_copy(update={"p_value": 9e-7, "alpha_spent": 0.0, "look": 3})
+    said = sentences.tested(shown)
+    assert "the loop's error is used up: nothing is left for look 3, so nothing can be promoted" in said
+    assert "new items" in said
+    assert "chance" not in said
+
+
+def test_the_null_hypothesis_and_the_bet_are_those_of_the_gate(view: LoopView) -> None:
+    shown = view.rounds[0].model_copy(update={"null_gain": 0.02, "e_value": 31.4, "p_value": 1 / 31.4})
+    said = sentences.tested(shown)
+    assert said.startswith("Null hypothesis: the candidate's true gain is at most 2.0 points. A bet against it grew by")
+    assert "31.4, which counts as p = 0.03" in said
+
+
+def test_every_reason_of_the_gate_has_words() -> None:
+    assert set(PHRASES) == set(get_args(Reason))
