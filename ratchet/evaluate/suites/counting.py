@@ -36,21 +36,21 @@ def by_category(rows: Iterable[Marked], figures: Callable[[Iterable[Marked]], Su
 
 
 def accuracy(rows: Iterable[Marked]) -> SuiteFigures:
-    """Mean score: `accuracy`, with `items`, `unscored` and the share that was `unparsed`."""
+    """Mean score: `accuracy`, with `items`, `unscored` and the share of the scored ones that was `unparsed`."""
     items = unscored = unparsed = 0
     total = 0.0
     for row in rows:
         items += 1
-        unparsed += row.mark.said is None
         if row.mark.score is None:
             unscored += 1
         else:
+            unparsed += row.mark.said is None
             total += row.mark.score
     return {
         "accuracy": share(total, items - unscored),
         "items": items,
         "unscored": unscored,
-        "unparsed": share(unparsed, items),
+        "unparsed": share(unparsed, items - unscored),
     }
 
 
