@@ -17,7 +17,8 @@ class Outcome(Record):
     by default. The yes/no fields are set for yes/no questions, the object counts for captions (CHAIR), `samples` and
     after for prompts that were also sampled (pass@k). `suite` is None for the holdout's own items, which alone the gate decides by.
     Of a suite `item` is the question's key (two may be one prompt), `said` what was read off the answer, `counts` what its
-    metrics add up. `tokens` is the length of the answer.
+    metrics add up, `shown` how the pool that the round learns from shows the item: the gate leaves such items out. `tokens` is
+    the length of the answer.
     """
 
     prompt_id: str
@@ -44,7 +45,8 @@ class Outcome(Record):
     item: str | None = None
     said: str | None = None
     counts: dict[str, float] = {}
+    shown: str | None = None
     tokens: int = 0
 
 
-OUTCOMES = RowSchema("outcomes", 2, Outcome)
+OUTCOMES = RowSchema("outcomes", 3, Outcome)

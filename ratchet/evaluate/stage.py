@@ -39,7 +39,7 @@ def run(context: StageContext) -> Manifest:
         with context.clock("metrics"):
             for exam in exams:
                 sittings = {role: part.sittings[exam.name] for role, part in examined.items()}
-                suites[exam.name] = in_rounds.summary(context, exam, sittings)
+                suites[exam.name] = in_rounds.summary(exam, sittings)
     outcomes = [one for part in examined.values() for index in part.holdout for one in read_back(writer, index)]
     with context.clock("metrics"):
         results = metrics.summary(outcomes)

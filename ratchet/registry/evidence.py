@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ class Answers:
     samples_correct: Floats
 
     def take(self, chosen: NDArray[Any]) -> Answers:
-        return Answers(*(getattr(self, field.name)[chosen] for field in fields(self)))
+        return Answers(*(getattr(self, one.name)[chosen] for one in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,14 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that an evaluation measured of both models: the holdout's items, and those of each suite."""
+    """All that an evaluation measured of both models: the holdout's items, and those of each suite that the pool does not show.
+
+    `shown` says of how many items of a suite, and of how many in all, that is not so: they prove memory, not skill.
+    """
 
     holdout: Columns
     suites: Mapping[str, Columns]
+    shown: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def primary(self, policy: PromoteConfig) -> Columns:
         """The items whose mean must grow. Raises RegistryError where the evaluation has none of that name."""
@@ -104,8 +108,20 @@ def side_by_side(outcomes: Iterable[Outcome]) -> Evidence:
             repeated.append(name)
         known[name] = outcome
     _refuse(repeated, "come more than once for the same model")
+    shown = {name: _shown(rows) for name, rows in sources.items() if name is not None}
     found = {name: _columns(rows) for name, rows in sources.items()}
-    return Evidence(found[None], {name: found[name] for name in sorted(n for n in found if n is not None)})
+    suites = {name: found[name] for name in sorted(n for n in found if n is not None)}
+    return Evidence(found[None], suites, shown)
+
+
+def _shown(rows: Rows) -> tuple[int, int]:
+    """Take what the pool shows out of a suite's rows: how many items, and of how many."""
+    items = rows["champion"].keys() | rows["candidate"].keys()
+    tainted = {one.item or one.prompt_id for role in rows.values() for one in role.values() if one.shown is not None}
+    for role in rows.values():
+        for name in tainted & role.keys():
+            del role[name]
+    return len(tainted), len(items)
 
 
 def in_fold(outcomes: Iterable[Outcome], folds: int, look: int, salt: str) -> list[Outcome]:
@@ -130,10 +146,10 @@ def _columns(rows: Rows) -> Columns:
     _refuse(candidate.keys() - champion.keys(), "were answered by the candidate only")
     names = sorted(champion)
     theirs, ours = [champion[name] for name in names], [candidate[name] for name in names]
-    for field in _ITEM_FIELDS:
+    for name in _ITEM_FIELDS:
         pairs = zip(theirs, ours, strict=True)
-        different = [a.prompt_id for a, b in pairs if getattr(a, field) != getattr(b, field)]
-        _refuse(different, f"have another {field} for the candidate than for the champion")
+        different = [a.prompt_id for a, b in pairs if getattr(a, name) != getattr(b, name)]
+        _refuse(different, f"have another {name} for the candidate than for the champion")
     for one in (theirs, ours):
         _refuse((o.prompt_id for o in one if not _is_share(o.score)), "have a score that is not a number from 0 to 1")
     clusters = _numbered([o.split_key for o in theirs])[1]

@@ -156,7 +156,7 @@ def judge(evidence: Evidence, policy: PromoteConfig, look: int | Standing) -> Ga
         lost=spending.lost(policy, standing, not reasons, e_value),
         e_value=e_value,
     )
-    return found.model_copy(update={"sentences": words.explain(found, reasons, policy, standing)})
+    return found.model_copy(update={"sentences": words.explain(found, reasons, policy, standing, evidence.shown)})
 
 
 def _primary(items: Columns, policy: PromoteConfig) -> tuple[Floats, Floats]:

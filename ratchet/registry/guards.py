@@ -73,6 +73,10 @@ def _suites(measured: Mapping[str, Columns], config: GuardsConfig) -> list[Guard
             found.append(GuardResult(name=name, metric=metric, margin=margin, passed=False, n=0, note=note))
             continue
         items = measured[suite]
+        if not len(items):
+            note = "has no item that the pool does not show, so nothing is known of it"
+            found.append(GuardResult(name=name, metric=metric, margin=margin, passed=False, n=0, note=note))
+            continue
         ours, theirs = items.candidate.score, items.champion.score
         both, absent = _measured(name, metric, margin, ~np.isnan(ours), ~np.isnan(theirs))
         clusters = items.clusters[both]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ratchet.recipe import PromoteConfig
@@ -19,10 +19,17 @@ _TESTS = {
 }
 
 
-def explain(found: GateDecision, reasons: Sequence[str], policy: PromoteConfig, standing: Standing) -> tuple[str, ...]:
+def explain(
+    found: GateDecision,
+    reasons: Sequence[str],
+    policy: PromoteConfig,
+    standing: Standing,
+    shown: Mapping[str, tuple[int, int]],
+) -> tuple[str, ...]:
     """What was measured, how sure it is, what the look may err with, what the guards say, and what follows."""
     return (
         *_measured(found, policy),
+        *_shown(policy, shown),
         *(_allowed(found, policy, standing) if found.n_items else ()),
         *_refused(found, reasons, policy),
         *_guards(found.guards),
@@ -46,6 +53,16 @@ def _measured(found: GateDecision, policy: PromoteConfig) -> list[str]:
             "one model only has none, the test counts the item as lost."
         )
     return lines
+
+
+def _shown(policy: PromoteConfig, shown: Mapping[str, tuple[int, int]]) -> list[str]:
+    """Of the suites that decide: how much of each the pool shows."""
+    named = {*policy.guards.suites, policy.primary.suite}
+    return [
+        f"The pool shows {count:,} of the {items:,} items of {suite} ({_percent(count / items)}); they are left out."
+        for suite, (count, items) in sorted(shown.items())
+        if suite in named and count
+    ]
 
 
 def _of(policy: PromoteConfig) -> str:

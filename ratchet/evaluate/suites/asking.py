@@ -24,11 +24,15 @@ RIGHT, WRONG, PARTLY, UNSCORED = "right", "wrong", "partly", "unscored"
 
 @dataclass(frozen=True)
 class Exam:
-    """A prepared suite, how it is asked, and who marks. Two models sit the same exam, or are not compared."""
+    """A prepared suite, how it is asked, and who marks. Two models sit the same exam, or are not compared.
+
+    `shown` says how the pool shows items, by key; None: it was not looked for.
+    """
 
     prepared: Prepared
     config: SuiteConfig
     marker: Marker
+    shown: Mapping[str, str] | None = None
 
     @property
     def name(self) -> str:
@@ -170,6 +174,7 @@ def _outcome(exam: Exam, item: Item, said: Completion, mark: Mark, role: ModelRo
         item=item.key,
         said=mark.said,
         counts=dict(mark.counts),
+        shown=(exam.shown or {}).get(item.key),
         tokens=said.n_tokens,
         **_yes_no(prompt, mark),
         **_objects(mark),

@@ -27,7 +27,7 @@ Sittings = Mapping[ModelRole, Sitting]
 
 @contextmanager
 def exams(context: StageContext, spending: Spending) -> Iterator[list[Exam]]:
-    """The round's suites, each with who marks it. Raises RecipeError, FileProblem and VerifierUnavailable."""
+    """The round's suites, each with who marks it and what the pool shows of it. Raises RecipeError, FileProblem and VerifierUnavailable."""
     check(context.round.recipe)
     config: EvaluateConfig = context.config
     with ExitStack() as stack:
@@ -37,7 +37,17 @@ def exams(context: StageContext, spending: Spending) -> Iterator[list[Exam]]:
 def _exam(context: StageContext, stack: ExitStack, index: int, spending: Spending) -> Exam:
     chosen = context.config.suites[index]
     found = prepared(context.store, context.round, chosen)
-    return Exam(found, chosen, stack.enter_context(marking(found, chosen, lambda: _tools(context, found, spending))))
+    marker = stack.enter_context(marking(found, chosen, lambda: _tools(context, found, spending)))
+    return Exam(found, chosen, marker, _shown(context, found))
+
+
+def _shown(context: StageContext, found: Prepared) -> Mapping[str, str] | None:
+    """Looked for before anything is asked: no answer can change which items count."""
+    config: EvaluateConfig = context.config
+    if config.contamination is None:
+        return None
+    with context.clock("contamination"):
+        return contaminated(found, open_part(context.store, context.pool_set(), "pool"), config.contamination)
 
 
 def _tools(context: StageContext, found: Prepared, spending: Spending) -> Tools:
@@ -48,23 +58,21 @@ def _tools(context: StageContext, found: Prepared, spending: Spending) -> Tools:
     )
 
 
-def summary(context: StageContext, exam: Exam, sittings: Sittings) -> dict[str, Any]:
+def summary(exam: Exam, sittings: Sittings) -> dict[str, Any]:
     """A suite's results: both models' figures, their difference, and all of it without what the pool shows."""
     candidate, champion = (sittings[role].measured() for role in ("candidate", "champion"))
     told = results.described(exam.prepared.suite, exam.prepared.digest, exam.items, exam.marker.identity)
     both = results.of_both(
         candidate, champion, list(sittings["candidate"].outcomes()), list(sittings["champion"].outcomes())
     )
-    return {**told, **both, "contamination": _contamination(context, exam, candidate, champion)}
+    return {**told, **both, "contamination": _contamination(exam, candidate, champion)}
 
 
-def _contamination(context: StageContext, exam: Exam, candidate: Measured, champion: Measured) -> dict[str, Any] | None:
+def _contamination(exam: Exam, candidate: Measured, champion: Measured) -> dict[str, Any] | None:
     """Share of items that the pool shows; the primary figure `without` them. None where it was not looked for."""
-    config: EvaluateConfig = context.config
-    if config.contamination is None:
+    shown = exam.shown
+    if shown is None:
         return None
-    pool = open_part(context.store, context.pool_set(), "pool")
-    shown = contaminated(exam.prepared, pool, config.contamination)
     return {**in_words(shown, exam.items), "without": _without(candidate, champion, shown) if shown else None}
 
 

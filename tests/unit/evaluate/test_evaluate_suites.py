@@ -171,7 +171,12 @@ def test_items_that_the_pool_shows_are_counted_and_left_out_of_a_second_reading(
     copied = Prompt.make(messages=prompts[0].messages, images=[ref], skill="count", source="elsewhere", reference="2")
     digest = with_pool(store, [*prompts, copied], {**pictures, ref.sha256: taken})
     exact = {"suites": suites, "contamination": {"near_bits": None, "ngram": None}}
-    found = run_step(context(store, model_folder, exact, prompts=digest)).results["suites"]["pope"]["contamination"]
+    made = context(store, model_folder, exact, prompts=digest)
+    found = run_step(made).results["suites"]["pope"]["contamination"]
+    outcomes = list(Artifact(store, made.prefix, OUTCOMES).rows())
+    assert [one.shown for one in outcomes if one.shown] == ["picture"] * 4, "two items, two models"
+    evidence = side_by_side(outcomes)
+    assert (len(evidence.suites["pope"]), evidence.shown) == (10, {"pope": (2, 12)})
     assert found["by"] == {"picture": 2}
     assert found["share"] == pytest.approx(1 / 6, abs=1e-6)
     assert found["without"]["items"] == 10

@@ -62,6 +62,26 @@ def test_a_primary_that_was_not_measured_is_an_error_that_says_what_was(primary,
         decide(outcomes(60, 20), PromoteConfig(primary=primary), 1)
 
 
+def test_what_the_pool_shows_of_a_suite_is_no_evidence_for_it():
+    policy = PromoteConfig(primary=PrimaryConfig(suite="pope"), guards=GuardsConfig(suites={"pope": 0.02}))
+    learnt = [r for n in range(60) for r in both(n, True, False, suite="pope", shown="picture")]
+    clean = [r for n in range(60, 300) for r in both(n, n % 2 > 0, n % 2 > 0, suite="pope")]
+    assert decide(outcomes(20, 20) + [r.model_copy(update={"shown": None}) for r in learnt] + clean, policy, 1).promote
+    found = decide(outcomes(20, 20) + learnt + clean, policy, 1)
+    assert (found.promote, found.reason, found.n_items, found.wins) == (False, "not-better", 240, 0)
+    assert found.guards[-1].n == 240
+    assert "The pool shows 60 of the 300 items of pope (20.0%); they are left out." in found.sentences
+
+
+def test_a_suite_of_which_the_pool_shows_all_says_nothing():
+    shown = [r for n in range(300) for r in both(n, True, True, suite="pope", shown="prompt")]
+    first = decide(outcomes(20, 20) + shown, PromoteConfig(primary=PrimaryConfig(suite="pope")), 1)
+    assert (first.reason, first.n_items) == ("too-few-items", 0)
+    guarded = decide(outcomes(60, 10) + shown, PromoteConfig(guards=GuardsConfig(suites={"pope": 0.02})), 1)
+    assert (guarded.reason, guarded.guards[-1].passed) == ("guard-failed", False)
+    assert "The pool shows 300 of the 300 items of pope (100.0%); they are left out." in guarded.sentences
+
+
 def test_a_suite_may_be_guarded_and_must_then_be_measured():
     policy = PromoteConfig(guards=GuardsConfig(suites={"pope": 0.02}))
     worse = [r for n in range(2000) for r in both(n, n % 10 > 0, True, suite="pope")]
