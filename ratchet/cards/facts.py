@@ -14,7 +14,7 @@ from ratchet.promptset import find
 from ratchet.records import Record
 from ratchet.registry.approval import read_answer
 from ratchet.registry.base import ROUND, ModelVersion, Registry
-from ratchet.registry.promotion import history
+from ratchet.registry.promotion import Kind, Move, history
 from ratchet.report.final import CHAMPION, last_read
 from ratchet.rounds import Round
 from ratchet.store import Store
@@ -35,8 +35,10 @@ class Data(Record):
 class Facts(Record):
     """All that a card says. What the store does not have (an old round's artifacts, a seed's training) is empty or None.
 
-    `lineage` are the version's ancestors, the first seed last; `seed_source` is where that came from. `measured` and `decided`
-    are the results of evaluate and promote, `answered` a person's answer; `published` those of the last read of the report split, if it read this version.
+    `promoted` is the day that it became champion, `move` how: through the gate, or by a person's move around it. `lineage` are
+    the version's ancestors, the first seed last; `seed_source` is where that came from. `measured` and `decided` are the
+    results of evaluate and promote, `answered` a person's answer; `published` those of the last read of the report split, if
+    it read this version.
     """
 
     loop: str
@@ -44,6 +46,7 @@ class Facts(Record):
     digest: str
     uri: str
     promoted: str | None
+    move: Kind | None = None
     lineage: tuple[str, ...]
     seed_source: str
     round: int | None = None
@@ -68,7 +71,7 @@ def facts_of(store: Store, registry: Registry, loop: str, version: ModelVersion)
     """What is known of a version of a loop."""
     by_number = {one.version: one for one in registry.versions(loop)}
     line = _line(version, by_number)
-    move = next((m for m in history(store, loop) if m.moved and m.intent.target == version.version), None)
+    move = _move(store, loop, version.version)
     tagged = version.tags.get(ROUND, "")
     number = int(tagged) if tagged.isdecimal() and int(tagged) in rounds.numbers(store, loop) else None
     fields = _of_round(store, rounds.read_round(store, loop, number)) if number is not None else {}
@@ -78,11 +81,18 @@ def facts_of(store: Store, registry: Registry, loop: str, version: ModelVersion)
         digest=version.digest,
         uri=version.uri,
         promoted=None if move is None else f"{move.intent.at:%Y-%m-%d}",
+        move=None if move is None else move.intent.kind,
         lineage=tuple(one.version for one in line[1:]),
         seed_source=line[-1].tags.get(SOURCE, ""),
         published=_published(store, loop, version.digest),
         **fields,
     )
+
+
+def _move(store: Store, loop: str, version: str) -> Move | None:
+    """How the version became champion: through the gate where it ever did, else the first of the other moves."""
+    moves = [m for m in history(store, loop) if m.moved and m.intent.target == version]
+    return next((m for m in moves if m.intent.kind == "promotion"), moves[0] if moves else None)
 
 
 def _line(version: ModelVersion, known: Mapping[str, ModelVersion]) -> list[ModelVersion]:

@@ -77,6 +77,8 @@ def _title(facts: Facts) -> Iterator[str]:
     yield ""
     if facts.promoted is None:
         yield "A registered version that was never champion of its loop."
+    elif facts.move in ("rollback", "outside"):
+        yield _around_the_gate(facts)
     elif facts.round is None:
         yield f"The model that the loop began with, champion since {facts.promoted}."
     else:
@@ -85,6 +87,17 @@ def _title(facts: Facts) -> Iterator[str]:
             f"the gate; champion since {facts.promoted}."
         )
     yield ""
+
+
+def _around_the_gate(facts: Facts) -> str:
+    """The title of a version that a person made champion, and what the gate had said of it."""
+    made = "A version from outside the rounds" if facts.round is None else f"A version made in round {facts.round}"
+    reason = facts.decided.get("decision", {}).get("reason")
+    gate = {None: "no gate judged it", "better": "the gate would promote it"}.get(
+        reason, f"the gate refused it ({plain(str(reason))})"
+    )
+    how = "by a rollback" if facts.move == "rollback" else "by a move of the alias outside ratchet"
+    return f"{made} of the loop {plain(facts.loop)}: {gate}. A person made it champion {how} on {facts.promoted}."
 
 
 def _lineage(facts: Facts) -> Iterator[str]:

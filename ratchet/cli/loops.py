@@ -139,6 +139,12 @@ def rollback(
     loop: LoopOption = "default",
     to: Annotated[str | None, typer.Option(help="Version; default: the champion before this one.")] = None,
     why: Annotated[str, typer.Option(help="Reason, kept in the promotion log.")] = "asked for",
+    around_gate: Annotated[
+        bool,
+        typer.Option(
+            "--around-gate", help="Also to a version that never was champion, which the gate did not let pass."
+        ),
+    ] = False,
     embedded: EmbeddedOption = None,
 ) -> None:
     """Make an older version champion again: a promotion like any other, in the same log."""
@@ -150,7 +156,8 @@ def rollback(
     with workplace(embedded, known=True) as settings:
         store = open_store(settings.root)
         registry = open_registry(settings, store)
-        move = roll(registry, store, loop, by=getpass.getuser(), reason=why, to_version=to)
+        by = getpass.getuser()
+        move = roll(registry, store, loop, by=by, reason=why, to_version=to, around_gate=around_gate)
         console.print(
             f"champion of loop {loop}: version {move.intent.target} (was {move.intent.origin})", highlight=False
         )

@@ -77,7 +77,7 @@ def answer(registry: Registry, store: Store, loop: str, number: int | None, give
     if known.verdict != given.verdict:
         raise RoundError(
             f"round {number} of loop {loop} was {known.words()}; that stands. To make another version champion: "
-            f"`ratchet rollback --loop {loop} --to VERSION`."
+            f"`ratchet rollback --loop {loop} --to VERSION` (with --around-gate where it never was champion)."
         )
     return number, carry_out(registry, store, loop, number, known)
 

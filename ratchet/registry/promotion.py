@@ -98,9 +98,19 @@ def promote(
 
 
 def rollback(
-    registry: Registry, store: Store, loop: str, *, by: str, reason: str, to_version: str | None = None
+    registry: Registry,
+    store: Store,
+    loop: str,
+    *,
+    by: str,
+    reason: str,
+    to_version: str | None = None,
+    around_gate: bool = False,
 ) -> Move:
-    """Make an older version champion again: by default the champion before this one. Raises RegistryError if there is none."""
+    """Make an older version champion again: by default the champion before this one. Raises RegistryError if there is none.
+
+    A version that never was champion would go around the gate so: it is refused without `around_gate`.
+    """
     mended = mend(registry, store, loop)
     if (
         mended is not None
@@ -123,9 +133,19 @@ def rollback(
         )
     if target == now.version:
         raise RegistryError(f"{loop} version {target} is the champion already; name an older version with --to.")
+    _check_was_champion(registry, store, loop, target, around_gate)
     number = len(history(store, loop)) + 1
     key = f"rollback-{number}-{now.version}-{target}"
     return promote(registry, store, loop, target, expected=now.version, key=key, by=by, reason=reason, kind="rollback")
+
+
+def _check_was_champion(registry: Registry, store: Store, loop: str, version: str, around_gate: bool) -> None:
+    registry.version(loop, version)
+    if not around_gate and all(m.intent.target != version for m in history(store, loop) if m.moved):
+        raise RegistryError(
+            f"{loop} version {version} never was champion, so this is no rollback: it would go around the gate. "
+            f"Say --around-gate where you mean that; `ratchet status --loop {loop}` lists what the gate decided."
+        )
 
 
 def mend(registry: Registry, store: Store, loop: str, *, check: Callable[[], None] = lambda: None) -> Move | None:

@@ -128,6 +128,28 @@ def test_a_seed_has_a_card_without_training(made):
         card_of(made[0], "other")
 
 
+@pytest.mark.parametrize(
+    ("move", "reason", "said"),
+    [
+        ("outside", "not-better", "the gate refused it (not"),
+        ("rollback", "better", "the gate would promote it. A person made it champion by a rollback"),
+        ("rollback", None, "no gate judged it"),
+    ],
+)
+def test_a_version_that_a_person_made_champion_is_not_said_to_have_passed_the_gate(move, reason, said):
+    given = {"loop": "l", "version": "2", "digest": "d", "uri": "s3://b/m", "promoted": "2026-01-02", "lineage": ("1",)}
+    decided = {} if reason is None else {"decision": {"reason": reason}, "words": []}
+    card = written(Facts(**given, seed_source="", move=move, round=1, decided=decided))
+    assert said in card
+    assert "passed the gate" not in card
+
+
+def test_how_a_version_became_champion_is_read_from_the_log(made):
+    settings, store = made
+    registry = open_registry(settings, store)
+    assert facts_of(store, registry, LOOP, registry.version(LOOP, "2")).move == "promotion"
+
+
 def tokens_of(text: str) -> set[str]:
     found: set[str] = set()
 

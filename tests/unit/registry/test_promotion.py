@@ -196,6 +196,14 @@ def test_rolling_back_to_a_named_version(store, registry):
         rollback(registry, store, LOOP, by="me", reason="r", to_version="77")
 
 
+def test_rolling_back_to_what_never_was_champion_needs_a_word(store, registry):
+    move(registry, store, "2", "1")
+    with pytest.raises(RegistryError, match="version 3 never was champion, so this is no rollback"):
+        rollback(registry, store, LOOP, by="me", reason="r", to_version="3")
+    assert registry.champion(LOOP).version == "2"
+    assert rollback(registry, store, LOOP, by="me", reason="r", to_version="3", around_gate=True).moved
+
+
 def test_rolling_back_what_a_person_set_goes_to_the_champion_before(store, registry):
     registry.set_champion(LOOP, "4", expected="1")
     rollback(registry, store, LOOP, by="me", reason="not proved")
