@@ -123,6 +123,12 @@ class _Answer(BaseHTTPRequestHandler):
         path = self._path()
         if path is None:
             return
+        try:
+            self._give(path)
+        except RatchetError as error:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+
+    def _give(self, path: str) -> None:
         review = self.server.review
         if path == "":
             self._send(HTTPStatus.OK, "text/html; charset=utf-8", render(review.loop).encode())

@@ -126,6 +126,13 @@ def test_broken_and_huge_bodies_are_refused(server):
     assert ask(server, "POST", "elsewhere", {})[0] == 404
 
 
+def test_a_ledger_that_cannot_be_read_is_told_to_the_page(server, made):
+    made[1].put(f"loops/{LOOP}/labels/pool/0001.json", b'{"key": null, "value": {"choice": "maybe"}}')
+    status, _, body = ask(server, "GET", "queue.json")
+    assert status == 503
+    assert "label 1 below" in json.loads(body)["error"]
+
+
 def test_only_pictures_of_the_queue_are_given_away(server):
     assert ask(server, "GET", f"picture/{'0' * 64}")[0] == 404
     assert ask(server, "GET", "picture/../../etc/passwd")[0] == 404
