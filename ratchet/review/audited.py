@@ -31,10 +31,23 @@ def labels_for_audit(store: Store, loop: str) -> tuple[dict[str, list[Label]], l
         packs += theirs
     labels = _joined(by_round, prompts)
     if not labels:
-        raise VerifierError(
-            f"nobody has labelled an answer of loop {loop} yet; `ratchet review --loop {loop}` shows the doubtful ones."
-        )
+        raise VerifierError(_none_counts(store, loop, len(found)))
     return labels, [prompts[id_] for id_ in sorted(labels)], packs
+
+
+def _none_counts(store: Store, loop: str, agree: int) -> str:
+    """Why there is no truth for an audit, from the labels that there are."""
+    more = f"`ratchet review --loop {loop}` shows answers to label."
+    pool, held = (
+        len({(one.prompt_id, one.text) for one in Labels(store, loop).of(place)}) for place in ("pool", "held")
+    )
+    if not pool and not held:
+        return f"nobody has labelled an answer of loop {loop} yet; {more}"
+    if agree:
+        return f"the verdicts of the rounds in which people labelled {agree} answers of loop {loop} are gone; {more}"
+    kept = [f"{pool} of the pool, on which people differ or are unsure"] if pool else []
+    kept += [f"{held} of holdout items, which reach no audit"] if held else []
+    return f"none of the answers of loop {loop} that people labelled counts in an audit: {'; '.join(kept)}. {more}"
 
 
 def _prompts(

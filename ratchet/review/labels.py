@@ -105,9 +105,17 @@ def standing(labels: Iterable[Label]) -> list[Label]:
 
 
 def agreed(labels: Iterable[Label]) -> list[Label]:
-    """One label an answer, of the answers on which all who were sure agree: these say what is right in an audit."""
-    by_answer: dict[str, list[Label]] = {}
-    for label in standing(labels):
+    """One label an answer, of the answers on which all who were sure agree: these say what is right in an audit.
+
+    The same words to the same prompt are one answer, whichever round they came in: what is right does not change with it.
+    """
+    last: dict[tuple[str, str, str], Label] = {}
+    for label in labels:
+        key = (label.prompt_id, label.text, label.author)
+        last.pop(key, None)
+        last[key] = label
+    by_answer: dict[tuple[str, str], list[Label]] = {}
+    for label in last.values():
         if label.right is not None:
-            by_answer.setdefault(label.answer, []).append(label)
+            by_answer.setdefault((label.prompt_id, label.text), []).append(label)
     return [given[-1] for given in by_answer.values() if len({one.right for one in given}) == 1]

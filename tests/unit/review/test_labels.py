@@ -68,6 +68,17 @@ def test_what_people_differ_on_or_are_unsure_of_says_nothing_in_an_audit():
     assert [(one.text, one.right) for one in agreed(given)] == [("b", True), ("d", False)]
 
 
+def test_the_same_answer_in_two_rounds_is_one_answer():
+    given = [
+        label("right", "ann", "a", round=1), label("wrong", "bob", "a", round=2),
+        label("right", "ann", "b", round=1), label("wrong", "ann", "b", round=2),
+        label("right", "ann", "c", round=1), label("right", "bob", "c", round=2),
+        label("right", "ann", "c", round=1, prompt_id="q"),
+    ]  # fmt: skip
+    found = [(one.prompt_id, one.text, one.right) for one in agreed(given)]
+    assert found == [("p", "b", False), ("p", "c", True), ("q", "c", True)]
+
+
 def test_a_label_beside_a_verdict_is_told_to_differ(store):
     labels = Labels(store, LOOP)
     labels.add(label("wrong", override=True, note="look at the picture", said={"exact": True, "votes": None}))
@@ -135,6 +146,23 @@ def test_an_audit_of_a_loop_that_nobody_labelled_says_how(tmp_path):
     with pytest.raises(
         VerifierError, match=r"nobody has labelled an answer of loop mine yet; `ratchet review --loop mine`"
     ):
+        audit_loop(settings, AuditOptions(LOOP, people=True))
+
+
+def test_labels_that_do_not_count_in_an_audit_are_told(tmp_path):
+    settings, store = reviewed_loop(tmp_path)
+    Labels(store, LOOP).add(label(split="holdout"))
+    with pytest.raises(
+        VerifierError, match=r"none of .* counts in an audit: 1 of holdout items, which reach no audit\. "
+    ):
+        audit_loop(settings, AuditOptions(LOOP, people=True))
+    Labels(store, LOOP).add(label("unsure"))
+    with pytest.raises(
+        VerifierError, match=r"audit: 1 of the pool, on which people differ or are unsure; 1 of holdout"
+    ):
+        audit_loop(settings, AuditOptions(LOOP, people=True))
+    Labels(store, LOOP).add(label("right", text="b", round=9))
+    with pytest.raises(VerifierError, match=r"verdicts of the rounds in which people labelled 1 answers .* are gone"):
         audit_loop(settings, AuditOptions(LOOP, people=True))
 
 
