@@ -14,6 +14,12 @@ _OPTIONS = re.compile(r"(?:^|\s)\(?A[.):]\s.+?\s\(?B[.):]\s", re.S)
 _WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern))
     for kind, pattern in (
+        # "Can you describe it?" asks for a description.
+        (
+            "yes or no",
+            r"^(?!(can|could|will|would) you (please )?(describe|list|count|read|tell|say|name|explain|write)\b)"
+            r"(is|are|was|were|do|does|did|can|could|has|have|will|would|should)\b",
+        ),
         ("how many", r"\bhow (many|much)\b|\bnumber of\b|\bcount\b"),
         ("describe", r"\b(describe|caption|description|list (all|every))\b"),
         ("read", r"\b(read|written|text|word|say|says|spell)\b"),
@@ -24,7 +30,6 @@ _WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("why", r"\bwhy\b"),
         ("how", r"\bhow\b"),
         ("what", r"\bwhat\b"),
-        ("yes or no", r"^(is|are|was|were|do|does|did|can|could|has|have|will|would|should)\b"),
     )
 )
 KINDS = (*dict.fromkeys([*_VERIFIERS.values(), *(kind for kind, _ in _WORDS)]), OTHER)

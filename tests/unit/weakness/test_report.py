@@ -102,6 +102,10 @@ def test_the_order_of_the_answers_does_not_matter():
 @pytest.mark.parametrize(
     ("question", "reference", "verifiers", "kind"),
     [
+        ("Is there a word on the sign?", None, (), "yes or no"),
+        ("Can you see a word?", None, (), "yes or no"),
+        ("Can you describe the picture?", None, (), "describe"),
+        ("Does it show which way?", None, (), "yes or no"),
         ("How many red circles?", "3", ("numeric",), "how many"),
         ("Is the cup on the table?", "Yes", ("exact",), "yes or no"),
         ("Is it red?", None, ("yes_no",), "yes or no"),
