@@ -10,6 +10,8 @@ import typer
 from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, console, print_json, print_tables, workplace
 
 if TYPE_CHECKING:
+    from ratchet.artifacts import ImageBank
+    from ratchet.review.doubts import Doubt
     from ratchet.store import Store
 
 
@@ -24,6 +26,13 @@ def review(
     precise: Annotated[
         float, typer.Option(min=0, max=1, help="Verifiers whose audit cannot rule out less are doubted.")
     ] = 0.8,
+    flips: Annotated[
+        bool,
+        typer.Option(
+            "--flips",
+            help="Show holdout items too that only the champion got right; choosing by them weakens the gate.",
+        ),
+    ] = False,
     author: Annotated[str | None, typer.Option(help="Who labels; default: your user name.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
     listed: Annotated[bool, typer.Option("--list", help="Show the labels beside the verdicts, and end.")] = False,
@@ -34,13 +43,15 @@ def review(
     if as_json and not listed:
         raise typer.BadParameter("the page has no JSON; --json goes with --list", param_hint="--json")
     with workplace(embedded, known=True) as settings:
+        from ratchet.review.doubts import queue
         from ratchet.store import open_store
 
         store = open_store(settings.root)
         if listed:
             _list(store, loop, as_json)
         else:
-            _serve(store, loop, number, most, precise, author or getpass.getuser(), port)
+            found = queue(store, loop, number, most, precise, flips)
+            _serve(store, loop, found, author or getpass.getuser(), port)
 
 
 def _list(store: Store, loop: str, as_json: bool) -> None:
@@ -61,18 +72,17 @@ def _list(store: Store, loop: str, as_json: bool) -> None:
     console.print("* differs from the verdict, which stands", highlight=False)
 
 
-def _serve(store: Store, loop: str, number: int | None, most: int, precise: float, author: str, port: int) -> None:
+def _serve(store: Store, loop: str, queued: tuple[list[Doubt], list[ImageBank]], author: str, port: int) -> None:
     from ratchet.review import Labels
-    from ratchet.review.doubts import queue
     from ratchet.review.server import Review, ReviewServer
 
-    doubts, banks = queue(store, loop, number, most, precise)
+    doubts, banks = queued
     if not doubts:
-        console.print(f"nothing is doubtful in loop {loop}: verifiers agree, and no answer lies close to a threshold")
+        console.print(f"nothing to label in loop {loop}: its verifiers judged no answer")
         return
     with ReviewServer(Review(loop, doubts, banks, Labels(store, loop), author), port) as server:
         console.print(
-            f"{len(doubts)} doubtful answers of round {doubts[0].round}; you label as {author}",
+            f"{len(doubts)} answers to label of round {doubts[0].round}; you label as {author}",
             highlight=False,
             markup=False,
         )

@@ -3,7 +3,8 @@
 disagree    one verifier passed it, another failed it
 threshold   its score, or a verifier's, lies within NEAR of what decides
 imprecise   it passes by a verifier whose audited precision may be below what is asked
-flip        the champion was right on this holdout item, the candidate is wrong
+random      drawn at random, whatever its verdicts: what nothing doubts may be wrong as well
+flip        the champion was right on this holdout item, the candidate is wrong; only where a person asks for it
 """
 
 from __future__ import annotations
@@ -28,14 +29,17 @@ from ratchet.verify.disagreement import disagreeing
 from ratchet.verify.judging import EVERY
 from ratchet.verify.policy import Judgement, judge
 
-Why = Literal["disagree", "threshold", "imprecise", "flip"]
+Why = Literal["disagree", "threshold", "imprecise", "random", "flip"]
 WORDS: dict[Why, str] = {
     "disagree": "verifiers disagree",
     "threshold": "close to the threshold",
     "imprecise": "passed by an imprecise verifier",
+    "random": "drawn at random",
     "flip": "right before, wrong now",
 }
 NEAR = 0.1
+RANDOM = 4
+"""One answer in so many of the queue is drawn at random."""
 PRECISE = 0.8
 
 
@@ -69,19 +73,20 @@ Ranked = tuple[float, str, Doubt]
 
 
 def queue(
-    store: Store, loop: str, number: int | None = None, most: int = 60, precise: float = PRECISE
+    store: Store, loop: str, number: int | None = None, most: int = 60, precise: float = PRECISE, flips: bool = False
 ) -> tuple[list[Doubt], list[ImageBank]]:
     """At most `most` doubts of a round (default: the last that has verdicts), and where their pictures are.
 
+    `flips`: holdout items as well, last. Whoever chooses by what they show weakens the gate, which takes it that nobody does.
     Raises RoundError where no round has verdicts.
     """
     opened, done = _round(store, loop, number)
     verified = done["verify"]
     banks = [ImageBank(store, verified.packs)]
     sorts = list(_pool(store, opened, verified, most, precise))
-    if "evaluate" in done:
-        flips, bank = _flips(store, opened, done["evaluate"], most)
-        sorts.append(flips)
+    if flips and "evaluate" in done:
+        lost, bank = _flips(store, opened, done["evaluate"], most)
+        sorts.append(lost)
         banks.append(bank)
     return _merged(sorts, most), banks
 
@@ -104,7 +109,7 @@ def _pool(store: Store, opened: Round, verified: Manifest, most: int, precise: f
     config = opened.recipe.verify
     imprecise = _imprecise(verified, precise)
     thresholds = _thresholds(config)
-    found: dict[Why, list[Ranked]] = {"disagree": [], "threshold": [], "imprecise": []}
+    found: dict[Why, list[Ranked]] = {"disagree": [], "threshold": [], "imprecise": [], "random": []}
     for group in Artifact.open(store, verified.uri, GROUPS).rows():
         for one in group.completions:
             if one.honest and one.verdicts:
@@ -113,8 +118,8 @@ def _pool(store: Store, opened: Round, verified: Manifest, most: int, precise: f
                     kept.append((rank, "", _doubt(opened, group, one, why, config)))
                     if len(kept) > 8 * most:
                         found[why] = _best(kept, most)
-    for kept in found.values():
-        yield [doubt for _, _, doubt in _best(kept, most)]
+    for why, kept in found.items():
+        yield [doubt for _, _, doubt in _best(kept, -(-most // RANDOM) if why == "random" else most)]
 
 
 def _best(kept: Iterable[Ranked], most: int) -> list[Ranked]:
@@ -138,6 +143,7 @@ def _whys(
         yield "threshold", min(gaps)
     if judged.passed and any(v.verifier in imprecise and v.passed for v in one.verdicts):
         yield "imprecise", 0.0
+    yield "random", 0.0
 
 
 def _judged(one: Completion, config: VerifyConfig) -> Judgement:

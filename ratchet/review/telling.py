@@ -46,7 +46,7 @@ def fare(verifier: str, labels: Sequence[Label]) -> dict[str, Any]:
 
 
 def tables(labels: Labels) -> Iterator[Table]:
-    """What people said beside what was decided. The queue is of doubtful answers, so agreement is lower than over all."""
+    """What people said beside what was decided. The queue is mostly of doubtful answers, so agreement is lower than over all."""
     pool, held = standing(labels.of("pool")), standing(labels.of("held"))
     if pool:
         rows = [

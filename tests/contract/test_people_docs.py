@@ -55,7 +55,7 @@ def test_the_limits_and_options_that_the_text_names_are_so() -> None:
     assert f"at most {LONGEST} characters" in TEXT
     assert "--people" in {o for p in COMMANDS["verify"].commands["audit"].params for o in p.opts}
     assert {"--spend-look", "--on", "--loop"} <= options("compare")
-    assert {"--list", "--precise"} <= options("review")
+    assert {"--list", "--precise", "--flips"} <= options("review")
     assert "--keep" in options("card")
 
 

@@ -68,20 +68,20 @@ def shots(tmp_path: Path) -> Callable[[str], Path]:
 
 def test_answers_are_labelled_by_keyboard_and_by_click(page, tmp_path, shots):
     _, store = reviewed_loop(tmp_path)
-    doubts, banks = queue(store, LOOP)
+    doubts, banks = queue(store, LOOP, flips=True)
     labels = Labels(store, LOOP)
     with ReviewServer(Review(LOOP, doubts, banks, labels, "ann"), 0) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         page.look(width=1280)
         page.call("Page.navigate", url=server.address)
-        until(page, "document.getElementById('place')?.textContent === '1 of 4'")
+        until(page, "document.getElementById('place')?.textContent === '1 of 5'")
         until(page, "[...document.images].length && [...document.images].every(i => i.complete && i.naturalWidth)")
         press(page, "v")
         assert page.run("document.querySelectorAll('#said tbody tr').length") == 2
         assert page.run("window.hacked === undefined && document.querySelectorAll('#answer *').length") == 0
         shot(page, shots("light"))
         press(page, "1")
-        until(page, "document.getElementById('place').textContent === '2 of 4'")
+        until(page, "document.getElementById('place').textContent === '2 of 5'")
         press(page, "o")
         press(page, "2")
         assert (
@@ -90,15 +90,14 @@ def test_answers_are_labelled_by_keyboard_and_by_click(page, tmp_path, shots):
         page.run("document.getElementById('note').value = 'three cats, not two'")
         page.run("document.getElementById('note').blur()")
         page.run("document.querySelector('[data-choice=wrong]').click()")
-        until(page, "document.getElementById('place').textContent === '3 of 4'")
+        until(page, "document.getElementById('place').textContent === '3 of 5'")
         press(page, "ArrowLeft")
         until(page, "document.querySelector('[data-choice=wrong]').getAttribute('aria-pressed') === 'true'")
         press(page, "ArrowRight")
-        held = page.run("document.getElementById('held').hidden")
-        while held:
+        while page.run("document.getElementById('held').hidden"):
+            place = page.run("document.getElementById('place').textContent")
             press(page, "3")
-            until(page, "document.getElementById('place').textContent === '4 of 4'")
-            held = page.run("document.getElementById('held').hidden")
+            until(page, f"document.getElementById('place').textContent !== '{place}'")
         page.look(width=390, dark=True)
         shot(page, shots("phone-holdout"))
         assert page.run("document.documentElement.scrollWidth <= innerWidth")

@@ -25,7 +25,7 @@ def server(made):
     store = made[1]
     for stat in list(store.list(f"loops/{LOOP}/labels/")):
         store.delete(store.key(stat.uri))
-    doubts, banks = queue(store, LOOP)
+    doubts, banks = queue(store, LOOP, flips=True)
     with ReviewServer(Review(LOOP, doubts, banks, Labels(store, LOOP), "ann")) as running:
         thread = Thread(target=running.serve_forever, daemon=True)
         thread.start()
@@ -66,7 +66,7 @@ def test_page_queue_and_pictures_come_with_the_token(server):
     assert b"http://" not in body
     assert b"https://" not in body
     found = items(server)
-    assert len(found) == 4
+    assert len(found) == 5
     picture = found[0]["pictures"][0][0]
     status, headers, body = ask(server, "GET", f"picture/{picture}")
     assert (status, headers["Content-Type"], body[:4]) == (200, "image/png", b"\x89PNG")
