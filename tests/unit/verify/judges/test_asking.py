@@ -87,17 +87,30 @@ def test_what_a_reply_depends_on_is_the_key(tmp_path: Path) -> None:
     assert key_of(one, drawn.model_copy(update={"strategy": "other"})) == key_of(one, drawn)
 
 
-def test_a_judge_is_its_model_and_precision_and_neither_its_address_nor_its_price() -> None:
+def test_a_judge_is_its_model_and_precision_and_neither_its_pace_nor_its_price() -> None:
     plain = {"engine": {"kind": "endpoint", "url": "http://a:1/v1", "model": "m"}}
-    moved = {"engine": {"kind": "endpoint", "url": "http://b:2/v1", "model": "m", "concurrency": 3}, "price_in": 2.0}
+    moved = {"engine": {**plain["engine"], "concurrency": 3}, "price_in": 2.0}
     other = {"engine": {"kind": "endpoint", "url": "http://a:1/v1", "model": "n"}}
-    assert identity(judge(**plain), None) == identity(judge(**moved), None)
+    assert identity(judge(**plain), None, "m") == identity(judge(**moved), None, "m")
     assert identity(judge(**plain), None) != identity(judge(**other), None)
     assert identity(judge(), SEED) != identity(judge(dtype="bfloat16"), SEED)
     assert identity(judge(), SEED) != identity(judge(), SEED.model_copy(update={"digest": "1" * 64}))
     assert identity(judge(), SEED) != identity(judge(engine="vllm"), SEED)
     seed = {"engine": {"kind": "endpoint", "model": "m", "serves": "seed"}}
     assert identity(judge(**seed), SEED) != identity(judge(**seed), SEED.model_copy(update={"digest": "1" * 64}))
+
+
+def test_two_servers_that_call_their_models_the_same_are_two_judges_unless_both_run_the_seed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    a, b = ({"kind": "endpoint", "url": f"http://{host}:1/v1"} for host in "ab")
+    assert identity(judge(engine=a), None, "model") != identity(judge(engine=b), None, "model")
+    seeds = [identity(judge(engine={**one, "serves": "seed"}), SEED, "model") for one in (a, b)]
+    assert seeds[0] == seeds[1]
+    monkeypatch.setenv("RATCHET_ENDPOINT_URL", "http://a:1/v1")
+    unnamed = judge(engine={"kind": "endpoint"})
+    assert identity(unnamed, None, "model") == identity(judge(engine=a), None, "model")
+    assert "a:1" not in str(identity(unnamed, None)), "as the recipe names it"
 
 
 def test_failed_replies_are_given_and_not_kept(tmp_path: Path) -> None:
