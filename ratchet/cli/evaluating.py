@@ -22,7 +22,6 @@ from ratchet.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from ratchet.evaluate.suites.running import RunOptions
     from ratchet.recipe import SuiteConfig
     from ratchet.registry.base import Registry
     from ratchet.store import Store
@@ -66,22 +65,22 @@ def evaluate(
         print_lines(showing.of_round(manifest))
 
 
-@evaluating.command(epilog="Example: ratchet evaluate suites --json")
-def suites(as_json: JsonOption = False) -> None:
-    """All suites: what each measures, the files that it needs, and who marks."""
+@evaluating.command(epilog="Example: ratchet evaluate suites pope")
+def suites(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Tell all of this one.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """All suites, a line each; or all of one: the files that it needs, their format, its parts, the paper."""
     from ratchet.evaluate.suites import showing
 
     if as_json:
-        print_json(showing.listed())
-        return
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for name in showing.HEAD:
-        table.add_column(name, overflow="fold")
-    for row in showing.rows():
-        table.add_row(*row)
-    console.print(table)
+        print_json(showing.listed() if name is None else showing.told(name))
+    elif name is not None:
+        print_lines(showing.all_of(name))
+    else:
+        for line in showing.table():
+            console.print(line, highlight=False, markup=False, no_wrap=True, overflow="ellipsis", crop=True)
+        errors.print("`ratchet evaluate suites NAME` tells all of one", style="dim", highlight=False)
 
 
 @evaluating.command(epilog="Example: ratchet evaluate suite pope --from pope-files --model my-model --part adversarial")
@@ -97,9 +96,21 @@ def suite(
     items: ItemsOption = None,
     size: SizeOption = None,
     salt: SaltOption = "",
-    engine: Annotated[str, typer.Option(help="transformers, vllm or endpoint.")] = "transformers",
+    engine: Annotated[
+        str | None, typer.Option(help="transformers, vllm or endpoint; default: the recipe's, else transformers.")
+    ] = None,
     url: Annotated[
         str | None, typer.Option(help="Base address of engine endpoint; default: RATCHET_ENDPOINT_URL.")
+    ] = None,
+    served_model: Annotated[
+        str | None, typer.Option(help="Model name at the endpoint; default: the only one that it serves.")
+    ] = None,
+    key_env: Annotated[
+        str | None, typer.Option(help="Environment variable with its API key; default: RATCHET_ENDPOINT_KEY.")
+    ] = None,
+    fields: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="FIELD=VALUE of the engine, as in generate.engine; may be given again."),
     ] = None,
     recipe: Annotated[
         str | None,
@@ -118,11 +129,23 @@ def suite(
 
     Run again, it goes on, asks what failed, or says what it found.
     """
+    from ratchet.cli.engines import engine_of
     from ratchet.evaluate.suites import showing
-    from ratchet.evaluate.suites.running import run
+    from ratchet.evaluate.suites.running import RunOptions, run
+    from ratchet.recipe import Recipe, load
 
     chosen = _chosen(name=name, source=source, parts=part, limit=limit, items=items, size=size, judge=judge)
-    options = _options(chosen, model, engine, url, recipe, salt, again)
+    server = {"url": url, "model": served_model, "key_env": key_env}
+    given = load(recipe) if recipe is not None else Recipe(name="none")
+    options = RunOptions(
+        suite=chosen,
+        model=model,
+        evaluate=given.evaluate,
+        engine=engine_of(engine, server, fields or [], given.evaluate.engine),
+        judges=given.verify.judges,
+        salt=salt,
+        again=again,
+    )
     with place(embedded, out) as (store, registry):
         manifest = run(store, options, registry, _watch)
         if predictions is not None:
@@ -162,37 +185,14 @@ def _chosen(parts: list[str] | None, **given: Any) -> SuiteConfig:
     from pydantic import ValidationError
 
     from ratchet.errors import RecipeError
+    from ratchet.evaluate.suites import suite as suite_of
     from ratchet.recipe import SuiteConfig
 
+    suite_of(given["name"])
     try:
         return SuiteConfig(parts=tuple(parts or ()), **given)
     except ValidationError as error:
         raise RecipeError(f"{error.errors()[0]['msg'].removeprefix('Value error, ')} (--from, --items).") from error
-
-
-def _options(
-    chosen: SuiteConfig, model: str | None, engine: str, url: str | None, recipe: str | None, salt: str, again: bool
-) -> RunOptions:
-    from pydantic import TypeAdapter, ValidationError
-
-    from ratchet.errors import RecipeError
-    from ratchet.evaluate.suites.running import RunOptions
-    from ratchet.recipe import EngineConfig, EvaluateConfig, load
-
-    given = load(recipe) if recipe is not None else None
-    try:
-        runs: Any = TypeAdapter(EngineConfig).validate_python({"kind": engine, **({"url": url} if url else {})})
-    except ValidationError as error:
-        raise RecipeError(f"--engine {engine}: {error.errors()[0]['msg']}.") from error
-    return RunOptions(
-        suite=chosen,
-        model=model,
-        evaluate=given.evaluate if given is not None else EvaluateConfig(),
-        engine=runs if recipe is None or engine != "transformers" else None,
-        judges=given.verify.judges if given is not None else {},
-        salt=salt,
-        again=again,
-    )
 
 
 class place:

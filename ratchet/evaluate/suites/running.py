@@ -13,7 +13,7 @@ from typing import Any
 from ratchet import canonical, models, sources
 from ratchet.artifacts import ArtifactWriter, Header, ImageBank, Manifest, ModelRef
 from ratchet.artifacts.manifest import SPENT
-from ratchet.errors import RecipeError
+from ratchet.errors import RecipeError, SamplingError
 from ratchet.evaluate.measuring import engine_settings
 from ratchet.evaluate.outcomes import OUTCOMES, Outcome
 from ratchet.evaluate.remembering import Remembering, identity
@@ -38,6 +38,14 @@ from ratchet.verify.tools import Tools
 FOLDER = "evaluations"
 FAILED = "failed"
 """Count of answers and judgements that could not be had this time; another try may have them."""
+SAID = (
+    ("generate.engine.model", "--served-model"),
+    ("generate.engine.url", "--url"),
+    ("generate.engine.key_env", "--key-env"),
+    ("generate.engine.", "--set "),
+    ("generate.", "evaluate."),
+)
+"""What engines name by a round's recipe, and what it is here."""
 DECIDED = (TOO_LONG, UNPARSED)
 """Reasons of unscored answers that another try would not change."""
 
@@ -81,6 +89,16 @@ def run(store: Store, options: RunOptions, registry: Registry | None = None, pro
 
     Raises RecipeError, FileProblem, ModelError, SamplingError and VerifierError.
     """
+    try:
+        return _measured(store, options, registry, progress)
+    except SamplingError as error:
+        words = str(error)
+        for field_, option in SAID:
+            words = words.replace(field_, option)
+        raise SamplingError(words) from error
+
+
+def _measured(store: Store, options: RunOptions, registry: Registry | None, progress: Progress) -> Manifest:
     prepared = prepare(store, Origin(suite_of(options.suite.name), options.suite, options.salt, "report"))
     sitter = _examinee(store, options, registry)
     engine = _remembering(store, options, sitter, prepared, progress)

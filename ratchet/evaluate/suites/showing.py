@@ -10,26 +10,52 @@ import orjson
 
 from ratchet.artifacts import Artifact, Manifest
 from ratchet.evaluate.outcomes import OUTCOMES
-from ratchet.evaluate.suites.catalogue import SUITES
+from ratchet.evaluate.suites.catalogue import SUITES, suite
 from ratchet.store import Store
 
-HEAD = ("name", "measures", "primary", "judge", "needs", "paper")
+HEAD = ("name", "primary", "by", "measures")
 _LISTED = ("name", "title", "family", "measures", "primary", "higher", "needs", "format", "paper", "parts")
 
 
 def listed() -> list[dict[str, Any]]:
     """All suites, JSON-able."""
-    return [
-        {**{field: getattr(one, field) for field in _LISTED}, "judge": one.judged is not None}
-        for one in sorted(SUITES.values(), key=lambda one: (one.family, one.name))
-    ]
+    return [told(one.name) for one in sorted(SUITES.values(), key=lambda one: (one.family, one.name))]
 
 
-def rows() -> Iterator[tuple[str, ...]]:
-    """The same for a table with HEAD."""
-    for one in listed():
-        marks = "yes" if one["judge"] else "no"
-        yield one["name"], one["measures"], one["primary"], marks, one["needs"], one["paper"]
+def told(name: str) -> dict[str, Any]:
+    """One suite, JSON-able. Raises RecipeError for a name that is none."""
+    one = suite(name)
+    return {**{field: getattr(one, field) for field in _LISTED}, "judge": one.judged is not None}
+
+
+def table() -> Iterator[str]:
+    """A line a suite under HEAD, the longest words last: a narrow terminal cuts those."""
+    rows = [HEAD, *((one["name"], one["primary"], _marker(one), one["measures"]) for one in listed())]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for *cells, last in rows:
+        yield "  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths[:-1], strict=True)), last])
+
+
+def all_of(name: str) -> Iterator[str]:
+    """All of one suite, a line a fact."""
+    one = told(name)
+    better = "" if one["higher"] else " (lower is better)"
+    facts = {
+        "title": one["title"],
+        "measures": one["measures"],
+        "family": one["family"],
+        "primary": f"{one['primary']}{better}",
+        "marked by": _marker(one),
+        "needs": one["needs"],
+        "format": one["format"],
+        "paper": one["paper"],
+        "parts": ", ".join(one["parts"]) or "none",
+    }
+    yield from (f"{fact:<11}{value}" for fact, value in facts.items())
+
+
+def _marker(one: Mapping[str, Any]) -> str:
+    return "judge" if one["judge"] else "rule"
 
 
 def of_suite(results: Mapping[str, Any]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from ratchet.cli.app import app
 from ratchet.errors import RecipeError
 from ratchet.evaluate import OUTCOMES
 from ratchet.evaluate.remembering import Remembering
+from ratchet.evaluate.suites import SUITES
 from ratchet.evaluate.suites.running import RunOptions, run
 from ratchet.recipe import EvaluateConfig, PassAtKConfig, SuiteConfig
 from ratchet.store import FolderStore
@@ -109,3 +110,14 @@ def test_the_suites_are_listed() -> None:
     listed = CliRunner().invoke(app, ["evaluate", "suites", "--json"])
     pope_ = next(one for one in json.loads(listed.output) if one["name"] == "pope")
     assert (pope_["primary"], pope_["judge"], pope_["paper"]) == ("f1", False, "arXiv:2305.10355")
+
+
+def test_a_line_a_suite_fits_eighty_columns_and_all_of_one_is_told_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = CliRunner().invoke(app, ["evaluate", "suites"]).stdout.splitlines()
+    assert len(lines) == 1 + len(SUITES)
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == ["name", "primary", "by", "measures"]
+    one = CliRunner().invoke(app, ["evaluate", "suites", "chair"]).stdout
+    assert all(words in one for words in ("lower is better", "arXiv:1809.02156", "synonyms.txt", "LisaAnne"))
+    assert CliRunner().invoke(app, ["evaluate", "suites", "nosuch"]).exit_code != 0
