@@ -10,7 +10,7 @@ import pytest
 
 from ratchet import models
 from ratchet.artifacts import GROUPS, Artifact
-from ratchet.errors import RecipeError, SamplingError
+from ratchet.errors import SamplingError
 from ratchet.generate import Answer, Request, SamplingParams, running
 from ratchet.generate import stage as generate
 from ratchet.generate.choosing import choose
@@ -19,7 +19,6 @@ from ratchet.generate.plan import Plan, plan_of
 from ratchet.generate.running import Running
 from ratchet.importing import ImportOptions, import_prompts
 from ratchet.promptset import PromptSet, PromptSetWriter, open_part
-from ratchet.recipe import parse
 from ratchet.stage import StageContext, context_of, run_step
 from ratchet.store import FolderStore, Store
 from ratchet.tinyworld.seed import SEED_DIR
@@ -273,36 +272,3 @@ def test_prompts_that_name_no_verifier_cannot_be_probed(store):
     writer.write_part("validation", bare, [tiny.pack(store, pictures)])
     with pytest.raises(SamplingError, match="need a reference and rule verifiers"):
         run_step(_context(store, {**SMALL, "tune": TUNE}, writer.finish([])))
-
-
-@pytest.mark.parametrize(
-    ("generate_", "prompts", "said"),
-    [
-        ({"weakness": {}}, {}, r"generate\.prompts is null, which takes all; set generate\.prompts below the pool"),
-        ({"weakness": {}, "prompts": 50}, {"pool": 50}, r"50 takes the whole pool \(prompts\.pool 50\)"),
-        ({"weakness": {}, "prompts": 9}, {"validation": 0}, r"prompts\.validation is 0; raise it"),
-        ({"tune": {}}, {"validation": 0}, r"prompts\.validation is 0; raise it"),
-        ({"tune": {}, "strategy": {"name": "random", "temperature": 0.7}}, {}, "every strategy names its own"),
-        ({"tune": {}, "strategy": "reference"}, {}, "or samples nothing"),
-        ({"tune": {"temperatures": [0, 1]}}, {}, "temperature 0 is greedy and gives 8 times the same"),
-        ({"tune": {"temperatures": [1, 1]}}, {}, "a temperature is there twice"),
-        ({"weakness": {}, "prompts": 9, "engine": {"kind": "endpoint", "serves": "teacher"}}, {}, "serves a teacher"),
-    ],
-)
-def test_a_guide_that_cannot_work_is_refused_with_the_recipe(generate_, prompts, said):
-    with pytest.raises(RecipeError, match=said):
-        parse({"name": "a", "generate": generate_, "prompts": prompts})
-
-
-@pytest.mark.parametrize(
-    ("generate_", "prompts"),
-    [
-        ({"weakness": {}, "prompts": 50}, {"pool": 50, "source": "mine"}),
-        ({"weakness": {}, "prompts": 50}, {"pool": 50, "pictures": "photos"}),
-        ({"tune": {}}, {"validation": 0, "source": "mine"}),
-        ({"weakness": {}, "prompts": 9, "engine": {"kind": "endpoint", "serves": "seed"}}, {}),
-        ({"tune": {}, "strategy": ["random", {"name": "sima", "temperature": 0.7}]}, {}),
-    ],
-)
-def test_a_guide_that_may_work_is_left_to_the_round(generate_, prompts):
-    assert parse({"name": "a", "generate": generate_, "prompts": prompts}).name == "a"
