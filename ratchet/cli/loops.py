@@ -228,7 +228,7 @@ def _rounds_table(rounds: list[dict[str, Any]]) -> Table:
         time = f"{one['seconds']:.0f} s" if one["seconds"] is not None else "stopped" if one["stopped"] else "running"
         columns = (
             one["round"],
-            one["state"],
+            "INTERRUPTED" if one["stopped"] else one["state"],
             one["seed_version"],
             one["candidate_version"],
             delta,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from ratchet.report.sentences import state_word
 from ratchet.report.svg import Scale, at, line, mark, percent_x, scale, tag, text
 from ratchet.report.view import Estimate, LoopView, ModelView, RoundView
 from ratchet.report.words import bounds, capital, finite, percent, rate_words
@@ -106,7 +107,7 @@ def _round_marks(shown: RoundView, axis: Scale) -> list[Markup]:
         marks += _point(candidate, axis, APART if champion else 0, kind)
     else:
         marks.append(mark(kind, APART if champion else 0, HEIGHT - BOTTOM - 12))
-    return [*marks, *_slot_words(f"Round {shown.number}", capital(kind), kind)]
+    return [*marks, *_slot_words(f"Round {shown.number}", capital(state_word(shown)), kind)]
 
 
 def _final_marks(view: LoopView, axis: Scale) -> list[Markup]:
@@ -158,7 +159,7 @@ def _told(view: LoopView) -> str:
             for w, m in (("champion", r.champion), ("candidate", r.candidate))
             if (e := _accuracy(m))
         ]
-        said.append(f"Round {r.number} {r.state.lower()}: {'; '.join(models) or 'nothing measured'}.")
+        said.append(f"Round {r.number} {state_word(r)}: {'; '.join(models) or 'nothing measured'}.")
     said += [f"Report items, {m.label}: {rate_words(m.accuracy)}." for m in (view.seed, view.final) if m is not None]
     return " ".join(said)
 

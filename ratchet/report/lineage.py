@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ratchet.report.sentences import STATE_WORDS
+from ratchet.report.sentences import state_word
 from ratchet.report.svg import tag, text
 from ratchet.report.view import LoopView, RoundView
 from ratchet.report.words import capital, plural
@@ -72,9 +72,7 @@ def round_graph(shown: RoundView) -> Markup:
     kind = "model" if shown.candidate_digest else "absent"
     candidate = Node(4, 1, "Candidate", name if shown.candidate_digest else "not reached", shown.candidate_digest, kind)
     evaluate = stage("evaluate", 4, 0, "answer")
-    decided = Node(
-        5, 0, "Gate", STATE_WORDS[shown.state], gate.content_digest if gate else None, "" if gate else "absent"
-    )
+    decided = Node(5, 0, "Gate", state_word(shown), gate.content_digest if gate else None, "" if gate else "absent")
     promoted = shown.state == "PROMOTED"
     after = shown.candidate_version if promoted else shown.seed_version
     digest = shown.candidate_digest if promoted else shown.seed_digest
@@ -97,7 +95,7 @@ def loop_graph(view: LoopView) -> Markup:
     for column, shown in enumerate(view.rounds, start=1):
         promoted = shown.state == "PROMOTED"
         name = f"Version {shown.candidate_version}" if shown.candidate_version else "No candidate"
-        about = f"round {shown.number}, {STATE_WORDS[shown.state]}"
+        about = f"round {shown.number}, {state_word(shown)}"
         kind = "winner" if promoted else "model" if shown.candidate_version else "absent"
         node = Node(column, 0 if promoted else 1, name, about, shown.candidate_digest, kind)
         edges.append(_across(head, node) if promoted else _branch(head, node))
@@ -162,12 +160,12 @@ def _told_round(shown: RoundView) -> str:
     told += [f"{stage.name}{_of(stage.content_digest)}" for stage in shown.stages]
     if shown.candidate_digest:
         told.append(f"candidate version {shown.candidate_version or 'unregistered'}{_of(shown.candidate_digest)}")
-    return ", ".join(told) + f": {STATE_WORDS[shown.state]}."
+    return ", ".join(told) + f": {state_word(shown)}."
 
 
 def _told_loop(view: LoopView) -> str:
     told = [
-        f"round {r.number} {STATE_WORDS[r.state]} {f'version {r.candidate_version}' if r.candidate_version else 'nothing'}"
+        f"round {r.number} {state_word(r)} {f'version {r.candidate_version}' if r.candidate_version else 'nothing'}"
         for r in view.rounds
     ]
     return f"Versions from seed version {view.rounds[0].seed_version or 'unknown'}: {', '.join(told)}."

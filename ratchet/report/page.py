@@ -125,6 +125,15 @@ def wrappable(text: str) -> Markup:
     return Markup("_<wbr>").join(escape(words.printable(part)) for part in text.split("_"))
 
 
+def coded(text: str) -> Markup:
+    """Text whose commands, which stand between backticks, are set as code."""
+    parts = [escape(words.printable(part)) for part in text.split("`")]
+    if len(parts) % 2 == 0:
+        # A backtick without its pair is only a backtick.
+        parts[-2:] = [parts[-2] + "`" + parts[-1]]
+    return Markup("").join(Markup("<code>{}</code>").format(p) if at % 2 else p for at, p in enumerate(parts))
+
+
 def _shown(value: Any) -> Any:
     """What jinja does to every value before escaping it."""
     return words.printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
@@ -142,5 +151,5 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals.update(words=words, cells=cells, icon=icon)
-    made.filters.update({name: getattr(words, name) for name in FILTERS}, wrappable=wrappable)
+    made.filters.update({name: getattr(words, name) for name in FILTERS}, wrappable=wrappable, coded=coded)
     return made

@@ -41,6 +41,30 @@ STATE_MEANS = {
     "RUNNING": "the round has not ended",
 }
 
+INTERRUPTED = "interrupted"
+"""A round that has not ended while no run works on it."""
+
+
+def state_word(shown: RoundView) -> str:
+    return INTERRUPTED if shown.stopped else STATE_WORDS[shown.state]
+
+
+def state_means(shown: RoundView) -> str:
+    return "the round stopped before its end, and can go on" if shown.stopped else STATE_MEANS[shown.state]
+
+
+def states_met(rounds: Sequence[RoundView]) -> list[tuple[str, str, str]]:
+    """For a legend: the mark, word and meaning of every state that occurs."""
+    met = {state_word(r): (r.state.lower(), state_word(r), state_means(r)) for r in rounds}
+    return [met[word] for word in (*STATE_WORDS.values(), INTERRUPTED) if word in met]
+
+
+def gate_said(shown: RoundView) -> str:
+    """What the gate decided in a round that came to no end, as a sentence."""
+    if shown.gate is None:
+        return "The gate has not decided."
+    return "The gate said promote." if shown.gate == "promote" else f"The gate refused: {shown.gate}."
+
 
 def headline(view: LoopView) -> str:
     """The loop in one or two sentences. Claims an improvement only when the interval is above zero."""
@@ -99,8 +123,8 @@ def _tail(view: LoopView) -> str:
 
 def tally(view: LoopView) -> str:
     """How the rounds ended: "3 rounds ran, 1 promoted, 1 refused and 1 failed"."""
-    counts: Counter[str] = Counter(r.state for r in view.rounds)
-    ends = [f"{counts[state]} {word}" for state, word in STATE_WORDS.items() if counts[state]]
+    counts: Counter[str] = Counter(state_word(r) for r in view.rounds)
+    ends = [f"{counts[word]} {word}" for word in (*STATE_WORDS.values(), INTERRUPTED) if counts[word]]
     return f"{plural(len(view.rounds), 'round')} ran, {listed(ends)}" if ends else "no round ran"
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ratchet.report import organising_words
 from ratchet.report.collection_words import terminal_lines
-from ratchet.report.sentences import STATE_WORDS, breakdown, headline
+from ratchet.report.sentences import breakdown, headline, state_word
 from ratchet.report.view import Estimate, LoopView, RoundView
 from ratchet.report.words import (
     MISSING,
@@ -61,7 +61,7 @@ def round_table(view: LoopView) -> Table:
 
 def _round_cells(shown: RoundView) -> list[Text]:
     candidate = shown.candidate
-    state = f"{_STATE_MARKS[shown.state]} {STATE_WORDS[shown.state]}"
+    state = f"{_STATE_MARKS[shown.state]} {state_word(shown)}"
     return [
         Text(str(shown.number), style="bold"),
         _rate(candidate.accuracy if candidate else None),

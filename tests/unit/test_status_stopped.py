@@ -17,6 +17,7 @@ from ratchet.cli import loops as cli
 from ratchet.errors import SamplingError
 from ratchet.report import html
 from ratchet.report.collect import collect
+from ratchet.report.page import coded
 from ratchet.report.terminal import print_loop
 from ratchet.rounds import Ticket
 from ratchet.settings import Settings
@@ -115,11 +116,33 @@ def test_the_report_says_why_the_last_round_came_to_nothing(settings: Settings, 
     view = collect(store, LOOP)
     said = "Round 1 stopped: verify failed: SamplingError: no readable answer"
     assert view.rounds[0].stopped
-    assert said in html.render(view)
+    page = html.render(view)
+    assert page.count(said) == 1
+    assert "Interrupted</span>" in page
+    assert "> Running" not in page
+    assert "The gate has not decided." in page
     assert "Round 1 has stopped before its end." in html.render_round(view, 1)
     text = io.StringIO()
     print_loop(view, Console(file=text, width=200))
     assert said in text.getvalue()
+
+
+def test_a_round_that_nobody_works_on_is_interrupted_and_its_command_is_code(
+    settings: Settings, store: Store, ticket: Ticket
+) -> None:
+    lease_of(store, ticket).release()
+    view = collect(store, LOOP)
+    page = html.render(view)
+    assert page.count("no run works on it now") == 1
+    assert "<code>ratchet resume --loop mine</code>" in page
+    assert "1 interrupted" in page
+    with cli.console.capture() as shown:
+        cli._show_status(loop_status(settings, LOOP))
+    assert "RUNNING" not in shown.get()
+
+
+def test_a_lone_backtick_is_only_a_backtick() -> None:
+    assert coded("a `b` <c> `d") == "a <code>b</code> &lt;c&gt; `d"
 
 
 def test_alarms_are_shown_under_the_rounds(settings: Settings, store: Store, ticket: Ticket) -> None:

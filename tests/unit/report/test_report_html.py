@@ -55,7 +55,7 @@ def test_the_headline_says_what_happened(page):
 
 
 def test_sections_come_in_reading_order(page):
-    order = ("rounds", "controls", "skills", "hallucination", "funnel", "gate", "loss", "time", "lineage", "gallery")
+    order = ("rounds", "controls", "gate", "skills", "hallucination", "funnel", "loss", "time", "lineage", "gallery")
     places = [page.index(f'<section id="{name}"') for name in order]
     assert places == sorted(places)
 
