@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -27,8 +26,8 @@ MOST_ROWS = 10_000
 SEED = 7
 DIGITS = 6
 CONFIDENCE = 0.95
-FEWEST = 4
-"""Clusters from which halves say anything."""
+FEWEST = 10
+"""Clusters from which halves say anything: of fewer even the interval by t covers too little."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +170,8 @@ def _halves(suite: Suite, pairs: Sequence[tuple[Marked, Marked]]) -> dict[str, A
 
 def _spread(rows: Sequence[Marked], of: Callable[[Sequence[Marked]], float | None]) -> float | None:
     """Half the width of the interval of a figure; None of too few clusters, and where most draws have no figure."""
+    from scipy.special import stdtrit
+
     groups = list(clusters(rows).values())
     if len(groups) < FEWEST:
         return None
@@ -185,7 +186,7 @@ def _spread(rows: Sequence[Marked], of: Callable[[Sequence[Marked]], float | Non
         return None
     # Of an odd number the smaller half: a little wide, never narrow.
     scale = 1.0 if size == len(groups) // 2 else (size / (len(groups) - size)) ** 0.5
-    return NormalDist().inv_cdf(0.5 + CONFIDENCE / 2) * float(np.std(values, ddof=1)) * scale
+    return float(stdtrit(len(groups) - 1, 0.5 + CONFIDENCE / 2)) * float(np.std(values, ddof=1)) * scale
 
 
 def _labels(rows: Sequence[Marked]) -> list[int]:

@@ -57,7 +57,7 @@ def store(tmp_path: Path) -> FolderStore:
 
 @pytest.fixture
 def suites(tmp_path: Path) -> list[dict[str, Any]]:
-    return [{"name": "pope", "source": str(pope(tmp_path / "files", parts=("random", "popular")))}]
+    return [{"name": "pope", "source": str(pope(tmp_path / "files", pictures=12, parts=("random", "popular")))}]
 
 
 @pytest.fixture(autouse=True)
@@ -164,7 +164,7 @@ def with_pool(store: FolderStore, rows: Sequence[Prompt], pictures: dict[str, by
 def test_items_that_the_pool_shows_are_counted_and_left_out_of_a_second_reading(
     store: FolderStore, model_folder: Path, suites: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    suites[0]["source"] = str(pope(tmp_path / "files", pictures=6))
+    suites[0]["source"] = str(pope(tmp_path / "files", questions=24, pictures=12))
     prompts, pictures = tiny.world("pool", 3)
     taken = (tmp_path / "files" / "1.png").read_bytes()
     ref = ImageBank(store, []).add(taken)
@@ -176,12 +176,12 @@ def test_items_that_the_pool_shows_are_counted_and_left_out_of_a_second_reading(
     outcomes = list(Artifact(store, made.prefix, OUTCOMES).rows())
     assert [one.shown for one in outcomes if one.shown] == ["picture"] * 4, "two items, two models"
     evidence = side_by_side(outcomes)
-    assert (len(evidence.suites["pope"]), evidence.shown) == (10, {"pope": (2, 12)})
+    assert (len(evidence.suites["pope"]), evidence.shown) == (22, {"pope": (2, 24)})
     assert found["by"] == {"picture": 2}
-    assert found["share"] == pytest.approx(1 / 6, abs=1e-6)
-    assert found["without"]["items"] == 10
+    assert found["share"] == pytest.approx(1 / 12, abs=1e-6)
+    assert found["without"]["items"] == 22
     assert found["without"]["candidate"]["f1"] == 0.0
-    assert found["without"]["delta"]["n"] == 10
+    assert found["without"]["delta"]["n"] == 22
     off = run_step(context(store, model_folder, {"suites": suites, "contamination": None}, prompts=digest))
     assert off.results["suites"]["pope"]["contamination"] is None
 

@@ -84,6 +84,26 @@ def test_halves_of_the_clusters_give_the_standard_error_of_a_share_of_units() ->
     assert (high - low) / 2 == pytest.approx(expected, rel=0.15)
 
 
+def test_few_clusters_widen_the_interval_of_halves_and_very_few_have_none() -> None:
+    def half(pictures: int) -> tuple[float, float] | None:
+        found: tuple[float, float] | None = figures(measured(PAIRS, rows(coin(5, 0.8), n=pictures * 2)))["interval"]
+        return found
+
+    assert half(9) is None
+    found = half(12)
+    share = pairs_right(rows(coin(5, 0.8), n=24))["pair_accuracy"]
+    assert found is not None
+    assert isinstance(share, float)
+    # 2.2 is the quantile of t with 11 degrees of freedom.
+    assert (found[1] - found[0]) / 2 == pytest.approx(2.2 * (share * (1 - share) / 11) ** 0.5, rel=0.15)
+
+
+def test_what_could_not_be_read_is_a_share_of_what_was_scored() -> None:
+    marks = [Mark(None, None, "timeout"), Mark(0.0, None, "unparsed"), Mark(1.0, "yes"), Mark(0.0, "no")]
+    found = accuracy([replace(row, mark=mark) for row, mark in zip(rows(coin(1), n=4), marks, strict=True)])
+    assert (found["unscored"], found["unparsed"]) == (1, pytest.approx(1 / 3, abs=1e-6))
+
+
 def test_the_delta_of_any_other_figure_is_measured_on_halves_with_units_whole() -> None:
     ours, theirs = rows(coin(6, 0.9)), rows(coin(7, 0.6))
     found = delta(measured(PAIRS, ours), measured(PAIRS, theirs))
