@@ -16,9 +16,9 @@ LOUD = 0.5
 
 def of_model(measured: Measured, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The suite's figures of one model with the primary one's `interval`, and how it answered: `rates`."""
-    n = len(outcomes)
+    n, scored = len(outcomes), sum(o.score is not None for o in outcomes)
     rates = {
-        "unparsed": _share(sum(o.unparsed for o in outcomes), n),
+        "unparsed": _share(sum(o.unparsed for o in outcomes), scored),
         "clipped": _share(sum(o.clipped for o in outcomes), n),
         "unscored": _share(sum(o.score is None for o in outcomes), n),
         "tokens": _share(sum(o.tokens for o in outcomes), n),

@@ -24,7 +24,7 @@ def score_file(chosen: SuiteConfig, file: Path, salt: str = "") -> dict[str, Any
     unparsed = sum(row.mark.said is None and row.mark.score is not None for row in rows)
     unscored = sum(row.mark.score is None for row in rows)
     # Where an answer was cut is not in the file.
-    rates = {"unparsed": unparsed / len(rows), "unscored": unscored / len(rows), "clipped": None}
+    rates = {"unparsed": unparsed / max(len(rows) - unscored, 1), "unscored": unscored / len(rows), "clipped": None}
     try:
         told = {**figures(scored), "rates": rates}
     except KeyError as missing:
