@@ -95,7 +95,7 @@ class _Words:
         every = dict.fromkeys([*self.related, *(one for words in self.related.values() for one in words)])
         self.vocabulary = "\n".join(every)
         (name, *_) = folder.find("*safe_words.txt")
-        self.safe = folder.bytes(name).decode("utf-8").split()
+        self.safe = folder.text(name).split()
 
     def facts(self, note: Row) -> dict[str, Any]:
         there, expected = ([str(word).lower() for word in self._list(note, field)] for field in ("truth", "hallu"))

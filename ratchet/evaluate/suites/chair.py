@@ -50,7 +50,7 @@ def load(folder: Folder, _: tuple[str, ...]) -> Iterator[Question]:
 
 def _table(folder: Folder) -> str | None:
     found = folder.names("*synonyms.txt")
-    return folder.bytes(found[0]).decode("utf-8") if found else None
+    return folder.text(found[0]) if found else None
 
 
 @lru_cache(maxsize=4)
@@ -87,7 +87,7 @@ def _coco(folder: Folder, lexicon: Lexicon) -> Iterator[tuple[str, bytes, set[st
     instances = folder.find("*instances_*.json")
     for name in instances:
         found = _annotations(folder, name, "categories")
-        kinds = {one["id"]: _kind(folder, name, lexicon, one["name"]) for one in found["categories"]}
+        kinds = {row.value("id"): _kind(row, lexicon) for row in _listed(folder, name, found["categories"])}
         for row in _listed(folder, name, found["images"]):
             if PurePosixPath(row.text("file_name")).name in pictures:
                 shown[row.value("id")], objects[row.value("id")] = row, set()
@@ -121,13 +121,13 @@ def _annotations(folder: Folder, name: str, *more: str) -> Mapping[str, Any]:
 
 def _listed(folder: Folder, name: str, found: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
     for number, values in enumerate(found, 1):
-        yield Row(folder, name, number, values)
+        yield folder.row(name, number, values)
 
 
-def _kind(folder: Folder, name: str, lexicon: Lexicon, kind: str) -> str:
-    named = lexicon.named(kind)
+def _kind(row: Row, lexicon: Lexicon) -> str:
+    named = lexicon.named(kind := row.text("name"))
     if len(named) != 1:
-        raise FileProblem(f"{folder.store.uri(name)}: its category {kind!r} is no object of the table of synonyms.")
+        raise row.problem(f"its category {kind!r} is no object of the table of synonyms")
     return next(iter(named))
 
 

@@ -57,6 +57,13 @@ class Folder:
         except NotFound as error:
             raise FileProblem(f"{self.store.uri(name)} is missing; the benchmark's rows name it.") from error
 
+    def text(self, name: str) -> str:
+        """A text file, whole. Raises FileProblem where it is not UTF-8."""
+        try:
+            return self.bytes(name).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise FileProblem(f"{self.store.uri(name)} is not UTF-8 ({error}); save it as UTF-8.") from error
+
     def json(self, name: str) -> Any:
         """A JSON file, whole."""
         try:
@@ -86,10 +93,19 @@ class Folder:
             case ".json":
                 yield from self._json_rows(name)
             case ".tsv" | ".csv":
-                text = io.TextIOWrapper(io.BytesIO(self.bytes(name)), encoding="utf-8-sig", newline="")
-                yield from csv.DictReader(text, delimiter="\t" if kind == ".tsv" else ",")
+                yield from self._separated(name, "\t" if kind == ".tsv" else ",")
             case _:
                 raise FileProblem(f"{self.store.uri(name)} is not a table; give one of {', '.join(TABLES)}.")
+
+    def _separated(self, name: str, delimiter: str) -> Iterator[Mapping[str, Any]]:
+        text = io.TextIOWrapper(io.BytesIO(self.bytes(name)), encoding="utf-8-sig", newline="")
+        rows = csv.DictReader(text, delimiter=delimiter)
+        try:
+            yield from rows
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise FileProblem(
+                f"{self.store.uri(name)}, after line {rows.line_num}: cannot be read as a UTF-8 table ({error}); save it as UTF-8."
+            ) from error
 
     def _parquet(self, name: str) -> Iterator[Mapping[str, Any]]:
         try:
@@ -119,12 +135,19 @@ class Folder:
             for number, row in enumerate(found, 1):
                 yield self._object(name, number, row)
         elif isinstance(found, dict) and found and all(isinstance(column, list) for column in found.values()):
+            lengths = {column: len(values) for column, values in found.items()}
+            if len(set(lengths.values())) > 1:
+                raise FileProblem(f"{self.store.uri(name)}: its columns have different numbers of rows ({lengths}).")
             for values in zip(*found.values(), strict=True):
                 yield dict(zip(found, values, strict=True))
         else:
             raise FileProblem(
                 f"{self.store.uri(name)} holds neither a list of rows nor columns; it is a {type(found).__name__}."
             )
+
+    def row(self, name: str, number: int, found: Any) -> Row:
+        """A row of a file that has rows inside of something else. Raises FileProblem where it is no object."""
+        return Row(self, name, number, self._object(name, number, found))
 
     def _object(self, name: str, number: int, found: Any) -> Mapping[str, Any]:
         if not isinstance(found, dict):

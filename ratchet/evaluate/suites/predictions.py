@@ -124,8 +124,18 @@ def _one(file: Path, number: int, row: Mapping[str, Any]) -> tuple[str, str | tu
         )
     if given is None:
         return str(key), (text, Mark(None, None, "given"))
-    counts = {name: float(value) for name, value in (row.get(COUNTS) or {}).items() if value is not None}
-    return str(key), (text, Mark(float(given), text, "given", counts))
+    return str(key), (text, Mark(float(given), text, "given", _counts(file, number, str(key), row.get(COUNTS))))
+
+
+def _counts(file: Path, number: int, key: str, given: Any) -> dict[str, float]:
+    where = f"{file}, row {number} (key {key!r}): its {COUNTS}"
+    if given is not None and not isinstance(given, Mapping):
+        raise PredictionsProblem(f"{where} is a {type(given).__name__}, and must be an object of numbers.")
+    found = {name: value for name, value in (given or {}).items() if value is not None}
+    for name, value in found.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise PredictionsProblem(f"{where} have {name!r} {value!r}, which is no number.")
+    return {name: float(value) for name, value in found.items()}
 
 
 def _first(row: Mapping[str, Any], names: Sequence[str]) -> Any:

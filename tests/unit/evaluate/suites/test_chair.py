@@ -63,6 +63,9 @@ def test_the_harness_set_gives_the_same_question(tmp_path: Path) -> None:
             {"annotations/instances_val2014.json": {**INSTANCES, "categories": [{"id": 1, "name": "quasar"}]}},
             "its category 'quasar' is no object of the table",
         ),
+        ({"annotations/instances_val2014.json": {**INSTANCES, "categories": [{"id": 1}]}}, "instances_val2014.json, row 1: no name"),
+        ({"annotations/instances_val2014.json": {**INSTANCES, "categories": [1]}}, "row 1: a row is an object, this is a int"),
+        ({"synonyms.txt": b"\xff\xfe"}, "synonyms.txt is not UTF-8"),
         (
             {"annotations/instances_val2014.json": {**INSTANCES, "categories": INSTANCES["categories"][:1]}},
             "instances_val2014.json, row 1: category_id is 4, and `categories` has none",
