@@ -8,7 +8,7 @@
 <root>/loops/<loop>/rounds/0007/alarms/      what the round watched in itself: <stage>.json
 <root>/loops/<loop>/rounds/0007/end.json     written by finish, or by the begin that closed the round
 <root>/loops/<loop>/rounds/0007/approval.json  what a person answered where the recipe leaves the last word to one
-<root>/loops/<loop>/promotions/  <root>/looks/<family>/
+<root>/loops/<loop>/promotions/  <root>/looks/{<family>,items}/
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ class SpendingConfig(Record):
 
     `series`: 6 / (pi^2 r^2) of it, for ever. `geometric`: (1 - ratio) ratio^(r - 1), for ever, most of it early. `equal`: one
     part in `rounds` each, and none after those. `wealth`: 1 / (r + 1) of what is left, of which a look that was lost
-    narrowly loses little; with `test: betting` only. r is 1 + the looks that did not promote.
+    narrowly loses little; with `test: betting` only. r is 1 + the looks that did not promote, or, on items seen before, 1 + all
+    looks.
     """
 
     kind: Literal["series", "geometric", "equal", "wealth"] = "series"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from ratchet.errors import RegistryError
 from ratchet.evaluate.outcomes import ModelRole, Outcome
 from ratchet.recipe import PromoteConfig
+from ratchet.registry.items import Marks, fold_of, mark_of
 from ratchet.statistics import Floats
 
 EXAMPLES = 3
@@ -41,9 +41,13 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Items of one source with both models' answers. `clusters` and `skill` are numbers; `skills` are the names of the latter."""
+    """Items of one source with both models' answers. `clusters` and `skill` are numbers; `skills` are the names of the latter.
+
+    `marks` name each item's cluster by a hash, the same one wherever it is asked again.
+    """
 
     clusters: NDArray[np.int64]
+    marks: NDArray[np.uint64]
     skills: tuple[str, ...]
     skill: NDArray[np.int64]
     truth_yes: Floats
@@ -56,7 +60,7 @@ class Columns:
     def take(self, chosen: NDArray[Any]) -> Columns:
         """Some of the items: by mask or by index."""
         return Columns(
-            self.clusters[chosen], self.skills, self.skill[chosen], self.truth_yes[chosen],
+            self.clusters[chosen], self.marks[chosen], self.skills, self.skill[chosen], self.truth_yes[chosen],
             self.candidate.take(chosen), self.champion.take(chosen),
         )  # fmt: skip
 
@@ -92,6 +96,12 @@ class Evidence:
             )
         return found.of_skill(wanted.skill)
 
+    def marks(self, policy: PromoteConfig) -> Marks:
+        """Hashes of the clusters that a look at the primary sees: all of its source, for skills and guards show them as well."""
+        suite = policy.primary.suite
+        found = self.holdout if suite is None else self.suites[suite]
+        return frozenset(found.marks.tolist())
+
 
 def side_by_side(outcomes: Iterable[Outcome]) -> Evidence:
     """Pair the outcomes, sorted by prompt, the holdout's and each suite's for themselves.
@@ -109,7 +119,7 @@ def side_by_side(outcomes: Iterable[Outcome]) -> Evidence:
         known[name] = outcome
     _refuse(repeated, "come more than once for the same model")
     shown = {name: _shown(rows) for name, rows in sources.items() if name is not None}
-    found = {name: _columns(rows) for name, rows in sources.items()}
+    found = {name: _columns(rows, name) for name, rows in sources.items()}
     suites = {name: found[name] for name in sorted(n for n in found if n is not None)}
     return Evidence(found[None], suites, shown)
 
@@ -124,23 +134,23 @@ def _shown(rows: Rows) -> tuple[int, int]:
     return len(tainted), len(items)
 
 
-def in_fold(outcomes: Iterable[Outcome], folds: int, look: int, salt: str) -> list[Outcome]:
-    """The outcomes that look number `look` may see of a holdout that is cut into `folds`; all items of a picture together."""
+def in_fold(evidence: Evidence, folds: int, look: int) -> Evidence:
+    """What look number `look` may see of items that are cut into `folds`; all items of a picture together.
+
+    A suite or a skill that has no item in the fold is there, and empty.
+    """
     if folds == 1:
-        return list(outcomes)
-    wanted = (look - 1) % folds
-    known: dict[str, int] = {}
-    found = []
-    for outcome in outcomes:
-        key = outcome.split_key
-        if key not in known:
-            known[key] = int.from_bytes(hashlib.sha256(f"{salt}:{key}".encode()).digest()[:8], "big") % folds
-        if known[key] == wanted:
-            found.append(outcome)
-    return found
+        return evidence
+    wanted = fold_of(look, folds)
+
+    def cut(items: Columns) -> Columns:
+        return items.take(items.marks % folds == wanted)
+
+    suites = {name: cut(items) for name, items in evidence.suites.items()}
+    return replace(evidence, holdout=cut(evidence.holdout), suites=suites)
 
 
-def _columns(rows: Rows) -> Columns:
+def _columns(rows: Rows, suite: str | None) -> Columns:
     champion, candidate = rows["champion"], rows["candidate"]
     _refuse(champion.keys() - candidate.keys(), "were answered by the champion only")
     _refuse(candidate.keys() - champion.keys(), "were answered by the candidate only")
@@ -152,9 +162,10 @@ def _columns(rows: Rows) -> Columns:
         _refuse(different, f"have another {name} for the candidate than for the champion")
     for one in (theirs, ours):
         _refuse((o.prompt_id for o in one if not _is_share(o.score)), "have a score that is not a number from 0 to 1")
-    clusters = _numbered([o.split_key for o in theirs])[1]
+    keys, clusters = _numbered([o.split_key for o in theirs])
+    marks = np.array([mark_of(key, suite) for key in keys], np.uint64)[clusters]
     skills, skill = _numbered([o.skill for o in theirs])
-    return Columns(clusters, skills, skill, _column(theirs, lambda o: o.truth_yes), _answers(ours), _answers(theirs))
+    return Columns(clusters, marks, skills, skill, _column(theirs, lambda o: o.truth_yes), _answers(ours), _answers(theirs))
 
 
 def _answers(rows: Sequence[Outcome]) -> Answers:

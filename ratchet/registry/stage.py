@@ -9,19 +9,19 @@ artifact: no version, no look, no alias.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ratchet import alarms
 from ratchet.artifacts import Manifest, ModelRef
 from ratchet.errors import ArtifactError
-from ratchet.evaluate.outcomes import OUTCOMES, Outcome
+from ratchet.evaluate.outcomes import OUTCOMES
 from ratchet.recipe import PromoteConfig
 from ratchet.registry.approval import waiting_words
 from ratchet.registry.base import DECISION, REASON, ModelVersion, Registry, open_registry
 from ratchet.registry.curves import train_curves
-from ratchet.registry.evidence import in_fold, side_by_side
-from ratchet.registry.gate import DECISIONS, GateDecision, decide
+from ratchet.registry.evidence import Evidence, in_fold, side_by_side
+from ratchet.registry.gate import DECISIONS, GateDecision, judge
 from ratchet.registry.lineage import lineage_of
 from ratchet.registry.looks import Looks, look_key
 from ratchet.registry.measured import check_whole, holdout_of, suite_digest
@@ -101,37 +101,39 @@ def _look(context: StageContext, model: ModelRef) -> GateDecision:
     known = looks.decided(key)
     if known is not None:
         return known
-    outcomes = _outcomes(context)
+    evidence = _evidence(context)
     # What cannot be judged is refused here, before it costs error.
-    check_whole(side_by_side(outcomes), policy, holdout_of(context))
+    check_whole(evidence, policy, holdout_of(context))
     context.check_lease()
-    told = {"loop": context.round.loop, "round": context.round.number, "candidate": model.digest}
-    number = looks.take(key, {**told, **facts})
-    return looks.keep(key, _decided(looks, policy, facts, number, outcomes))
+    told = {"round": context.round.number, "candidate": model.digest, **facts}
+    number = looks.take(key, told, evidence.marks(policy))
+    return looks.keep(key, _decided(looks, policy, facts, number, evidence))
 
 
 def _as_if(context: StageContext) -> GateDecision:
     """What the next look would decide; it is not taken, and nothing is spent."""
     looks = _looks(context)
-    return _decided(looks, _policy(context), _facts(context), looks.next_number(), _outcomes(context))
+    evidence = _evidence(context)
+    check_whole(evidence, _policy(context), holdout_of(context))
+    return _decided(looks, _policy(context), _facts(context), looks.next_number(), evidence)
 
 
 def _decided(
-    looks: Looks, policy: PromoteConfig, facts: Mapping[str, Any], number: int, outcomes: Iterable[Outcome]
+    looks: Looks, policy: PromoteConfig, facts: Mapping[str, Any], number: int, evidence: Evidence
 ) -> GateDecision:
-    shown = in_fold(outcomes, policy.holdout.folds, number, facts["holdout"])
-    return decide(shown, policy, looks.standing(number, policy, facts))
+    shown = in_fold(evidence, policy.holdout.folds, number)
+    return judge(shown, policy, looks.standing(number, policy, facts, evidence.marks(policy)))
 
 
 def _looks(context: StageContext) -> Looks:
-    """Looks at a suite are counted over all loops that ask it, whatever holdout they have."""
+    """Looks at a suite are numbered over all loops that ask it, whatever holdout they have."""
     suite = _policy(context).primary.suite
     return Looks(context.store, context.round.family if suite is None else f"suite-{suite}")
 
 
 def _facts(context: StageContext) -> dict[str, Any]:
-    """What a look's entry says of the items that it sees."""
-    return {"holdout": _seen_digest(context), "folds": _policy(context).holdout.folds}
+    """What a look's entry says of its loop and of the items that it sees."""
+    return {"loop": context.round.loop, "holdout": _seen_digest(context), "folds": _policy(context).holdout.folds}
 
 
 def _seen_digest(context: StageContext) -> str:
@@ -144,8 +146,8 @@ def _seen_digest(context: StageContext) -> str:
     )
 
 
-def _outcomes(context: StageContext) -> list[Outcome]:
-    return list(context.open("evaluate", OUTCOMES).rows())
+def _evidence(context: StageContext) -> Evidence:
+    return side_by_side(context.open("evaluate", OUTCOMES).rows())
 
 
 def _promote(context: StageContext, registry: Registry, version: ModelVersion, decision: GateDecision) -> Move:

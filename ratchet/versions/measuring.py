@@ -15,6 +15,7 @@ from ratchet.evaluate.measuring import measure
 from ratchet.evaluate.outcomes import OUTCOMES, Outcome
 from ratchet.promptset import PromptSet, find, open_part
 from ratchet.records import Prompt
+from ratchet.registry.items import mark_of
 from ratchet.registry.looks import Looks
 from ratchet.rounds import Round
 from ratchet.store import Store
@@ -58,7 +59,8 @@ def spend_look(store: Store, opened: Round, part: Artifact[Prompt], a: Named, b:
         "holdout": items,
         "by": "ratchet compare",
     }
-    return Looks(store, opened.family).take(key, facts)
+    marks = frozenset(mark_of(prompt.split_key) for prompt in part.rows())
+    return Looks(store, opened.family).take(key, facts, marks)
 
 
 def measured(store: Store, opened: Round, part: Artifact[Prompt], model: Named) -> list[Outcome]:

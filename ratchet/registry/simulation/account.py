@@ -8,6 +8,7 @@ from typing import Protocol
 from ratchet.recipe import PromoteConfig
 from ratchet.registry.evidence import Evidence
 from ratchet.registry.gate import GateDecision, judge
+from ratchet.registry.items import mark_of
 from ratchet.registry.looks import Looks, after, look_key
 from ratchet.registry.simulation.memory import MemoryStore
 from ratchet.registry.spending import Standing
@@ -34,8 +35,9 @@ class Ledgered:
         holdout = "one" if self._same else f"set {self._asked}"
         facts = {"holdout": holdout, "folds": 1}
         key = look_key(f"candidate {self._asked}", "champion", holdout, self._policy)
-        number = self._looks.take(key, facts)
-        found = judge(evidence, self._policy, self._looks.standing(number, self._policy, facts))
+        marks = frozenset({mark_of(holdout)})
+        number = self._looks.take(key, facts, marks)
+        found = judge(evidence, self._policy, self._looks.standing(number, self._policy, facts, marks))
         return self._looks.keep(key, found)
 
 

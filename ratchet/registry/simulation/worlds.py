@@ -59,6 +59,7 @@ def side_by_side(ours: Floats, theirs: Floats, pictures: NDArray[np.int64]) -> E
     nothing, none = np.full(len(ours), np.nan), np.zeros(len(ours))
     columns = Columns(
         clusters=pictures,
+        marks=pictures.astype(np.uint64),
         skills=("items",),
         skill=np.zeros(len(ours), np.int64),
         truth_yes=nothing,

@@ -9,7 +9,7 @@ from ratchet.errors import RegistryError
 from ratchet.recipe import GuardsConfig, PrimaryConfig, PromoteConfig
 from ratchet.registry.betting import e_value
 from ratchet.registry.evidence import in_fold, side_by_side
-from ratchet.registry.gate import decide
+from ratchet.registry.gate import decide, judge
 from ratchet.registry.measured import suite_digest
 from tests.unit.registry.rows import both, outcome, outcomes
 
@@ -107,12 +107,27 @@ def test_a_least_gain_can_be_proved_and_not_only_measured():
 
 def test_folds_share_no_picture_and_together_are_everything():
     rows = [r for n in range(300) for r in both(n, True, False, split_key=f"i{n // 3}")]
-    folds = [in_fold(rows, 4, look, "salt") for look in (1, 2, 3, 4)]
-    assert sorted(r.prompt_id for fold in folds for r in fold) == sorted(r.prompt_id for r in rows)
-    keys = [{r.split_key for r in fold} for fold in folds]
+    whole = side_by_side(rows)
+    folds = [in_fold(whole, 4, look) for look in (1, 2, 3, 4)]
+    keys = [fold.marks(PromoteConfig()) for fold in folds]
+    assert sum(len(fold.holdout) for fold in folds) == 300
+    assert frozenset().union(*keys) == whole.marks(PromoteConfig())
     assert all(not (a & b) for n, a in enumerate(keys) for b in keys[n + 1 :])
-    assert all(len(fold) > 60 for fold in folds)
-    assert in_fold(rows, 4, 5, "salt") == folds[0]
+    assert all(len(fold.holdout) > 40 and len(fold.holdout) % 3 == 0 for fold in folds)
+    assert in_fold(whole, 4, 5).marks(PromoteConfig()) == keys[0]
+    grown = side_by_side(rows + both(999, True, False))
+    assert in_fold(grown, 4, 2).marks(PromoteConfig()) >= keys[1]
+
+
+def test_a_fold_without_an_item_of_the_primary_is_too_few_items():
+    rows = [r for n in range(400) for r in both(n, True, False)] + both(999, True, False, skill="rare")
+    rows += both(998, True, False, suite="pope")
+    whole = side_by_side(rows)
+    for primary in (PrimaryConfig(skill="rare"), PrimaryConfig(suite="pope")):
+        policy = PromoteConfig(primary=primary)
+        found = [judge(in_fold(whole, 4, look), policy, look) for look in (1, 2, 3, 4)]
+        assert {one.reason for one in found} == {"too-few-items"}
+        assert sorted(one.n_items for one in found) == [0, 0, 0, 1]
 
 
 def test_a_suite_is_pinned_by_its_items_and_its_judge():

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ratchet.errors import LeaseLost, RegistryError, RegistryUnavailable
-from ratchet.recipe import HoldoutConfig, PromoteConfig, Recipe
+from ratchet.recipe import HoldoutConfig, PrimaryConfig, PromoteConfig, Recipe
 from ratchet.registry import lease as leases
 from ratchet.registry.base import DECISION, DIGEST, PROMOTED_FROM, REASON, ROUND
 from ratchet.registry.gate import DECISIONS
@@ -18,7 +18,7 @@ from ratchet.registry.promotion import history, promote
 from ratchet.registry.stage import run
 from ratchet.registry.store_registry import StoreRegistry
 from ratchet.store import Store, open_store
-from tests.unit.registry.rows import FAMILY, crown, model, outcome, outcomes, prompt_set, stage
+from tests.unit.registry.rows import FAMILY, both, crown, model, outcome, outcomes, prompt_set, stage
 
 LOOP = "mine"
 BETTER = outcomes(wins=60, losses=20)
@@ -153,6 +153,26 @@ def test_the_second_round_on_one_holdout_says_what_it_pays_for(store, registry, 
     folds = Recipe(name="tests", promote=PromoteConfig(holdout=HoldoutConfig(folds=2), min_items=100))
     third = run(stage(store, seed, BETTER, number=3, candidate="three", recipe=folds)).results["decision"]
     assert third["n_items"] < 250
+
+
+def test_a_set_imported_again_with_one_item_more_does_not_forget_the_looks_at_it(store, registry, seed):
+    first = run(stage(store, seed, WORSE, number=1, candidate="one")).results["decision"]
+    context = stage(store, crown(registry, store, "other"), [*WORSE, *both(9000, True, False)], candidate="two")
+    context.round = context.round.model_copy(update={"family": "imported again"})
+    again = run(context).results["decision"]
+    assert (again["look"], again["seen"], again["wealth"]) == (2, 1, 1 - first["lost"])
+
+
+def test_a_fold_without_the_primarys_items_is_decided_and_the_next_one_goes_on(store, registry, seed):
+    policy = PromoteConfig(holdout=HoldoutConfig(folds=2), primary=PrimaryConfig(skill="rare"), min_items=100)
+    rows = [*WORSE, *both(9000, True, False, skill="rare")]
+    found = [
+        run(stage(store, seed, rows, number=n, candidate=f"c{n}", recipe=Recipe(name="tests", promote=policy))).results
+        for n in (1, 2)
+    ]
+    assert [one["decision"]["reason"] for one in found] == ["too-few-items"] * 2
+    assert sorted(one["decision"]["n_items"] for one in found) == [0, 1]
+    assert looks(store) == 2
 
 
 def test_a_registry_that_is_down_costs_no_look_and_the_stage_completes_later(store, registry, seed, monkeypatch):

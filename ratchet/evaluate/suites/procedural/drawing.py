@@ -65,7 +65,7 @@ def _draw(name: str, parts: Mapping[str, Part], drawing: Drawing) -> Iterator[Qu
         left -= len(made.asked)
         if left < 0:
             return
-        yield from _questions(f"{drawing.split}-{part}-{index}", part, made, world)
+        yield from _questions(f"{drawing.split}-{part}-{index}", part, made, world, drawing.salt)
 
 
 def _chosen(name: str, parts: Mapping[str, Part], drawing: Drawing, world: World) -> list[str]:
@@ -79,8 +79,8 @@ def _chosen(name: str, parts: Mapping[str, Part], drawing: Drawing, world: World
     return [part for part in there if not drawing.parts or part in drawing.parts]
 
 
-def _questions(unit: str, part: str, made: Together, world: World) -> Iterator[Question]:
-    """The set's questions. All of one set are one cluster: they share pictures."""
+def _questions(unit: str, part: str, made: Together, world: World, salt: str) -> Iterator[Question]:
+    """The set's questions. All of one set are one cluster: they share pictures. Drawn by another salt it is another."""
     grade = difficulty(made.knobs, world)
     knobs = {knob: value for knob, value in made.knobs._asdict().items() if value is not None}
     drawn: dict[tuple[Scene, bool], bytes] = {}
@@ -103,7 +103,7 @@ def _questions(unit: str, part: str, made: Together, world: World) -> Iterator[Q
             category=part,
             unit=unit,
             facts=facts,
-            cluster=unit,
+            cluster=f"{unit}@{world.side}/{salt}",
             difficulty=grade,
         )
 
