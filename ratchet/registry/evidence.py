@@ -165,7 +165,9 @@ def _columns(rows: Rows, suite: str | None) -> Columns:
     keys, clusters = _numbered([o.split_key for o in theirs])
     marks = np.array([mark_of(key, suite) for key in keys], np.uint64)[clusters]
     skills, skill = _numbered([o.skill for o in theirs])
-    return Columns(clusters, marks, skills, skill, _column(theirs, lambda o: o.truth_yes), _answers(ours), _answers(theirs))
+    return Columns(
+        clusters, marks, skills, skill, _column(theirs, lambda o: o.truth_yes), _answers(ours), _answers(theirs)
+    )
 
 
 def _answers(rows: Sequence[Outcome]) -> Answers:

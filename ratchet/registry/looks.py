@@ -4,8 +4,8 @@
     <root>/looks/<family>/decisions/<key>.json           what it decided; the same question gets the same answer
     <root>/looks/items/<digest>.json                     what it saw: see `ratchet.registry.items`
 
-A family is what one import, one world or one suite makes. The key is of candidate, champion, holdout and policy: to ask
-again costs nothing and tells nothing new, to ask otherwise is another look. The ledger is also the loop's account of error: what
+A family is what one import, one world or one suite makes. The key is of candidate, champion, holdout, policy and
+the way evaluate asked: to ask again costs nothing and tells nothing new, to ask otherwise is another look. The ledger is also the loop's account of error: what
 a look may spend follows from the looks before it (`standing`), and is not kept anywhere else. These are the looks of its
 family, those of its loop in any family, and those that saw one of its items, in whatever family and loop.
 
@@ -31,9 +31,9 @@ from ratchet.registry.spending import Standing, lost
 from ratchet.store import Store, join
 
 
-def look_key(candidate: str, champion: str, holdout: str, policy: PromoteConfig) -> str:
-    """Identity of a look, from the models' and the holdout's digests and the policy."""
-    return canonical.digest([candidate, champion, holdout, policy.question()])
+def look_key(candidate: str, champion: str, holdout: str, policy: PromoteConfig, asking: Mapping[str, Any]) -> str:
+    """Identity of a look, from the models' and the holdout's digests, the policy, and how evaluate asked."""
+    return canonical.digest([candidate, champion, holdout, policy.question(), dict(asking)])
 
 
 def after(before: Standing, policy: PromoteConfig, decided: GateDecision | None, *, seen: bool) -> Standing:
@@ -117,7 +117,9 @@ class Looks:
     def keep(self, key: str, decision: GateDecision) -> GateDecision:
         """Store a decision; the first one stays and is returned."""
         try:
-            self._store.put_if(_place(self._family, key), canonical.pretty(decision.model_dump(mode="json")), absent=True)
+            self._store.put_if(
+                _place(self._family, key), canonical.pretty(decision.model_dump(mode="json")), absent=True
+            )
         except Conflict:
             return self.decided(key) or decision
         return decision

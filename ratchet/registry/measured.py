@@ -8,12 +8,10 @@ from typing import Any
 from ratchet import canonical
 from ratchet.artifacts import Manifest, read_manifest
 from ratchet.errors import RegistryError
-from ratchet.evaluate.outcomes import ModelRole
 from ratchet.recipe import PromoteConfig
 from ratchet.registry.evidence import Evidence
 from ratchet.stage import StageContext
 
-_ROLES: tuple[ModelRole, ModelRole] = ("champion", "candidate")
 _PINNED = ("digest", "judge")
 
 
@@ -38,19 +36,12 @@ def check_whole(evidence: Evidence, policy: PromoteConfig, holdout: Manifest) ->
 
 
 def suite_digest(results: Mapping[str, Any], name: str) -> str:
-    """What pins a suite's items and marks: its digest and its judge.
+    """What pins a suite's items and marks: its digest and its judge, which are one for both models in an evaluation.
 
-    Raises RegistryError where the evaluation does not say, or where champion and candidate differ in it.
+    Raises RegistryError where the evaluation does not say.
     """
     found: Mapping[str, Any] = results.get("suites", {}).get(name, {})
     pinned = {key: found.get(key) for key in _PINNED}
-    for key in _PINNED:
-        said = [part.get(key, pinned[key]) for role in _ROLES if isinstance(part := found.get(role), Mapping)]
-        if any(one != pinned[key] for one in said):
-            raise RegistryError(
-                f"suite {name} has another {key} for the candidate than for the champion, so the two are not compared; "
-                "evaluate both on the same files with the same judge."
-            )
     if pinned["digest"] is None:
         raise RegistryError(
             f"the evaluation does not say which items suite {name} had, so looks at them cannot be counted; name the suite under "

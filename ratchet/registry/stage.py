@@ -97,7 +97,9 @@ def _candidate(context: StageContext) -> ModelRef:
 def _look(context: StageContext, model: ModelRef) -> GateDecision:
     """The decision on this candidate: the stored one, or a new one after its look is on the ledger."""
     looks, policy, facts = _looks(context), _policy(context), _facts(context)
-    key = look_key(model.digest, context.round.seed.digest, facts["holdout"], policy)
+    key = look_key(
+        model.digest, context.round.seed.digest, facts["holdout"], policy, context.round.recipe.evaluate.asking
+    )
     known = looks.decided(key)
     if known is not None:
         return known

@@ -89,7 +89,7 @@ def _allowed(found: GateDecision, policy: PromoteConfig, standing: Standing) -> 
     """What p may be at most, how that comes about, and under which assumption the whole of it holds."""
     again = "" if not standing.seen else f", divided by {standing.histories:,.4g}"
     lines = [
-        f"This is look {standing.look} at this holdout, so p may be at most {found.alpha_spent:.2g}: "
+        f"This is look {standing.look} on the account of this loop and these items, so p may be at most {found.alpha_spent:.2g}: "
         f"alpha {found.alpha:g} times {_share(policy, standing)}{again}."
     ]
     if not standing.seen:

@@ -34,7 +34,7 @@ class Ledgered:
         self._asked += 1
         holdout = "one" if self._same else f"set {self._asked}"
         facts = {"holdout": holdout, "folds": 1}
-        key = look_key(f"candidate {self._asked}", "champion", holdout, self._policy)
+        key = look_key(f"candidate {self._asked}", "champion", holdout, self._policy, {})
         marks = frozenset({mark_of(holdout)})
         number = self._looks.take(key, facts, marks)
         found = judge(evidence, self._policy, self._looks.standing(number, self._policy, facts, marks))

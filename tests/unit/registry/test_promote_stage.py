@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ratchet.errors import LeaseLost, RegistryError, RegistryUnavailable
-from ratchet.recipe import HoldoutConfig, PrimaryConfig, PromoteConfig, Recipe
+from ratchet.recipe import EvaluateConfig, HoldoutConfig, PrimaryConfig, PromoteConfig, Recipe
 from ratchet.registry import lease as leases
 from ratchet.registry.base import DECISION, DIGEST, PROMOTED_FROM, REASON, ROUND
 from ratchet.registry.gate import DECISIONS
@@ -128,6 +128,13 @@ def test_looks_are_counted_over_rounds_and_loops_and_each_question_is_asked_once
     assert (
         run(stage(store, seed, BETTER, number=4, candidate="one", recipe=other_policy)).results["decision"]["look"] == 4
     )
+
+
+def test_measured_again_in_another_way_a_candidate_is_judged_again(store, registry, seed):
+    first = run(stage(store, seed, WORSE, number=1, candidate="one")).results["decision"]
+    longer = Recipe(name="tests", evaluate=EvaluateConfig(max_new_tokens=77))
+    again = run(stage(store, seed, BETTER, number=2, candidate="one", recipe=longer)).results["decision"]
+    assert (first["wins"], again["wins"], again["look"], again["seen"]) == (20, 60, 2, 1)
 
 
 def test_rows_that_cannot_be_judged_cost_no_look(store, registry, seed):
