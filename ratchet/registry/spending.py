@@ -36,7 +36,7 @@ MOST = 10**300
 class Standing:
     """What the ledger says before a look.
 
-    `look` is its number in the family, `promoted` counts earlier looks at which the gate said promote. `seen` counts the
+    `look` is its number on the account, `promoted` counts earlier looks at which the gate said promote. `seen` counts the
     earlier looks at these very items, `seen_promoted` those of them that promoted. `wealth` is what is left of the error.
     """
 
