@@ -49,10 +49,21 @@ def _version(settings: Settings, loop: str, version: str | None) -> tuple[Store,
     store = open_store(settings.root)
     registry = open_registry(settings, store)
     check_loop_name(loop)
-    found = registry.version(loop, version) if version is not None else registry.champion(loop)
+    if version is not None:
+        return store, registry, _known(registry, loop, version)
+    found = registry.champion(loop)
     if found is None:
         raise RoundError(f"loop {loop} has no champion; `ratchet init --loop {loop} --seed MODEL` registers the first.")
     return store, registry, found
+
+
+def _known(registry: Registry, loop: str, version: str) -> ModelVersion:
+    there = {one.version: one for one in registry.versions(loop)}
+    if version not in there:
+        first, last = next(iter(there), ""), next(reversed(there), "")
+        known = f"it has {first if first == last else f'{first} to {last}'}" if there else "it has none"
+        raise RoundError(f"loop {loop} has no version {version}; {known}: see `ratchet status --loop {loop}`.")
+    return there[version]
 
 
 def _place(store: Store, version: ModelVersion) -> str:

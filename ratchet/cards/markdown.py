@@ -7,7 +7,13 @@ from collections.abc import Sequence
 
 from ratchet.report.words import printable
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$@^=:-])")
+# What can begin mark-up, and no more, so that the source of a card is readable too: "-", "+", "=" and "1." where the text begins,
+# "#" and "@" where a word does, ":" before an address or the name of an emoji, "_" at the edge of a word.
+_SPECIAL = re.compile(
+    r"([\\`*{}\[\]|~$]|^[+=-]|(?<!\w)[#@](?=\S)|^#|:(?=[A-Za-z+/])|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.)",
+    re.IGNORECASE,
+)
+_COUNTED = re.compile(r"^(\d+)([.)])")
 _SPACE = re.compile(r"[\s\u2028\u2029]+")
 # Marks that turn the direction of what follows them.
 _TURNS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -16,7 +22,7 @@ _TURNS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 def plain(text: str) -> str:
     """`text` as the same words in Markdown, on one line."""
     one = _SPACE.sub(" ", _TURNS.sub("", printable(text))).strip()
-    escaped = _SPECIAL.sub(r"\\\1", one)
+    escaped = _COUNTED.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", one))
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

@@ -11,8 +11,9 @@ import yaml
 from ratchet.cards.facts import Facts
 from ratchet.cards.markdown import code, plain, table
 from ratchet.report.final import CHAMPION, SEED
-from ratchet.report.words import percent, signed
+from ratchet.report.words import percent, probability, signed
 
+_SMALL = re.compile(r"\b\d(?:\.\d+)?e-\d+\b")
 _HUB = re.compile(r"hf://(datasets/)?(?P<repo>[\w.-]+/[\w.-]+)")
 LICENCE_UNKNOWN = "not stated"
 YES_NO = (
@@ -231,7 +232,8 @@ def _gate(facts: Facts) -> Iterator[str]:
     if not sentences:
         return
     yield from ("## The gate's decision", "")
-    yield from (f"- {plain(one)}" for one in sentences)
+    # A small p-value as the report writes it.
+    yield from (f"- {plain(_SMALL.sub(lambda p: probability(float(p[0])), one))}" for one in sentences)
     if facts.answered:
         yield f"- The last word was a person's: {plain(facts.answered)}."
     yield ""

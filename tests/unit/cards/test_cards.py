@@ -20,6 +20,7 @@ from ratchet.evaluate import OUTCOMES, metrics
 from ratchet.promptset import find, open_part
 from ratchet.records import Group
 from ratchet.registry import open_registry
+from ratchet.report.words import probability
 from ratchet.rounds import RoundEnd
 from ratchet.settings import Settings
 from ratchet.store import Store, open_store
@@ -77,9 +78,9 @@ def test_a_card_tells_lineage_data_numbers_decision_limits_and_how_to_load(made)
     assert "(52.5 to 62.3, n 380)" in card or "n 380" in card
     assert "+10.5 (" in card
     assert "- Promote\\." in card or "- Promote." in card
-    assert "| tinyworld | cc0\\-1.0 | 2 |" in card
+    assert "| tinyworld | cc0-1.0 | 2 |" in card
     assert "1 of the prompts it learned from state no licence" in card
-    assert "Dropped by the filter: too\\-easy 1." in card
+    assert "Dropped by the filter: too-easy 1." in card
 
 
 def test_the_head_says_only_what_is_known(made):
@@ -117,13 +118,17 @@ def test_finish_keeps_the_card_of_what_was_promoted_and_only_tells_of_trouble(ma
     card_at_end(settings, LOOP, RoundEnd(state="PROMOTED", reason="r", job="j", candidate="2"))
     assert store.exists(f"registry/{LOOP}/cards/0002.md")
     card_at_end(settings, LOOP, RoundEnd(state="PROMOTED", reason="r", job="j", candidate="9"))
-    assert "no card of version 9: RegistryError" in capsys.readouterr().err
+    assert "no card of version 9: RoundError" in capsys.readouterr().err
 
 
 def test_a_seed_has_a_card_without_training(made):
     card = card_of(made[0], LOOP, "1")
     assert "The model that the loop began with" in card
     assert "## Numbers" not in card
+    with pytest.raises(
+        RoundError, match=r"loop mine has no version 9; it has 1 to 2: see `ratchet status --loop mine`\."
+    ):
+        card_of(made[0], LOOP, "9")
     with pytest.raises(RoundError, match="loop other has no champion"):
         card_of(made[0], "other")
 
@@ -166,7 +171,8 @@ FORBIDDEN = {"html_block", "html_inline", "link_open", "image", "strong_open", "
 
 
 @pytest.mark.parametrize(
-    "text", [HOSTILE, "1. one", "- item", "+ x", "> quote", "---", "===", "| a | b |", "http://x.y <b>", "&lt;b&gt;", "\\<b>", "~~~\nx", "``` x"]
+    "text", [HOSTILE, "1. one", "- item", "+ x", "> quote", "---", "===", "| a | b |", "http://x.y <b>", "&lt;b&gt;", "\\<b>", "~~~\nx", "``` x",
+     "__x__", "a _b_ c", "a*b*c", "#1", "# x", "12) x", "+", "=", "-", "www.x.y", "x@y.z", "[a]: http://b", "![a](b)", "a __b", "a\n===", "___", "_ _ _"]
 )  # fmt: skip
 def test_foreign_text_is_the_same_words_and_no_markup(text):
     made = f"Before {plain(text)} after"
@@ -176,6 +182,19 @@ def test_foreign_text_is_the_same_words_and_no_markup(text):
     assert "\u202e" not in made
     assert not tokens_of(f"x {code(text)} y") & FORBIDDEN
     assert not tokens_of(plain(text)) & {*FORBIDDEN, "bullet_list_open", "blockquote_open", "hr", "table_open"}
+
+
+def test_a_small_p_is_written_as_in_the_report(made):
+    _, store = made
+    registry = open_registry(made[0], store)
+    facts = facts_of(store, registry, LOOP, registry.version(LOOP, "2"))
+    card = written(facts.model_copy(update={"decided": {"words": ["It comes up with p = 9e-07 (4,050 clusters)."]}}))
+    assert f"- It comes up with p = {probability(9e-7)} (4,050 clusters)." in card
+
+
+def test_what_can_begin_no_markup_is_not_escaped():
+    for text in ("A2: 4,050 items (n = 9e-7)", "CC-BY-4.0", "not_better: +0.1 - 2", "a, b!", "round 1. It", "12:30"):
+        assert plain(text) == text
 
 
 def test_hostile_names_come_into_no_part_of_a_card(made):
