@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ratchet import canonical, rounds
@@ -25,7 +25,7 @@ MOST_PARENTS = 1000
 
 
 class Data(Record):
-    """Prompts that were learned from, of one source under one licence (None: nobody says which)."""
+    """Prompts that were learned from, of one source under one licence (None: nobody says which); once for each round."""
 
     source: str
     licence: str | None
@@ -38,7 +38,7 @@ class Facts(Record):
     `promoted` is the day that it became champion, `move` how: through the gate, or by a person's move around it. `lineage` are
     the version's ancestors, the first seed last; `seed_source` is where that came from. `measured` and `decided` are the
     results of evaluate and promote, `answered` a person's answer; `published` those of the last read of the report split, if
-    it read this version.
+    it read this version. `data` is of all rounds in `learned`, those of the version and of its ancestors; the rest is of `round`.
     """
 
     loop: str
@@ -57,6 +57,7 @@ class Facts(Record):
     prompts_source: str = ""
     counts: dict[str, dict[str, int]] = {}
     data: tuple[Data, ...] = ()
+    learned: tuple[int, ...] = ()
     dropped: dict[str, int] = {}
     measured: dict[str, Any] = {}
     decided: dict[str, Any] = {}
@@ -72,8 +73,9 @@ def facts_of(store: Store, registry: Registry, loop: str, version: ModelVersion)
     by_number = {one.version: one for one in registry.versions(loop)}
     line = _line(version, by_number)
     move = _move(store, loop, version.version)
-    tagged = version.tags.get(ROUND, "")
-    number = int(tagged) if tagged.isdecimal() and int(tagged) in rounds.numbers(store, loop) else None
+    there = frozenset(rounds.numbers(store, loop))
+    number, *before = (_round_of(one, there) for one in line)
+    learned = [one for one in (number, *before) if one is not None]
     fields = _of_round(store, rounds.read_round(store, loop, number)) if number is not None else {}
     return Facts(
         loop=loop,
@@ -84,9 +86,17 @@ def facts_of(store: Store, registry: Registry, loop: str, version: ModelVersion)
         move=None if move is None else move.intent.kind,
         lineage=tuple(one.version for one in line[1:]),
         seed_source=line[-1].tags.get(SOURCE, ""),
+        data=_data(store, loop, learned),
+        learned=tuple(sorted(learned)),
         published=_published(store, loop, version.digest),
         **fields,
     )
+
+
+def _round_of(version: ModelVersion, there: frozenset[int]) -> int | None:
+    """The round that made a version, if the store has it."""
+    tagged = version.tags.get(ROUND, "")
+    return int(tagged) if tagged.isdecimal() and int(tagged) in there else None
 
 
 def _move(store: Store, loop: str, version: str) -> Move | None:
@@ -119,7 +129,6 @@ def _of_round(store: Store, opened: Round) -> dict[str, Any]:
         "prompts_name": prompts.name if prompts is not None else "",
         "prompts_source": prompts.source if prompts is not None else "",
         "counts": {name: dict(done[name].counts) for name in ("generate", "verify", "filter", "train") if name in done},
-        "data": () if filtered is None else _data(store, filtered),
         "dropped": {} if filtered is None else dict(filtered.results.get("reasons", {})),
         "measured": dict(done["evaluate"].results) if "evaluate" in done else {},
         "decided": dict(done["promote"].results) if "promote" in done else {},
@@ -130,8 +139,18 @@ def _of_round(store: Store, opened: Round) -> dict[str, Any]:
     }
 
 
-def _data(store: Store, filtered: Manifest) -> tuple[Data, ...]:
-    """The kept prompts by source and licence; nothing where the rows are gone."""
+def _data(store: Store, loop: str, learned: Sequence[int]) -> tuple[Data, ...]:
+    """The prompts that rounds kept, by source and licence."""
+    counted: Counter[tuple[str, str | None]] = Counter()
+    for number in learned:
+        if (filtered := rounds.manifests(store, loop, number).get("filter")) is not None:
+            counted += _kept(store, filtered)
+    ranked = sorted(counted.items(), key=lambda one: (-one[1], one[0][0], one[0][1] or ""))
+    return tuple(Data(source=source, licence=licence, prompts=n) for (source, licence), n in ranked)
+
+
+def _kept(store: Store, filtered: Manifest) -> Counter[tuple[str, str | None]]:
+    """What one round kept; nothing where its rows are gone."""
     counted: Counter[tuple[str, str | None]] = Counter()
     try:
         for table in Artifact.open(store, filtered.uri, GROUPS).tables():
@@ -140,9 +159,8 @@ def _data(store: Store, filtered: Manifest) -> tuple[Data, ...]:
             pairs = zip(prompts.field("source").to_pylist(), prompts.field("licence").to_pylist(), strict=True)
             counted.update(pair for pair, reason in zip(pairs, dropped, strict=True) if reason is None)
     except (ArtifactError, NotFound):
-        return ()
-    ranked = sorted(counted.items(), key=lambda one: (-one[1], one[0][0], one[0][1] or ""))
-    return tuple(Data(source=source, licence=licence, prompts=n) for (source, licence), n in ranked)
+        return Counter()
+    return counted
 
 
 def _published(store: Store, loop: str, digest: str) -> dict[str, Any]:

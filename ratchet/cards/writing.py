@@ -16,6 +16,7 @@ from ratchet.report.words import percent, probability, signed
 _SMALL = re.compile(r"\b\d(?:\.\d+)?e-\d+\b")
 _HUB = re.compile(r"hf://(datasets/)?(?P<repo>[\w.-]+/[\w.-]+)")
 LICENCE_UNKNOWN = "not stated"
+_INTERVALS = "Intervals are 95%; a figure without one has none. Every comparison is of both models on the same items."
 YES_NO = (
     ("accuracy", "Yes/no accuracy"),
     ("precision", "Yes/no precision"),
@@ -132,9 +133,11 @@ def _data(facts: Facts) -> Iterator[str]:
         )
         if counts.get(stage, {}).get(name) is not None
     ]
-    yield f"In numbers: {', '.join(said)}." if said else ""
+    yield f"In its own round: {', '.join(said)}." if said else ""
     yield ""
     if facts.data:
+        if len(facts.learned) > 1:
+            yield from (f"Kept over the {len(facts.learned)} rounds behind it, a prompt once for each round:", "")
         rows = [[plain(one.source), plain(one.licence or LICENCE_UNKNOWN), f"{one.prompts:,}"] for one in facts.data]
         yield from table(("Source", "Licence", "Prompts kept"), rows, left=2)
         yield ""
@@ -149,7 +152,7 @@ def _numbers(facts: Facts) -> Iterator[str]:
     measured = facts.measured
     if not measured.get("candidate"):
         return
-    yield from ("## Numbers", "", "Intervals are 95%. Every comparison is of both models on the same items.", "")
+    yield from ("## Numbers", "", _INTERVALS, "")
     yield f"On the holdout of round {facts.round}, which the gate read, with the seed of that round beside it:"
     yield ""
     yield from table(
@@ -190,19 +193,30 @@ def _rows(models: Mapping[str, Any], left: str, right: str, deltas: Mapping[str,
         ("chair", CHAIR, "chair_i"),
         ("yes_no", YES_NO, None),
     ):
+        before, now = theirs.get(part) or {}, ours.get(part) or {}
         for number, (name, words) in enumerate(names):
-            if (ours.get(part) or {}).get(name) is not None:
+            if now.get(name) is not None:
                 change = _delta(more.get(delta)) if delta is not None and number == 0 else ""
-                yield [words, percent((theirs.get(part) or {}).get(name)), percent(ours[part][name]), change]
+                yield [words, _share(before, name), _share(now, name), change]
     for name, words in (("unparsed", "Answers that could not be read"), ("clipped", "Answers cut at the token limit")):
         if ours.get(name) is not None:
-            yield [words, percent(theirs.get(name)), percent(ours[name]), ""]
+            yield [words, _share(theirs, name), _share(ours, name), ""]
 
 
 def _rate(one: Mapping[str, Any] | None) -> str:
     if not one or one.get("accuracy") is None:
         return "–"
     return f"{percent(one['accuracy'])} ({100 * one['low']:.1f} to {100 * one['high']:.1f}, n {one['scored']:,})"
+
+
+def _share(of: Mapping[str, Any], name: str) -> str:
+    """A share with the interval that it has (pass@k alone) and the number of prompts, captions or items that it is of."""
+    if of.get(name) is None:
+        return percent(None)
+    n = next((of[one] for one in ("captions", "prompts", "items") if one in of), None)
+    said = [f"{100 * of['low']:.1f} to {100 * of['high']:.1f}"] if name == "pass_at_k" and "low" in of else []
+    said += [f"n {n:,}"] if n is not None else []
+    return f"{percent(of[name])} ({', '.join(said)})" if said else percent(of[name])
 
 
 def _delta(one: Mapping[str, Any] | None) -> str:

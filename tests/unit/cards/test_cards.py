@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from ratchet import rounds
 from ratchet.artifacts import GROUPS
 from ratchet.cards import Facts, card_of, facts_of, keep_card, written
-from ratchet.cards.facts import Data
+from ratchet.cards.facts import PARENT, Data
 from ratchet.cards.keeping import card_at_end
 from ratchet.cards.markdown import code, plain
 from ratchet.errors import RoundError
@@ -182,6 +182,42 @@ def test_foreign_text_is_the_same_words_and_no_markup(text):
     assert "\u202e" not in made
     assert not tokens_of(f"x {code(text)} y") & FORBIDDEN
     assert not tokens_of(plain(text)) & {*FORBIDDEN, "bullet_list_open", "blockquote_open", "hr", "table_open"}
+
+
+def test_every_share_has_the_number_of_items_it_is_of_and_pass_at_k_its_interval(made):
+    _, store = made
+    registry = open_registry(made[0], store)
+    facts = facts_of(store, registry, LOOP, registry.version(LOOP, "2"))
+    one = facts.measured["candidate"] | {
+        "chair": {"captions": 40, "chair_i": 0.1, "chair_s": 0.25, "cover": 0.5},
+        "yes_no": {"items": 30, "accuracy": 0.9, "precision": None},
+        "sampled": {"k": 4, "prompts": 20, "pass_at_k": 0.5, "low": 0.3, "high": 0.7},
+    }
+    card = written(facts.model_copy(update={"measured": {**facts.measured, "candidate": one}}))
+    for said in (
+        "pass@4 | – | 50.0% (30.0 to 70.0, n 20)", "| 25.0% (n 40) |", "| Cover | – | 50.0% (n 40) |", "| 90.0% (n 30) |",
+        "(n 380)",
+    ):  # fmt: skip
+        assert said in card
+
+
+def test_the_data_are_of_all_rounds_behind_a_version(tmp_path):
+    settings = new_loop(tmp_path)
+    store = open_store(settings.root)
+    registry = open_registry(settings, store)
+    for number in (1, 2):
+        ticket = opened(settings, f"job-{number}", recipe=RECIPE.replace("seed: 7", f"seed: {number}"))
+        prompts = find(store, rounds.read_round(store, LOOP, number).prompts)
+        assert prompts is not None
+        pool = list(open_part(store, prompts, "pool").rows())
+        kept = [Group(prompt=p.model_copy(update={"licence": "cc0-1.0"})) for p in pool[:number]]
+        leave_rows(store, "filter", GROUPS, kept, number=number)
+        promoted(settings, ticket)
+        store.delete(f"loops/{LOOP}/lease.json")
+    last = registry.version(LOOP, "3")
+    facts = facts_of(store, registry, LOOP, last.model_copy(update={"tags": {**last.tags, PARENT: "2"}}))
+    assert (facts.learned, [one.prompts for one in facts.data]) == ((1, 2), [3])
+    assert "Kept over the 2 rounds behind it" in written(facts)
 
 
 def test_a_small_p_is_written_as_in_the_report(made):
