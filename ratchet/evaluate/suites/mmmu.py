@@ -1,6 +1,6 @@
 """MMMU: college exams of 30 subjects, multiple choice and open, with up to seven pictures (Yue et al. 2024).
 
-The published figure is of the validation part; name it in the recipe where the folder also holds dev. Answers of the test part are not
+The published figure is of the validation part, which is asked where the recipe names none. Answers of the test part are not
 public, and its files are passed over. Pictures come before the text
 here, and "<image 2>" in question or options becomes "[Image 2]". MMMU's script, and lmms-eval 0.7.3 with it, draws an option at random
 where it can read none: a silent model scores its chance level, and a score changes from run to run. Here it is wrong. How open

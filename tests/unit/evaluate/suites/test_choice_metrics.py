@@ -196,7 +196,8 @@ def test_open_answers_of_mmmu_are_numbers_or_whole_words(
 def test_mmmu_counts_by_domain_and_chooses_parts(tmp_path: Path) -> None:
     rows = [{}, {"id": "validation_Music_2", "topic_difficulty": "Hard"}, {"id": "dev_Music_1"}]
     asked = [q.key for q in made("mmmu", tmp_path, *rows)]
-    assert "dev_Music_1" not in asked
+    assert "dev_Music_1" not in asked, "the published figure is of validation"
+    assert asked == [q.key for q in loaded("mmmu", tmp_path, "validation")]
     questions = loaded("mmmu", tmp_path, "validation", "dev")
     found = figures("mmmu", questions, lambda q: "B" if q.category == "Music" else "A")
     assert (found["accuracy"], part(found, "domains", "Business"), part(found, "levels", "Hard")) == (
