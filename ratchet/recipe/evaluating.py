@@ -31,7 +31,9 @@ class SuiteConfig(Record):
     )
     items: int | None = Field(None, gt=0, description="how many questions to draw, of a suite that draws them")
     size: int | None = Field(None, gt=0, description="side of the drawn pictures in pixels; null: the suite's first")
-    parts: tuple[str, ...] = Field((), description="its variants, such as POPE's adversarial; none: all, of MMMU validation")
+    parts: tuple[str, ...] = Field(
+        (), description="its variants, such as POPE's adversarial; none: all, of MMMU validation"
+    )
     limit: int | None = Field(None, gt=0, description="about so many questions, the same each time; null: all")
     judge: str | None = Field(None, description="a judge of verify.judges, for a suite that is marked by one")
     max_new_tokens: int | None = Field(None, gt=0, description="longest answer in tokens; null: the suite's own")
