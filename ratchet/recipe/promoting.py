@@ -32,11 +32,22 @@ class GuardsConfig(Record):
 
 
 class PrimaryConfig(Record):
-    """What must become better: the mean of `measure` over the holdout's items, those of one skill, or those of a suite."""
+    """What must become better: the mean of `measure` over the holdout's items, those of one skill, or those of a suite.
+
+    `accuracy` is the share of items with the full score, and the default for the holdout. A suite's default is `score`, the mean of
+    its items' scores; either may differ from the figure that the suite itself puts first (POPE's F1, pairs of MMVP).
+    """
 
     measure: Literal["accuracy", "score"] = "accuracy"
     skill: str | None = None
     suite: str | None = Field(None, description="a suite that evaluate measures, in place of the holdout")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _suites_have_scores(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("suite") is not None:
+            return {"measure": "score", **given}
+        return given
 
 
 class SpendingConfig(Record):
@@ -86,9 +97,11 @@ class PromoteConfig(Record):
         "measured", description="measured: the estimate reaches it; proved: the null is that the true gain is below it"
     )
     min_items: int = Field(200, gt=0, description="fewer paired items are no evidence")
-    test: Literal["exact", "bootstrap", "betting"] = Field(
-        "exact",
-        description="exact: McNemar, or sign flips by cluster; bootstrap: by cluster; betting: e-value by cluster",
+    test: Literal["auto", "exact", "bootstrap", "betting"] = Field(
+        "auto",
+        description="auto: McNemar where each item is a cluster of its own and right or wrong, else betting; exact: McNemar, or "
+        "sign flips by cluster, which take a loss to be as likely as a win; bootstrap: for description, not covered by the "
+        "promise; betting: e-value by cluster",
     )
     primary: PrimaryConfig = PrimaryConfig()
     spending: SpendingConfig = SpendingConfig()

@@ -5,8 +5,9 @@ paired difference of the primary is <= 0 (or <= min_gain, where that must be pro
 all its life: `ratchet.registry.spending` says what each look may spend of it and why these add up.
 
 What the tests assume beside that. Items of different clusters are independent draws from what is asked in use. McNemar: no
-more (one item a cluster). Sign flips: a cluster's difference is as likely as its opposite where the models are equally good,
-or clusters are many. Bootstrap: clusters are many. Betting: no more.
+more (one item a cluster). Betting: no more. Sign flips: a cluster's difference is as likely as its opposite where the models
+are equally good; lopsided clusters break the bound. Bootstrap: clusters are many; it has no bound. `test: auto` takes
+McNemar where it can and betting elsewhere, so that it assumes no more than that.
 """
 
 from __future__ import annotations
@@ -187,10 +188,11 @@ def _test(ours: Floats, theirs: Floats, clusters: NDArray[np.int64], policy: Pro
         return _Found(test="bootstrap", p_value=p_value)
     sums = cluster_sums(ours, theirs, clusters)
     sizes = cluster_sums(np.ones(len(ours)), np.zeros(len(ours)), clusters)
-    if policy.test == "betting":
+    plain = margin == 0 and len(sums) == len(ours) and bool(np.all(sums == np.round(sums)))
+    if policy.test == "betting" or (policy.test == "auto" and not plain):
         evidence = e_value(sums, sizes, margin)
         return _Found(test="betting", p_value=min(1.0, 1.0 / evidence) if evidence > 0 else 1.0, e_value=evidence)
-    if margin == 0 and len(sums) == len(ours) and np.all(sums == np.round(sums)):
+    if plain:
         return _Found(test="mcnemar", p_value=mcnemar_exact(int((sums > 0).sum()), int((sums < 0).sum())))
     return _Found(test="sign-flip", p_value=sign_flip(sums - margin * sizes, draws=_draws(FLIP_DRAWS, allowed)))
 

@@ -17,6 +17,8 @@ from ratchet.registry.evidence import Columns, Evidence
 from ratchet.statistics import Floats, paired_delta, paired_ratio_delta, pass_at_k_unbiased
 
 Mask = NDArray[np.bool_]
+# Where more of the sampled items lack a sample's score, what is missing could hide a loss.
+MOST_SHORT = 0.05
 
 
 class GuardResult(Record):
@@ -85,12 +87,18 @@ def _suites(measured: Mapping[str, Columns], config: GuardsConfig) -> list[Guard
 
 
 def _pass_at_k(items: Columns, margin: float, alpha: float) -> GuardResult:
-    both, absent = _measured("pass_at_k", "pass@k", margin, items.candidate.samples > 0, items.champion.samples > 0)
+    absent = _measured("pass_at_k", "pass@k", margin, items.candidate.samples > 0, items.champion.samples > 0)[1]
     if absent is not None:
         return absent
-    some = items.take(both)
-    # The smallest number of samples that any item has, so that all items are measured at the same k.
-    k = int(min(some.candidate.samples.min(), some.champion.samples.min()))
+    # As many as were drawn. Items of which some samples have no score say nothing of k, and are left out.
+    k = int(max(items.candidate.samples.max(), items.champion.samples.max()))
+    drawn = (items.candidate.samples > 0) | (items.champion.samples > 0)
+    full = (items.candidate.samples == k) & (items.champion.samples == k)
+    short = int(np.count_nonzero(drawn & ~full))
+    if short > MOST_SHORT * np.count_nonzero(drawn):
+        note = f"cannot be compared: {short:,} of {np.count_nonzero(drawn):,} items have fewer than {k} scored samples"
+        return GuardResult(name="pass_at_k", metric=f"pass@{k}", margin=margin, passed=False, n=0, note=note)
+    some = items.take(full)
     ours, theirs = (_chances(one.samples, one.samples_correct, k) for one in (some.candidate, some.champion))
     return _higher("pass_at_k", f"pass@{k}", ours, theirs, some.clusters, margin, alpha)
 

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 _TESTS = {
     "mcnemar": "exact McNemar test",
     "sign-flip": "sign-flip test by cluster, which takes a picture lost to be as likely as one won",
-    "bootstrap": "bootstrap by cluster",
+    "bootstrap": "bootstrap by cluster, which only describes",
 }
+_CHOSEN = "betting by cluster, as items share a picture, have fractional scores, or a gain is to be proved"
 
 
 def explain(
@@ -46,6 +47,7 @@ def _measured(found: GateDecision, policy: PromoteConfig) -> list[str]:
         f"({found.clusters:,} clusters), the champion {on}{_percent(found.champion.value)}: {_points(found.delta.delta)}, "
         f"95% interval {_signed(found.delta.low)} to {_signed(found.delta.high)}.",
         _tested(found, policy),
+        *_of_suite(policy),
     ]
     if found.unscored:
         lines.append(
@@ -65,6 +67,14 @@ def _shown(policy: PromoteConfig, shown: Mapping[str, tuple[int, int]]) -> list[
     ]
 
 
+def _of_suite(policy: PromoteConfig) -> list[str]:
+    """What of a suite is tested, which need not be the figure that it is known by."""
+    if policy.primary.suite is None:
+        return []
+    what = "the mean score an item" if policy.primary.measure == "score" else "the share of items with the full score"
+    return [f"Tested of {policy.primary.suite} is {what}, which may differ from the figure that the suite puts first."]
+
+
 def _of(policy: PromoteConfig) -> str:
     named = [f"of {n}" for n in (policy.primary.skill, policy.primary.suite) if n is not None]
     return f" {' '.join(named)}" if named else ""
@@ -80,7 +90,7 @@ def _tested(found: GateDecision, policy: PromoteConfig) -> str:
     if found.e_value is not None:
         return (
             f"{lead} Were {null}, a bet against that would not grow on average; it grew by a factor of {found.e_value:.3g}, which "
-            f"counts as p = {found.p_value:.2g} (betting by cluster)."
+            f"counts as p = {found.p_value:.2g} ({_CHOSEN if policy.test == 'auto' else 'betting by cluster'})."
         )
     return f"{lead} Were {null}, so large a lead would come up with p = {found.p_value:.2g} ({_TESTS[found.test]})."
 
@@ -92,16 +102,23 @@ def _allowed(found: GateDecision, policy: PromoteConfig, standing: Standing) -> 
         f"This is look {standing.look} on the account of this loop and these items, so p may be at most {found.alpha_spent:.2g}: "
         f"alpha {found.alpha:g} times {_share(policy, standing)}{again}."
     ]
-    if not standing.seen:
+    if found.test == "bootstrap":
+        lines.append(
+            "The bootstrap is for description: the chance of ever promoting a model that is not better is not bounded "
+            "(promote.test: auto bounds it)."
+        )
+    elif not standing.seen:
+        symmetric = " wherever a picture lost is as likely as one won" if found.test == "sign-flip" else ""
         lines.append(
             "These items were not looked at before, so the chance of ever promoting a model that is not better stays below "
-            f"{_percent(found.alpha)} whatever candidates were chosen by."
+            f"{_percent(found.alpha)} whatever candidates were chosen by{symmetric}."
         )
     elif policy.holdout.reuse == "counted":
         lines.append(
             f"These items were looked at {_times(standing.seen)} before, and {_times(standing.seen_promoted)} it led to a promotion, so the level "
             "is divided by the histories that candidates may have followed. That holds as long as nothing but the gate's "
-            "decisions on these items has steered data or training."
+            "decisions on these items has steered data or training"
+            f"{', and a picture lost is as likely as one won' if found.test == 'sign-flip' else ''}."
         )
     return lines
 

@@ -39,13 +39,14 @@ def play(
     fixed: bool,
     gains: Sequence[tuple[float, float]] = ((0.0, 1.0),),
     until_promoted: bool = False,
+    sizes: Sequence[int] = worlds.SIZES,
 ) -> Played:
     """A loop whose candidates have true gains drawn from `gains`, pairs of (gain, chance), over the present champion."""
-    given, gained, step = worlds.draw(rng, items), 0.0, 0
+    given, gained, step = worlds.draw(rng, items, sizes=sizes), 0.0, 0
     wrong, first, promotions = False, None, 0
     for number in range(1, rounds + 1):
         if not fixed and number > 1:
-            given = worlds.draw(rng, items, gained)
+            given = worlds.draw(rng, items, gained, sizes)
         gain = float(rng.choice([g for g, _ in gains], p=[p for _, p in gains])) if len(gains) > 1 else gains[0][0]
         # What the loop tries next follows from what the gate said: this is the adaptivity that a fixed set must stand.
         made = worlds.candidate(rng, given, gain, SHAKEN[step] if gain == 0 else SHAKEN[1])

@@ -15,6 +15,7 @@ from ratchet.recipe import GuardsConfig, HoldoutConfig, PromoteConfig, SpendingC
 from ratchet.records import Record
 from ratchet.registry.simulation.account import Account, Carried, IfBetter, Ledgered
 from ratchet.registry.simulation.loops import Gate, Played, climb, lopsided, play
+from ratchet.registry.simulation.worlds import SIZES
 
 Scenario = Literal["null", "mixed", "worse", "lopsided", "climb", "gain"]
 BATCH = 50
@@ -28,7 +29,7 @@ AccountKind = Literal["carried", "ledger", "uncounted", "none"]
 
 class Study(Record):
     """One row of the tables. `account`: carried or ledger (the same decisions), uncounted (a set that is looked at again is
-    taken for fresh), none (promote if better)."""
+    taken for fresh), none (promote if better). `single`: one item a picture, and not one to three."""
 
     name: str
     scenario: Scenario
@@ -39,6 +40,7 @@ class Study(Record):
     policy: PromoteConfig
     gain: float = 0.0
     account: AccountKind = "carried"
+    single: bool = False
 
 
 class Share(Record):
@@ -78,15 +80,15 @@ def upper_bound(count: int, of: int, confidence: float = 0.95) -> float:
 
 
 def policies() -> dict[str, PromoteConfig]:
-    """The gates that are studied, by name."""
-    plain = PromoteConfig(guards=NO_GUARDS)
+    """The gates that are studied, by name; auto is the default."""
+    plain = {name: PromoteConfig(guards=NO_GUARDS, test=name) for name in ("auto", "exact", "bootstrap")}
     wealth = PromoteConfig(
         guards=NO_GUARDS,
         test="betting",
         spending=SpendingConfig(kind="wealth"),
         holdout=HoldoutConfig(reuse="refused"),
     )
-    return {"exact": plain, "betting": wealth}
+    return {**plain, "betting": wealth}
 
 
 def simulate(study: Study, seed: int, workers: int = 1, progress: Progress = silent) -> Result:
@@ -121,7 +123,17 @@ def one_loop(study: Study, rng: np.random.Generator) -> Played:
     gains = {"mixed": MIXED, "worse": WORSE, "gain": ((study.gain, 1.0),)}.get(study.scenario, ((0.0, 1.0),))
     # A loop of which one wrong promotion is counted need not go on after it.
     stop = study.scenario == "gain" or (study.scenario == "null" and study.account != "none")
-    return play(rng, gate, items=study.items, rounds=study.rounds, fixed=study.fixed, gains=gains, until_promoted=stop)
+    sizes = (1,) if study.single else SIZES
+    return play(
+        rng,
+        gate,
+        items=study.items,
+        rounds=study.rounds,
+        fixed=study.fixed,
+        gains=gains,
+        until_promoted=stop,
+        sizes=sizes,
+    )
 
 
 def gate_of(study: Study) -> Gate:
@@ -154,34 +166,60 @@ def _share(found: Sequence[bool]) -> Share:
 
 
 def studies(loops: int, rounds: int, items: int) -> list[Study]:
-    """What `ratchet gate simulate` plays: how often each gate errs, then how soon each finds a gain."""
-    exact, betting = policies().values()
+    """What `ratchet gate simulate` plays: how often each gate errs, then how soon each finds a gain.
 
-    def study(name: str, scenario: Scenario, fixed: bool, policy: PromoteConfig = exact, **more: Any) -> Study:
-        given: dict[str, Any] = {"loops": loops, "rounds": rounds, "items": items, **more}
-        return Study(name=name, scenario=scenario, fixed=fixed, policy=policy, **given)
+    The default gate plays wherever a name says nothing else.
+    """
+    return [*_errors(loops, rounds, items), *_power(max(loops // 25, 20))]
 
-    some = max(loops // 10, 20)
+
+def _errors(loops: int, rounds: int, items: int) -> list[Study]:
+    known, some = policies(), max(loops // 10, 20)
+
+    def study(name: str, scenario: Scenario, fixed: bool, test: str = "auto", **more: Any) -> Study:
+        given: dict[str, Any] = {"loops": some, "rounds": rounds, "items": items, **more}
+        told = name if test == "auto" else f"{name}, {test}"
+        return Study(name=told, scenario=scenario, fixed=fixed, policy=known[test], **given)
+
     searched: dict[str, Any] = {"loops": max(loops // 40, 10), "rounds": 4 * rounds}
-    errors = [
-        study("no gain, one fixed set", "null", True),
-        study("no gain, fresh items", "null", False),
-        study("no gain, fresh items, betting", "null", False, betting, loops=some),
-        study("gains between, one fixed set", "mixed", True, loops=some),
-        study("gains between, fresh items", "mixed", False, loops=some),
-        study("gains between, fresh items, betting", "mixed", False, betting, loops=some),
+    few = max(loops // 100, 20)
+    return [
+        study("no gain, one fixed set", "null", True, loops=loops),
+        study("no gain, fresh items", "null", False, loops=loops),
+        study("no gain, one fixed set, one item a picture", "null", True, loops=loops, single=True),
+        study("no gain, fresh items, one item a picture", "null", False, loops=loops, single=True),
+        study("no gain, one fixed set, one item a picture, by the ledger", "null", True, loops=few, single=True, account="ledger"),
+        study("no gain, one fixed set", "null", True, "exact", loops=loops),
+        study("no gain, fresh items", "null", False, "exact", loops=loops),
+        study("no gain, fresh items", "null", False, "betting"),
+        study("gains between, one fixed set", "mixed", True),
+        study("gains between, fresh items", "mixed", False),
+        study("gains between, one fixed set", "mixed", True, "exact"),
+        study("gains between, fresh items", "mixed", False, "exact"),
+        study("gains between, fresh items", "mixed", False, "betting"),
         study("search that learns the set", "climb", True, **searched),
         study("search that learns the set, taken for fresh", "climb", True, account="uncounted", **searched),
-        study("lopsided pictures, fresh items", "lopsided", False, loops=some),
-        study("lopsided pictures, fresh items, betting", "lopsided", False, betting, loops=some),
-        study("no gain, promote if better", "null", True, loops=some, account="none"),
-        study("half a point worse, promote if better", "worse", False, loops=some, account="none"),
-        study("half a point worse, fresh items", "worse", False, loops=some),
+        study("lopsided pictures, fresh items", "lopsided", False),
+        study("lopsided pictures, fresh items", "lopsided", False, "exact"),
+        study("lopsided pictures, fresh items", "lopsided", False, "bootstrap", loops=few, rounds=max(rounds // 5, 10)),
+        study("lopsided pictures, fresh items", "lopsided", False, "betting"),
+        study("no gain, promote if better", "null", True, account="none"),
+        study("half a point worse, promote if better", "worse", False, account="none"),
+        study("half a point worse, fresh items", "worse", False, "exact"),
+    ]  # fmt: skip
+
+
+def _power(loops: int) -> list[Study]:
+    known, gains = policies(), (0.005, 0.01, 0.02, 0.03, 0.04, 0.05)
+
+    def study(gain: float, test: str, told: str, single: bool = False) -> Study:
+        return Study(
+            name=f"gain {100 * gain:g} points, {told}", scenario="gain", fixed=False, policy=known[test], loops=loops, rounds=10,
+            items=2000, gain=gain, single=single,
+        )  # fmt: skip
+
+    return [
+        study(0.02, "auto", "one item a picture", single=True),
+        *(study(gain, "auto", "items in pictures") for gain in (0.02, 0.03)),
+        *(study(gain, test, test) for test in ("exact", "betting") for gain in gains),
     ]
-    few = max(loops // 25, 20)
-    power = [
-        study(f"gain {100 * gain:g} points, {name}", "gain", False, policy, loops=few, rounds=10, items=2000, gain=gain)
-        for name, policy in policies().items()
-        for gain in (0.005, 0.01, 0.02, 0.03, 0.04, 0.05)
-    ]
-    return [*errors, *power]

@@ -7,6 +7,7 @@ anew. A champion's lucky answers on a fixed set stay with it, as they do in life
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,10 +32,9 @@ class Set:
     answers: Floats
 
 
-def draw(rng: np.random.Generator, items: int, gained: float = 0.0) -> Set:
-    """Fresh items for a champion that has `gained` so much since the loop began."""
-    sizes = np.resize(SIZES, items)
-    pictures = np.repeat(np.arange(items), sizes)[:items]
+def draw(rng: np.random.Generator, items: int, gained: float = 0.0, sizes: Sequence[int] = SIZES) -> Set:
+    """Fresh items, in pictures of these sizes by turns, for a champion that has `gained` so much since the loop began."""
+    pictures = np.repeat(np.arange(items), np.resize(sizes, items))[:items]
     chance = np.clip(rng.uniform(0.3, 0.7, size=items)[pictures] + gained, 0.0, 1.0)
     return Set(pictures, chance, answer(rng, pictures, chance))
 

@@ -13,7 +13,7 @@ from tests.unit.registry.rows import both, outcome
 NO_GUARDS = GuardsConfig(skill=None, chair_i=None, pass_at_k=None, yes_ratio=None)
 POLICIES = [
     PromoteConfig(min_items=20, guards=NO_GUARDS, test=test, alpha=0.2, primary=PrimaryConfig(measure=measure))
-    for test in ("exact", "betting")
+    for test in ("auto", "exact", "betting")
     for measure in ("accuracy", "score")
 ]
 BETS = PromoteConfig(

@@ -45,7 +45,7 @@ def test_the_primary_may_be_a_suite_a_skill_or_the_mean_score():
         for row in (outcome(n, "candidate", False, score=0.6 if n % 3 else 0.3), outcome(n, "champion", False, score=0.4))
     ]  # fmt: skip
     found = decide(scores, PromoteConfig(primary=PrimaryConfig(measure="score"), guards=NO_GUARDS), 1)
-    assert (found.promote, found.test) == (True, "sign-flip")
+    assert (found.promote, found.test) == (True, "betting")
     assert "mean score" in found.sentences[0]
     assert not decide(scores, PromoteConfig(guards=NO_GUARDS), 1).promote
 
@@ -97,7 +97,7 @@ def test_a_least_gain_can_be_proved_and_not_only_measured():
     rows = outcomes(wins=70, losses=20, right=1000, wrong=1000)
     measured = PromoteConfig(min_gain=0.02, guards=NO_GUARDS)
     assert decide(rows, measured, 1).promote
-    for test in ("exact", "bootstrap", "betting"):
+    for test in ("auto", "exact", "bootstrap", "betting"):
         proved = measured.model_copy(update={"min_gain_rule": "proved", "test": test})
         found = decide(rows, proved, 1)
         assert (found.promote, found.reason) == (False, "not-better")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ratchet import canonical
 from ratchet.errors import RegistryError
-from ratchet.recipe import GuardsConfig, PromoteConfig
+from ratchet.recipe import GuardsConfig, PrimaryConfig, PromoteConfig
 from ratchet.registry.gate import DECISIONS, GateDecision, decide
 from ratchet.registry.spending import Standing, level
 from ratchet.statistics import mcnemar_exact
@@ -111,12 +111,42 @@ def test_items_of_one_picture_are_one_cluster():
     rows = [
         row for n in range(600) for row in both(n, n % 20 < 12, n % 20 >= 12 and n % 20 < 16, split_key=f"i{n // 20}")
     ]
-    found = decide(rows, UNGUARDED, look=1)
+    flipped = UNGUARDED.model_copy(update={"test": "exact"})
+    found = decide(rows, flipped, look=1)
     assert (found.test, found.clusters, found.n_items) == ("sign-flip", 30, 600)
     assert found.p_value == pytest.approx(0.5**30)
     lucky = [row for n in range(600) for row in both(n, n < 60, False, split_key=f"i{n // 20}")]
     assert mcnemar_exact(60, 0) < 1e-15
-    assert decide(lucky, UNGUARDED, look=1).p_value == pytest.approx(1 / 8)
+    assert decide(lucky, flipped, look=1).p_value == pytest.approx(1 / 8)
+
+
+def test_by_default_items_that_share_a_picture_and_fractional_scores_are_bet_on_and_others_tested_exactly():
+    alone, pairs = (outcomes(60, 20), [r for n in range(400) for r in both(n, n < 80, False, split_key=f"i{n // 2}")])
+    scored = [
+        r for n in range(400) for r in (outcome(n, "candidate", False, score=0.5), outcome(n, "champion", False, score=0.4))
+    ]  # fmt: skip
+    score = UNGUARDED.model_copy(update={"primary": PrimaryConfig(measure="score")})
+    proved = UNGUARDED.model_copy(update={"min_gain": 0.01, "min_gain_rule": "proved"})
+    for rows, policy, test in [
+        (alone, UNGUARDED, "mcnemar"),
+        (alone, score, "mcnemar"),
+        (pairs, UNGUARDED, "betting"),
+        (scored, score, "betting"),
+        (alone, proved, "betting"),
+    ]:
+        assert decide(rows, policy, look=1).test == test
+
+
+def test_the_sentences_say_what_the_promise_takes_for_granted():
+    rows = [r for n in range(400) for r in both(n, n < 80, False, split_key=f"i{n // 2}")]
+    told = {
+        test: " ".join(decide(rows, UNGUARDED.model_copy(update={"test": test}), look=1).sentences)
+        for test in ("auto", "exact", "bootstrap")
+    }
+    assert "stays below 5.0% whatever candidates were chosen by." in told["auto"]
+    assert "wherever a picture lost is as likely as one won" in told["exact"]
+    assert "is not bounded" in told["bootstrap"]
+    assert "stays below" not in told["bootstrap"]
 
 
 def test_the_bootstrap_is_repeatable_and_fine_enough_for_late_looks():
@@ -179,6 +209,20 @@ def test_lost_diversity_fails_the_pass_at_k_guard():
     found = guard(decide(outcomes(wins=60, losses=20) + sampled(0, 1), POLICY, look=1), "pass_at_k")
     assert (found.metric, found.passed, found.candidate, found.champion) == ("pass@4", False, 0.5, 1.0)
     assert guard(decide(outcomes(wins=60, losses=20) + sampled(1, 1), POLICY, look=1), "pass_at_k").passed
+
+
+def test_an_item_that_lacks_a_sample_is_left_out_and_does_not_blunt_the_pass_at_k_guard():
+    def shorten(rows, count):
+        return [
+            r.model_copy(update={"samples": 1, "samples_correct": 1}) if n < 2 * count else r
+            for n, r in enumerate(rows)
+        ]
+
+    few = guard(decide(outcomes(60, 20) + shorten(sampled(0, 1), 1), POLICY, look=1), "pass_at_k")
+    assert (few.metric, few.passed, few.n) == ("pass@4", False, 299)
+    many = guard(decide(outcomes(60, 20) + shorten(sampled(1, 1), 16), POLICY, look=1), "pass_at_k")
+    assert (many.passed, many.n) == (False, 0)
+    assert "16 of 300 items have fewer than 4 scored samples" in many.note
 
 
 def asked(says_yes: float, said_yes: float):

@@ -16,7 +16,7 @@ from ratchet.registry.simulation.studies import NO_GUARDS, Study, policies, simu
 from ratchet.store import Store, open_store
 from tests.unit.registry.rows import outcome
 
-PLAIN = policies()["exact"]
+PLAIN = policies()["auto"]
 
 
 def study(**given):
@@ -52,7 +52,7 @@ def test_made_up_answers_are_judged_as_the_same_outcomes_are(seed):
     assert len(side_by_side(rows).holdout) == 240
 
 
-@pytest.mark.parametrize("name", ["exact", "betting"])
+@pytest.mark.parametrize("name", ["auto", "exact", "betting"])
 @pytest.mark.parametrize("fixed", [True, False])
 def test_the_account_that_is_carried_along_decides_as_the_ledger_does(tmp_path, name, fixed):
     policy = policies()[name]
@@ -67,8 +67,8 @@ def test_the_account_that_is_carried_along_decides_as_the_ledger_does(tmp_path, 
         one, *others = [account.look(shown) for account in accounts]
         assert all(other == one for other in others)
         found.append(one.promote)
-    # A bet is refused on a set that it has seen.
-    assert any(found[1:]) == (name == "exact" or not fixed)
+    # On a set that was seen a bet on wealth is refused, and the plain one is too weak for its level.
+    assert any(found[1:]) == (not fixed or name == "exact")
 
 
 @pytest.mark.parametrize("fixed", [True, False])
@@ -107,11 +107,27 @@ def test_the_same_seed_gives_the_same_numbers_on_one_core_and_on_two():
     assert simulate(small, seed=5).model_dump() != simulate(study(loops=60, rounds=4), seed=5).model_dump()
 
 
-def test_the_studies_differ_in_name_and_two_of_them_are_of_full_length():
+def test_the_default_stays_below_alpha_on_lopsided_pictures_where_sign_flips_do_not():
+    lopsided = {"scenario": "lopsided", "fixed": False, "loops": 40, "rounds": 20, "items": 300}
+    assert simulate(study(**lopsided), seed=3).wrong.count == 0
+    assert simulate(study(**lopsided, policy=policies()["exact"]), seed=3).wrong.count >= 4
+
+
+def test_one_item_a_picture_is_tested_exactly_by_default():
+    alone = study(single=True, fixed=False, scenario="gain", gain=0.03, loops=10)
+    assert simulate(alone, 3).within == simulate(alone.model_copy(update={"policy": policies()["exact"]}), 3).within
+
+
+def test_the_studies_differ_in_name_and_those_without_a_gain_are_of_full_length():
     found = studies(10_000, 50, 300)
     assert len({one.name for one in found}) == len(found)
     main = [one for one in found if one.loops == 10_000]
-    assert [(one.fixed, one.account, one.rounds) for one in main] == [(True, "carried", 50), (False, "carried", 50)]
+    assert [(o.fixed, o.single, o.policy.test) for o in main] == [
+        *((fixed, single, "auto") for single in (False, True) for fixed in (True, False)),
+        (True, False, "exact"),
+        (False, False, "exact"),
+    ]
+    assert [one.fixed for one in found if one.account == "ledger"] == [True]
     assert all(one.policy.guards == NO_GUARDS for one in found)
 
 
