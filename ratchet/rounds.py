@@ -165,13 +165,15 @@ def write_end(store: Store, loop: str, number: int, end: RoundEnd) -> RoundEnd:
     try:
         store.put_if(key, data, absent=True)
     except Conflict:
-        stat = store.stat(key)
-        said = read_end(store, loop, number)
+        stat, said = store.stat(key), read_end(store, loop, number)
         if said is None or stat is None:
             raise
         if end.state == "FAILED" or said.state not in ("FAILED", "PENDING") or said.state == end.state:
             return said
-        store.put_if(key, data, etag=stat.etag)
+        with suppress(Conflict):
+            store.put_if(key, data, etag=stat.etag)
+            return end
+        return write_end(store, loop, number, end)  # another was faster: see what stands now
     return end
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from ratchet import canonical, rounds
 from ratchet.errors import RoundError, TrainError
+from ratchet.registry.simulation.memory import MemoryStore
 from ratchet.rounds import RoundEnd
 from ratchet.stage import STEPS
-from ratchet.store import open_store
+from ratchet.store import Stat, open_store
 from tests.unit.loops import LOOP, leave, leave_all, new_loop, opened
 
 
@@ -18,6 +19,28 @@ from tests.unit.loops import LOOP, leave, leave_all, new_loop, opened
 def test_a_loop_name_that_is_no_folder_name_is_refused(name: str) -> None:
     with pytest.raises(RoundError, match=r"loop name .* must be lower-case"):
         rounds.check_loop_name(name)
+
+
+class Raced(MemoryStore):
+    """Another writes the same end between our look at it and our write, once."""
+
+    other: RoundEnd | None = None
+
+    def put_if(self, key: str, data: bytes, *, absent: bool = False, etag: str | None = None) -> Stat:
+        if etag is not None and self.other is not None:
+            other, self.other = self.other, None
+            self.put(key, canonical.pretty(other.model_dump(mode="json")))
+        return super().put_if(key, data, absent=absent, etag=etag)
+
+
+def test_of_two_who_end_a_round_at_once_both_get_the_end_that_stands() -> None:
+    store = Raced()
+    pending = RoundEnd(state="PENDING", reason="waits", job="a")
+    promoted = RoundEnd(state="PROMOTED", reason="approved by ada", job="a")
+    rounds.write_end(store, LOOP, 1, pending)
+    store.other = promoted
+    assert rounds.write_end(store, LOOP, 1, promoted.model_copy(update={"reason": "approved by bob"})) == promoted
+    assert rounds.read_end(store, LOOP, 1) == promoted
 
 
 def test_a_failed_end_can_be_completed_and_any_other_is_final(tmp_path: Path) -> None:
