@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
 
-from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, console, errors, print_json, workplace
+from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, console, errors, print_json, user_name, workplace
 
 if TYPE_CHECKING:
     from ratchet.registry.simulation.studies import Result
@@ -67,7 +66,7 @@ def _answer(
 
     with workplace(embedded, known=True) as settings:
         store = open_store(settings.root)
-        given = Answer(verdict=verdict, by=by or getpass.getuser(), note=note)
+        given = Answer(verdict=verdict, by=by or user_name("--by"), note=note)
         number, end = answer(open_registry(settings, store), store, loop, number, given)
         write_papers(settings, loop, number, end)
     console.print(f"{end.state}: round {number} of loop {loop}, {end.reason}", highlight=False, markup=False)

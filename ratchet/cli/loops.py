@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, ProfileOption, console, print_json, workplace
+from ratchet.cli.output import (
+    EmbeddedOption,
+    JsonOption,
+    LoopOption,
+    ProfileOption,
+    console,
+    print_json,
+    user_name,
+    workplace,
+)
 from ratchet.errors import RatchetError
 
 RecipeOption = Annotated[str, typer.Option("--recipe", "-r", help="A shipped name, a YAML file, or YAML text.")]
@@ -145,6 +153,7 @@ def rollback(
             "--around-gate", help="Also to a version that never was champion, which the gate did not let pass."
         ),
     ] = False,
+    by: Annotated[str | None, typer.Option(help="Who asks; default: you.")] = None,
     embedded: EmbeddedOption = None,
 ) -> None:
     """Make an older version champion again: a promotion like any other, in the same log."""
@@ -156,7 +165,7 @@ def rollback(
     with workplace(embedded, known=True) as settings:
         store = open_store(settings.root)
         registry = open_registry(settings, store)
-        by = getpass.getuser()
+        by = by or user_name("--by")
         move = roll(registry, store, loop, by=by, reason=why, to_version=to, around_gate=around_gate)
         console.print(
             f"champion of loop {loop}: version {move.intent.target} (was {move.intent.origin})", highlight=False

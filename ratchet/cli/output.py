@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -37,6 +38,14 @@ EmbeddedOption = Annotated[
         "Without it RATCHET_ROOT and MLFLOW_TRACKING_URI say where they are.",
     ),
 ]
+
+
+def user_name(option: str) -> str:
+    """Who types. A container whose user id has no name needs to be told, by `option`."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        raise typer.BadParameter(f"{option} NAME is needed: this user id has no name here", param_hint=option) from None
 
 
 def print_json(value: Any) -> None:

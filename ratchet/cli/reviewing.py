@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, console, print_json, print_tables, workplace
+from ratchet.cli.output import (
+    EmbeddedOption,
+    JsonOption,
+    LoopOption,
+    console,
+    print_json,
+    print_tables,
+    user_name,
+    workplace,
+)
 
 if TYPE_CHECKING:
     from ratchet.artifacts import ImageBank
@@ -51,7 +59,7 @@ def review(
             _list(store, loop, as_json)
         else:
             found = queue(store, loop, number, most, precise, flips)
-            _serve(store, loop, found, author or getpass.getuser(), port)
+            _serve(store, loop, found, author or user_name("--author"), port)
 
 
 def _list(store: Store, loop: str, as_json: bool) -> None:

@@ -163,6 +163,11 @@ def _no(store: Store, opened: Round, given: Answer) -> RoundEnd:
 
 
 def _chosen(store: Store, loop: str, number: int | None) -> int:
+    if not rounds.numbers(store, loop):
+        there = ", ".join(rounds.loops(store)) or "none"
+        raise RoundError(
+            f"no loop {loop!r} with rounds under {store.root}; loops there: {there}. Name one with --loop."
+        )
     if number is not None:
         if number not in rounds.numbers(store, loop):
             raise RoundError(f"loop {loop} has no round {number}. {_list(loop)}")

@@ -25,7 +25,7 @@ def run(*arguments: str):
 
 def test_simulate_prints_its_tables_and_keeps_every_finished_study(tmp_path):
     out = tmp_path / "below" / "gate.json"
-    shown = run(*SIMULATE, "--only", "no gain, one", "--out", str(out))
+    shown = run(*SIMULATE, "--only", "no gain, one fixed set, one item a picture, by", "--out", str(out))
     assert shown.exit_code == 0
     assert "95% upper" in shown.stdout
     (kept,) = json.loads(out.read_text())
@@ -56,6 +56,21 @@ def test_approve_promotes_what_waits_and_keeps_who_said_so(waiting):
     assert StoreRegistry(waiting).champion(LOOP).version == "2"
     with pytest.raises(RoundError, match="was approved by ada"):
         run("reject", "--loop", LOOP, "--round", "1")
+
+
+def test_a_misspelt_loop_is_told_with_the_loops_that_there_are(waiting):
+    with pytest.raises(RoundError, match=r"no loop 'none' with rounds .*; loops there: mine"):
+        run("approve", "--loop", "none")
+
+
+def test_a_user_without_a_name_is_asked_for_one(waiting, monkeypatch):
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 54321)
+    said = run("approve", "--loop", LOOP)
+    assert said.exit_code == 2
+    assert "--by NAME is needed" in said.output
+    assert rounds.read_end(waiting, LOOP, 1).state == "PENDING"
 
 
 def test_reject_leaves_the_champion_and_names_the_caller(waiting):
