@@ -19,8 +19,8 @@ import pytest
 from ratchet.review import Labels
 from ratchet.review.doubts import queue
 from ratchet.review.server import Review, ReviewServer
+from tests.browser import CHROMIUM, Page, start
 from tests.unit.loops import LOOP
-from tests.unit.report.test_report_in_chromium import CHROMIUM, Page, start
 from tests.unit.review.made import reviewed_loop
 
 pytestmark = [
