@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ratchet.recipe import PromoteConfig
 from ratchet.registry.guards import GuardResult
-from ratchet.registry.spending import GEOMETRIC_RATIO, Standing
+from ratchet.registry.spending import GEOMETRIC_RATIO, Standing, share, stake
 
 if TYPE_CHECKING:
     from ratchet.registry.gate import GateDecision
@@ -100,7 +100,7 @@ def _allowed(found: GateDecision, policy: PromoteConfig, standing: Standing) -> 
     again = "" if not standing.seen else f", divided by {standing.histories:,.4g}"
     lines = [
         f"This is look {standing.look} on the account of this loop and these items, so p may be at most {found.alpha_spent:.2g}: "
-        f"alpha {found.alpha:g} times {_share(policy, standing)}{again}."
+        f"alpha {found.alpha:g} times {_share(policy, standing)}{again}. {_account(found)}"
     ]
     if found.test == "bootstrap":
         lines.append(
@@ -123,7 +123,21 @@ def _allowed(found: GateDecision, policy: PromoteConfig, standing: Standing) -> 
     return lines
 
 
+def _account(found: GateDecision) -> str:
+    """What is left of the loop's error before and after the look."""
+    left = max(0.0, found.wealth - (found.lost or 0.0))
+    return f"Of the account's error {found.wealth:.3g} was left before it, and {left:.3g} is left after it."
+
+
 def _share(policy: PromoteConfig, standing: Standing) -> str:
+    """The stake as it was really taken: less than planned where less is left."""
+    staked, planned = stake(policy, standing), share(policy.spending, standing.turn)
+    if policy.spending.kind == "wealth" or staked >= planned:
+        return _planned(policy, standing)
+    return f"{staked:.3g}, which is all that is left of the error planned for looks ({_planned(policy, standing)} was planned)"
+
+
+def _planned(policy: PromoteConfig, standing: Standing) -> str:
     plan, turn = policy.spending, standing.turn
     if plan.kind == "wealth":
         return f"1/{turn + 1} of the {_percent(standing.wealth)} of it that is left"

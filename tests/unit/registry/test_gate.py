@@ -50,6 +50,16 @@ def test_the_same_evidence_is_not_enough_at_a_later_look():
     assert "This is look 3" in " ".join(late.sentences)
 
 
+def test_an_empty_account_is_told_as_the_stake_that_was_taken():
+    rows = outcomes(wins=41, losses=22)
+    said = " ".join(decide(rows, POLICY, Standing(look=3, seen=2, wealth=0.0)).sentences)
+    assert "p may be at most 0: alpha 0.05 times 0, which is all that is left" in said
+    assert "(6 / (pi^2 x 3^2) was planned)" in said
+    assert "Of the account's error 0 was left before it, and 0 is left after it." in said
+    fresh = " ".join(decide(rows, POLICY, look=1).sentences)
+    assert "alpha 0.05 times 6 / (pi^2 x 1^2). Of the account's error 1 was left" in fresh
+
+
 def test_the_error_of_all_looks_together_is_alpha():
     total = sum(level(POLICY, Standing(look)) for look in range(1, 20_000))
     assert 0.0499 < total < 0.05
