@@ -117,6 +117,8 @@
 
   for (const button of document.querySelectorAll("#choices button"))
     button.addEventListener("click", () => label(button.dataset.choice));
+  for (const button of document.querySelectorAll("#steps button"))
+    button.addEventListener("click", () => go(Number(button.dataset.step)));
   document.addEventListener("keydown", key);
   start();
 })();

@@ -91,6 +91,11 @@ def test_answers_are_labelled_by_keyboard_and_by_click(page, tmp_path, shots):
         page.run("document.getElementById('note').blur()")
         page.run("document.querySelector('[data-choice=wrong]').click()")
         until(page, "document.getElementById('place').textContent === '3 of 5'")
+        assert page.run("document.getElementById('override').offsetWidth") < 30
+        page.run("document.querySelector('[data-step=\"-1\"]').click()")
+        until(page, "document.getElementById('place').textContent === '2 of 5'")
+        page.run("document.querySelector('[data-step=\"1\"]').click()")
+        until(page, "document.getElementById('place').textContent === '3 of 5'")
         press(page, "ArrowLeft")
         until(page, "document.querySelector('[data-choice=wrong]').getAttribute('aria-pressed') === 'true'")
         press(page, "ArrowRight")
