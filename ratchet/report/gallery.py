@@ -104,7 +104,9 @@ def _compared(
     for outcome in outcomes:
         if outcome.suite is None:
             sides.setdefault(outcome.prompt_id, {})[outcome.role] = outcome
-    both = _in_turn([(s["champion"], s["candidate"]) for s in sides.values() if len(s) == len(names)], most)
+    everyone = [(s["champion"], s["candidate"]) for s in sides.values() if len(s) == len(names)]
+    met = Counter(_flip(before, after) for before, after in everyone)
+    both = _in_turn(everyone, most)
     prompts = {prompt.id: prompt for prompt in _with_ids(part, {before.prompt_id for before, _ in both})}
     bank = ImageBank(part.store, part.manifest.packs)
     for before, after in both:
@@ -112,7 +114,8 @@ def _compared(
             continue
         answers = (_answer(names[0], before), _answer(names[1], after))
         shown = _shown(prompts[before.prompt_id], bank, frames)
-        yield GalleryItem(flip=_flip(before, after), answers=answers, **shown, **about)
+        flip = _flip(before, after)
+        yield GalleryItem(flip=flip, flips=met[flip] if flip else None, answers=answers, **shown, **about)
 
 
 def _in_turn(both: Sequence[tuple[Outcome, Outcome]], most: int) -> list[tuple[Outcome, Outcome]]:

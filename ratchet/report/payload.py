@@ -29,7 +29,20 @@ def payload(items: Iterable[GalleryItem]) -> Markup:
     shown = list(items)
     keyed = zip(shown, keys(shown), strict=True)
     body = {"items": [{"key": key, **_item(item, pictures)} for item, key in keyed], "pictures": list(pictures)}
+    body["flips"] = flip_totals(shown)
     return Markup(json_in_script(body))
+
+
+def flip_totals(items: Iterable[GalleryItem]) -> dict[str, int]:
+    """How many items flipped so in all that the gallery is drawn from, which may be more than it has room for."""
+    places: dict[tuple[str, str, int | None], list[GalleryItem]] = {}
+    for item in items:
+        if item.flip is not None:
+            places.setdefault((item.flip, item.split, item.round), []).append(item)
+    totals = Counter[str]()
+    for (flip, _, _), found in places.items():
+        totals[flip] += max(len(found), found[0].flips or 0)
+    return dict(totals)
 
 
 def embedded(pictures: Iterable[str]) -> list[str]:

@@ -209,7 +209,7 @@ class AnswerView(Record):
 
 class GalleryItem(Record):
     """A real prompt with its pictures as data URIs; `left_out` are pictures that the page has no room for. `flip` compares its
-    two models' greedy answers."""
+    two models' greedy answers; `flips` are the items of its split and round that flipped so, shown or not."""
 
     round: int | None
     prompt_id: str
@@ -220,6 +220,7 @@ class GalleryItem(Record):
     answers: tuple[AnswerView, ...]
     split: Literal["pool", "validation", "holdout", "report"]
     flip: Flip | None = None
+    flips: int | None = None
     left_out: int = 0
 
 

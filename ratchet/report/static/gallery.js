@@ -4,7 +4,7 @@
 (() => {
   const filtersPlace = document.getElementById("gallery-filters");
   if (!filtersPlace) return;
-  const { items, pictures } = JSON.parse(document.getElementById("gallery-items").textContent);
+  const { items, pictures, flips: totals } = JSON.parse(document.getElementById("gallery-items").textContent);
   const cards = document.getElementById("gallery-cards");
   const count = document.getElementById("gallery-count");
   const more = document.getElementById("gallery-more");
@@ -171,10 +171,10 @@
     row.setAttribute("role", "group");
     row.setAttribute("aria-label", "What changed between the models");
     const buttons = FLIPS.filter((flip) => counts.has(flip)).map((flip) => {
-      const button = make("button", "", `${flip} `);
-      button.type = "button";
+      const button = Object.assign(make("button", "", `${flip} `), { type: "button" });
       button.dataset.flip = flip;
-      button.append(make("span", "who", counts.get(flip).toLocaleString("en")));
+      const [shown, all] = [counts.get(flip), totals[flip]].map((number) => number.toLocaleString("en"));
+      button.append(make("span", "who", shown === all ? shown : `${shown} shown of ${all}`));
       button.addEventListener("click", () => choose("flip", chosen.flip === flip ? "" : flip));
       return button;
     });

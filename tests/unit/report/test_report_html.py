@@ -280,3 +280,10 @@ def test_a_page_of_our_own_server_may_post_to_it_and_nowhere_else():
 def test_plain_text_is_no_page():
     with pytest.raises(TypeError, match="must be Markup"):
         html.page("t", "h", "<script>")
+
+
+def test_buttons_count_all_that_flipped_and_not_only_what_is_shown(view):
+    item = next(i for i in view.gallery if i.flip == "right to wrong")
+    one, other = (item.model_copy(update={"split": "holdout", "round": r, "flips": n}) for r, n in ((1, 500), (2, 15)))
+    assert json.loads(payload([one, one, other]))["flips"] == {"right to wrong": 515}
+    assert json.loads(payload([item, item]))["flips"] == {"right to wrong": 2}
