@@ -86,8 +86,11 @@ def check(
     profile: Annotated[str | None, typer.Option(help="Profile that the recipe must fit (YAML file).")] = None,
 ) -> None:
     """Validate a recipe, and that a profile has what it needs."""
+    from ratchet.evaluate import inputs
+
     loaded = recipes.load(recipe)
     Profile.load(profile).check(loaded)
+    inputs.check(loaded)
     console.print(f"{loaded.name} is valid (digest {loaded.digest[:12]})", highlight=False)
 
 

@@ -36,12 +36,14 @@ def pin_suites(store: Store, recipe: Recipe, salt: str) -> dict[str, str]:
 
 
 def check(recipe: Recipe) -> None:
-    """Raise RecipeError for a suite that there is not, or whose judge is not in verify.judges."""
+    """Raise RecipeError for a suite that there is not or that is asked for what it does not have, or whose judge is not in
+    verify.judges. Reads no files."""
     from ratchet.evaluate.suites import suite
     from ratchet.evaluate.suites.running import check_judge
 
     for one in recipe.evaluate.suites:
         check_judge(suite(one.name), one)
+        _origin(one, "").check()
         if one.judge is not None and one.judge not in recipe.verify.judges:
             there = ", ".join(sorted(recipe.verify.judges)) or "none"
             raise RecipeError(

@@ -14,6 +14,7 @@ from ratchet.recipe.guide import check_guides
 from ratchet.recipe.organise import VerifyConfig
 from ratchet.recipe.preference_checks import check_preference
 from ratchet.recipe.promoting import PromoteConfig
+from ratchet.recipe.promotion_checks import check_promotion
 from ratchet.recipe.prompts import PromptsConfig
 from ratchet.recipe.rewarding import reward_policy
 from ratchet.recipe.shown_checks import check_shown
@@ -45,11 +46,7 @@ class Recipe(Record):
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
         check_filter(self.filter, self.verify, self.train)
-        if self.prompts.source == "tinyworld" and self.prompts.holdout < self.promote.min_items:
-            raise ValueError(
-                f"prompts.holdout {self.prompts.holdout} is below promote.min_items {self.promote.min_items}, so no round could "
-                "promote; draw a larger holdout, or lower promote.min_items"
-            )
+        check_promotion(self.promote, self.evaluate, self.prompts)
         check_guides(self.generate, self.prompts)
         if self.train.method == "dpo" and not self.generate.negatives and self.generate.plain_k == 1:
             raise ValueError(

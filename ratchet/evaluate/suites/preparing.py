@@ -61,7 +61,7 @@ class Origin:
 
     def questions(self) -> Iterator[Question]:
         """The questions as they come. Raises RecipeError for what the suite does not have."""
-        self._check()
+        self.check()
         for question in self._made():
             if not question.pictures:
                 raise FileProblem(f"{self}: question {question.key!r} shows no picture.")
@@ -76,7 +76,8 @@ class Origin:
         assert chosen.items is not None, "checked"
         return suite.draw(Drawing(chosen.items, self.salt, chosen.size, chosen.parts, self.split))
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise RecipeError for what the suite does not have."""
         suite, chosen = self.suite, self.chosen
         unknown = sorted(set(chosen.parts) - set(suite.parts))
         if unknown:
