@@ -77,13 +77,18 @@ def test_what_is_done_is_not_done_again(
     out = tmp_path / "out"
     first = compare(ground, options(micro), out)
     (out / "arms" / "seconds-micro.json").unlink()
+    # So few seconds may be none on a busy machine: an arm that failed is run again.
+    failed = {f"{comparison}-{name}" for comparison, name, _ in failures(first)}
     ran: list[str] = []
     whole = arms.run
     monkeypatch.setattr(arms, "run", lambda *given: (ran.append(f"{given[2]}-{given[1]}"), whole(*given))[1])
     again = compare(ground, options(micro), out)
-    assert ran == ["seconds-micro"]
+    assert "seconds-micro" in ran
+    assert set(ran) <= {"seconds-micro", *failed}
     # Its stages were done and their times noted, so that the same comes out, to the digit.
-    assert again == first
+    for comparison, made in first["comparisons"].items():
+        kept = {name: one for name, one in made.items() if f"{comparison}-{name}" not in failed}
+        assert {name: again["comparisons"][comparison][name] for name in kept} == kept
 
 
 @pytest.fixture
