@@ -76,7 +76,7 @@ def test_shares_and_bounds_follow_from_the_counts(row: tuple[str, ...]) -> None:
 
 def test_the_bound_of_ten_thousand_loops_is_below_alpha_on_a_fixed_set_and_on_fresh_items() -> None:
     main = [row for row in ERRORS if number(row[1]) >= 10_000 and int(row[2]) >= 50]
-    assert len(main) == 2
+    assert {"one fixed set" in name for name, *_ in main} == {True, False}
     assert all(float(bound) <= 100 * PromoteConfig().alpha for *_, bound in main)
 
 
