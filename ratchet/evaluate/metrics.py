@@ -10,13 +10,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
+from ratchet.evaluate.counts import DIGITS, YesNoCounts, share
 from ratchet.evaluate.outcomes import ModelRole, Outcome
 from ratchet.records import Record
 from ratchet.statistics import Delta, clustered_share, paired_delta, paired_ratio_delta, pass_at_k_unbiased, wilson
 
 ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
-DIGITS = 6
-"""Decimals that are stored: a sum taken in another order must not change an artifact's digest."""
 
 
 class Accuracy(Record):
@@ -83,7 +82,7 @@ def accuracy(outcomes: Iterable[Outcome]) -> Accuracy:
         items=len(marks),
         scored=len(scored),
         unscored=len(marks) - len(scored),
-        accuracy=_share(sum(scored), len(scored)),
+        accuracy=share(sum(scored), len(scored)),
         low=round(low, DIGITS),
         high=round(high, DIGITS),
     )
@@ -94,20 +93,14 @@ def yes_no(outcomes: Iterable[Outcome]) -> YesNo | None:
     pairs = [(o.yes, o.truth_yes) for o in outcomes if o.truth_yes is not None]
     if not pairs:
         return None
-    hits = sum(said is True and true is True for said, true in pairs)
-    said_yes = sum(said is True for said, _ in pairs)
-    true_yes = sum(true is True for _, true in pairs)
-    parsed = sum(said is not None for said, _ in pairs)
-    return YesNo(
-        items=len(pairs),
-        unparsed=len(pairs) - parsed,
-        accuracy=_share(sum(said == true for said, true in pairs), len(pairs)),
-        precision=_share(hits, said_yes),
-        recall=_share(hits, true_yes),
-        f1=_share(2 * hits, said_yes + true_yes),
-        yes_ratio=_share(said_yes, parsed),
-        true_yes_ratio=_share(true_yes, len(pairs)),
-    )
+    counts = YesNoCounts()
+    for said, true in pairs:
+        counts.add(_word(said), _word(true))
+    return YesNo.model_validate({**counts.figures(), "unparsed": counts.items - counts.parsed})
+
+
+def _word(said: bool | None) -> str | None:
+    return None if said is None else "yes" if said else "no"
 
 
 def chair(outcomes: Iterable[Outcome]) -> Chair | None:
@@ -122,9 +115,9 @@ def chair(outcomes: Iterable[Outcome]) -> Chair | None:
         captions=len(counts),
         mentioned=mentioned,
         hallucinated=hallucinated,
-        chair_i=_share(hallucinated, mentioned),
-        chair_s=_share(sum(wrong > 0 for _, wrong, _, _ in counts), len(counts)),
-        cover=_share(covered, truth),
+        chair_i=share(hallucinated, mentioned),
+        chair_s=share(sum(wrong > 0 for _, wrong, _, _ in counts), len(counts)),
+        cover=share(covered, truth),
     )
 
 
@@ -146,15 +139,15 @@ def sampled(outcomes: Iterable[Outcome]) -> Sampled | None:
         low=round(low, DIGITS),
         high=round(high, DIGITS),
         at={str(one): pass_at(full, one) for one in sorted({k, *(1 << n for n in range(k.bit_length()))})},
-        mean_correct=_share(sum(o.samples_correct for o in full), k * len(full)),
-        distinct=_share(sum(o.distinct for o in full), len(full)),
+        mean_correct=share(sum(o.samples_correct for o in full), k * len(full)),
+        distinct=share(sum(o.distinct for o in full), len(full)),
     )
 
 
 def pass_at(outcomes: Sequence[Outcome], k: int) -> float | None:
     """Mean chance that one of k samples is right, for any k up to the number of samples. Raises ValueError beyond."""
     chances = [pass_at_k_unbiased(o.samples, o.samples_correct, k) for o in outcomes]
-    return _share(math.fsum(chances), len(chances))
+    return share(math.fsum(chances), len(chances))
 
 
 def of_model(outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -165,8 +158,8 @@ def of_model(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "yes_no": _dumped(yes_no(outcomes)),
         "chair": _dumped(chair(outcomes)),
         "sampled": _dumped(sampled(outcomes)),
-        "unparsed": _share(sum(o.unparsed for o in outcomes), len(outcomes)),
-        "clipped": _share(sum(o.clipped for o in outcomes), len(outcomes)),
+        "unparsed": share(sum(o.unparsed for o in outcomes), len(outcomes)),
+        "clipped": share(sum(o.clipped for o in outcomes), len(outcomes)),
     }
 
 
@@ -271,10 +264,6 @@ def _interval(marks: Sequence[bool], keys: Sequence[str]) -> tuple[float, float]
     """Items that share a picture are not so many as they are."""
     alone = len(set(keys)) == len(keys)
     return wilson(sum(marks), len(marks)) if alone else clustered_share(marks, keys)
-
-
-def _share(part: float, whole: float) -> float | None:
-    return round(part / whole, DIGITS) if whole else None
 
 
 def _dumped(record: Record | None) -> dict[str, Any] | None:

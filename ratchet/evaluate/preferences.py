@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 from ratchet import canonical, models, sources
 from ratchet.artifacts import ModelRef
 from ratchet.errors import RecipeError
+from ratchet.evaluate.counts import share
 from ratchet.evaluate.suites.base import Item, SuiteFigures
 from ratchet.evaluate.suites.catalogue import suite as suite_of
-from ratchet.evaluate.suites.counting import share
 from ratchet.evaluate.suites.preparing import Origin, Prepared, prepare
 from ratchet.evaluate.suites.vl_rewardbench import BETTER, ORDERS, QUERY, WORSE
 from ratchet.progress import Progress, silent

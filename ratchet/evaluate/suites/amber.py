@@ -16,10 +16,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ratchet.evaluate.counts import YesNoCounts, share
 from ratchet.evaluate.suites.amber_words import Truth, compare, nouns_of
 from ratchet.evaluate.suites.answers import SILENT, YES_NO, said, unparsed, yes_no_mark
 from ratchet.evaluate.suites.base import Asked, FileProblem, Mark, Marked, Question, Suite, SuiteFigures
-from ratchet.evaluate.suites.counting import YesNoCounts, share
 from ratchet.evaluate.suites.folder import Folder, Row
 from ratchet.evaluate.suites.pictures import pictures_in
 

@@ -21,9 +21,9 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
+from ratchet.evaluate.counts import share
 from ratchet.evaluate.suites.answers import SILENT, said, unparsed
 from ratchet.evaluate.suites.base import Asked, FileProblem, Mark, Marked, Question, Suite, SuiteFigures
-from ratchet.evaluate.suites.counting import share
 from ratchet.evaluate.suites.folder import Folder, Row
 from ratchet.evaluate.suites.pictures import pictures_in
 from ratchet.verify.rules.captions import Lexicon, coco_lexicon

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
 
+from ratchet.evaluate.counts import YesNoCounts, share
 from ratchet.evaluate.suites.base import Marked, SuiteFigures
-
-DIGITS = 6
-
-
-def share(part: float, whole: float) -> float | None:
-    """part / whole; None of nothing."""
-    return round(part / whole, DIGITS) if whole else None
 
 
 def all_right(rows: Iterable[Marked], group: Callable[[Marked], Hashable]) -> SuiteFigures:
@@ -57,43 +50,6 @@ def accuracy(rows: Iterable[Marked]) -> SuiteFigures:
 def accuracy_by_category(rows: Iterable[Marked]) -> SuiteFigures:
     """`accuracy`, also by category."""
     return by_category(rows, accuracy)
-
-
-@dataclass
-class YesNoCounts:
-    """Of yes/no questions; precision and recall are of the positive class, an unreadable answer is wrong and says neither."""
-
-    positive: str = "yes"
-    items: int = 0
-    right: int = 0
-    hits: int = 0
-    said_positive: int = 0
-    true_positive: int = 0
-    said_yes: int = 0
-    true_yes: int = 0
-    parsed: int = 0
-
-    def add(self, said: str | None, truth: str | None) -> None:
-        self.items += 1
-        self.parsed += said is not None
-        self.right += said == truth
-        self.hits += said == truth == self.positive
-        self.said_positive += said == self.positive
-        self.true_positive += truth == self.positive
-        self.said_yes += said == "yes"
-        self.true_yes += truth == "yes"
-
-    def figures(self) -> SuiteFigures:
-        return {
-            "accuracy": share(self.right, self.items),
-            "precision": share(self.hits, self.said_positive),
-            "recall": share(self.hits, self.true_positive),
-            "f1": share(2 * self.hits, self.said_positive + self.true_positive),
-            "yes_ratio": share(self.said_yes, self.parsed),
-            "true_yes_ratio": share(self.true_yes, self.items),
-            "items": self.items,
-            "unparsed": share(self.items - self.parsed, self.items),
-        }
 
 
 def yes_no(rows: Iterable[Marked]) -> SuiteFigures:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ratchet.evaluate.suites.answers import said, unparsed
-from ratchet.evaluate.suites.base import Asked, FileProblem, Mark, Marked, Question, Suite, SuiteFigures
+from ratchet.evaluate.suites.base import Asked, Mark, Marked, Question, Suite, SuiteFigures
 from ratchet.evaluate.suites.counting import accuracy
-from ratchet.evaluate.suites.folder import Folder, Row
+from ratchet.evaluate.suites.folder import Folder
 from ratchet.evaluate.suites.pictures import pictures_in
 from ratchet.verify.rules.ocr import ANLS_FLOOR, LONGEST, nearest
 from ratchet.verify.rules.reading import TOO_LONG
@@ -28,8 +28,9 @@ def load(folder: Folder, _: tuple[str, ...]) -> Iterator[Question]:
     Fields of both: questionId, question, question_types, image, docId, answers. The competition's file holds the rows under
     `data`, and names its pictures.
     """
+    names = folder.find("*validation-*.parquet", "*.parquet", "*val*.json", "*.jsonl")
     pictures = pictures_in(folder)
-    for row in _rows(folder):
+    for row in folder.listed("data", *names) if names[0].endswith(".json") else folder.rows(*names):
         answers = row.value("answers")
         if not isinstance(answers, list) or not answers or not all(isinstance(one, str) for one in answers):
             raise row.problem("answers must be a list of at least one text; the test split has none, give validation")
@@ -42,19 +43,6 @@ def load(folder: Folder, _: tuple[str, ...]) -> Iterator[Question]:
             facts={ANSWERS: answers, KINDS: row.get("question_types", [])},
             cluster=str(row.get("docId", "")) or None,
         )
-
-
-def _rows(folder: Folder) -> Iterator[Row]:
-    names = folder.find("*validation-*.parquet", "*.parquet", "*val*.json", "*.jsonl")
-    if not names[0].endswith(".json"):
-        yield from folder.rows(*names)
-        return
-    for name in names:
-        found = folder.json(name)
-        if not isinstance(found, dict) or not isinstance(found.get("data"), list):
-            raise FileProblem(f"{folder.store.uri(name)} must be an object with its rows in a list `data`.")
-        for number, values in enumerate(found["data"], 1):
-            yield Row(folder, name, number, values)
 
 
 def mark(item: Asked, answer: str) -> Mark:

@@ -83,6 +83,15 @@ class Folder:
             for number, values in enumerate(self._lines(name), 1):
                 yield Row(self, name, number, values)
 
+    def listed(self, field: str, *names: str) -> Iterator[Row]:
+        """Rows of JSON files that are an object with its rows in a list `field`."""
+        for name in names:
+            found = self.json(name)
+            if not isinstance(found, dict) or not isinstance(found.get(field), list):
+                raise FileProblem(f"{self.store.uri(name)} must be an object with its rows in a list `{field}`.")
+            for number, values in enumerate(found[field], 1):
+                yield self.row(name, number, values)
+
     def _read(self, name: str) -> Iterator[Mapping[str, Any]]:
         kind = next((kind for kind in TABLES if name.lower().endswith(kind)), None)
         match kind:

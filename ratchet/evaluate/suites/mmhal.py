@@ -16,8 +16,9 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import PurePosixPath
 
+from ratchet.evaluate.counts import share
 from ratchet.evaluate.suites.base import Asked, Judged, Mark, Marked, Question, Suite, SuiteFigures
-from ratchet.evaluate.suites.counting import by_category, share
+from ratchet.evaluate.suites.counting import by_category
 from ratchet.evaluate.suites.folder import Folder, Row
 from ratchet.evaluate.suites.pictures import Pictures, pictures_in
 from ratchet.recipe.strategies.templates import filled

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ratchet.evaluate import metrics
+from ratchet.evaluate.counts import DIGITS
 from ratchet.evaluate.outcomes import Outcome
 from ratchet.evaluate.suites.base import Suite
 from ratchet.evaluate.suites.figures import Measured, delta, figures, primary
@@ -75,4 +76,4 @@ def notes(suite: Suite, who: str, found: dict[str, Any]) -> list[str]:
 
 
 def _share(part: float, whole: int) -> float:
-    return round(part / whole, metrics.DIGITS) if whole else 0.0
+    return round(part / whole, DIGITS) if whole else 0.0

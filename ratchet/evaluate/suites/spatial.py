@@ -13,9 +13,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ratchet.evaluate.counts import share
 from ratchet.evaluate.suites import options
 from ratchet.evaluate.suites.base import Marked, Question, Suite, SuiteFigures
-from ratchet.evaluate.suites.counting import accuracy, share
+from ratchet.evaluate.suites.counting import accuracy
 from ratchet.evaluate.suites.folder import Row
 from ratchet.evaluate.suites.tables import loader
 from ratchet.evaluate.suites.units import SIZE, by_facts, category, fact, together

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ratchet.evaluate.suites.answers import said, unparsed
-from ratchet.evaluate.suites.base import Asked, FileProblem, Mark, Marked, Question, Suite, SuiteFigures
+from ratchet.evaluate.suites.base import Asked, Mark, Marked, Question, Suite, SuiteFigures
 from ratchet.evaluate.suites.counting import accuracy
-from ratchet.evaluate.suites.folder import Folder, Row
+from ratchet.evaluate.suites.folder import Folder
 from ratchet.evaluate.suites.pictures import pictures_in
 from ratchet.verify.rules.vqa import plain_answer, vqa_accuracy
 
@@ -28,7 +28,7 @@ def load(folder: Folder, _: tuple[str, ...]) -> Iterator[Question]:
     names = folder.find("*validation-*.parquet", "*.parquet", "*TextVQA*val*.json", "*.jsonl")
     pictures = pictures_in(folder)
     original = names[0].endswith(".json")
-    for row in _listed(folder, names) if original else folder.rows(*names):
+    for row in folder.listed("data", *names) if original else folder.rows(*names):
         answers = row.value("answers")
         if not isinstance(answers, list) or not any(answers):
             raise row.problem("answers must be a list of at least one text; the test split has none, give validation")
@@ -43,15 +43,6 @@ def load(folder: Folder, _: tuple[str, ...]) -> Iterator[Question]:
             facts={ANSWERS: [str(one) for one in answers]},
             cluster=image_id,
         )
-
-
-def _listed(folder: Folder, names: Iterable[str]) -> Iterator[Row]:
-    for name in names:
-        found = folder.json(name)
-        if not isinstance(found, dict) or not isinstance(found.get("data"), list):
-            raise FileProblem(f"{folder.store.uri(name)} must be an object with its rows in a list `data`.")
-        for number, values in enumerate(found["data"], 1):
-            yield Row(folder, name, number, values)
 
 
 def mark(item: Asked, answer: str) -> Mark:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
+from ratchet.evaluate.counts import share
 from ratchet.evaluate.suites.base import Marked, SuiteFigures
-from ratchet.evaluate.suites.counting import accuracy, share
+from ratchet.evaluate.suites.counting import accuracy
 
 SIZE = "of"
 """The fact that says how many items an item's unit has. Without it a unit is whole as it is."""

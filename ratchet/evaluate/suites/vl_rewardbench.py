@@ -18,9 +18,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from ratchet.evaluate.counts import share
 from ratchet.evaluate.suites.answers import unparsed
 from ratchet.evaluate.suites.base import Asked, Mark, Marked, Question, Suite, SuiteFigures
-from ratchet.evaluate.suites.counting import accuracy, share
+from ratchet.evaluate.suites.counting import accuracy
 from ratchet.evaluate.suites.folder import Folder, Row
 from ratchet.verify.extract import after_thinking
 from ratchet.verify.judges.prompts import PROMPTS, asking

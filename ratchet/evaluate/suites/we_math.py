@@ -12,9 +12,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from ratchet.evaluate.counts import share
 from ratchet.evaluate.suites import options
 from ratchet.evaluate.suites.base import Asked, Mark, Marked, Question, Suite, SuiteFigures
-from ratchet.evaluate.suites.counting import accuracy, share
+from ratchet.evaluate.suites.counting import accuracy
 from ratchet.evaluate.suites.folder import Row
 from ratchet.evaluate.suites.tables import loader
 from ratchet.evaluate.suites.units import SIZE, gathered, unit_of

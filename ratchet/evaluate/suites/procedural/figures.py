@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
+from ratchet.evaluate.counts import share
 from ratchet.evaluate.suites.base import Marked, SuiteFigures
-from ratchet.evaluate.suites.counting import accuracy, share
+from ratchet.evaluate.suites.counting import accuracy
 from ratchet.evaluate.suites.procedural.grading import BANDS, band
 
 Figures = Callable[[Sequence[Marked]], SuiteFigures]
