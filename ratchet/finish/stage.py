@@ -91,12 +91,11 @@ def _end_job(store: Store, ticket: Ticket) -> None:
 
 def _write_report(store: Store, loop: str, number: int) -> bool:
     """Whether there is a report. A report also for a failed round; a report that cannot be made must not hide how the round ended."""
-    from ratchet.report.writing import write_loop_page, write_round_report
+    from ratchet.report.writing import write_pages
 
     prefix = rounds.round_prefix(loop, number)
     try:
-        write_round_report(store, loop, number)
-        write_loop_page(store, loop)
+        write_pages(store, loop, number)
     except (RatchetError, ValueError, KeyError) as error:
         store.put(
             f"{prefix}/report-failure.json", canonical.pretty({"error": type(error).__name__, "message": str(error)})

@@ -8,8 +8,7 @@ from typing import Any
 
 import ratchet
 from ratchet import rounds
-from ratchet.artifacts import Artifact, Manifest
-from ratchet.evaluate.outcomes import Outcome
+from ratchet.artifacts import Manifest
 from ratchet.provenance import code_revision
 from ratchet.registry.approval import read_answer
 from ratchet.registry.base import Registry
@@ -25,7 +24,6 @@ from ratchet.report.organising import alarms_view, audit_view, filtering_view, v
 from ratchet.report.specimens import specimens
 from ratchet.report.training import training_of
 from ratchet.report.view import (
-    GalleryItem,
     GuardView,
     LoopView,
     RoundView,
@@ -65,8 +63,7 @@ def collect(
     """The whole loop as it stands, with at most `items` in the gallery. With `registry`, a move of the alias shows that the
     loop's log has not recorded yet.
 
-    Rows of the collection are shown for the rounds in `looked_at`, and the gallery has theirs alone; None: rows of the last
-    three rounds, and a gallery of them all and of the last read.
+    Rows of the collection are shown for the rounds in `looked_at`; None: the last three.
     """
     numbers = rounds.numbers(store, loop)
     close = numbers[-CLOSE:] if looked_at is None else looked_at
@@ -89,22 +86,9 @@ def collect(
         final=model_view(_label(refs, CHAMPION), models[CHAMPION]) if CHAMPION in models else None,
         champion=champion_view(version, seen, moves, results),
         controls=controls(store, loop, results),
-        gallery=tuple(_gallery(store, loop, numbers, final, items, looked_at)),
+        gallery=tuple(gallery(store, loop, numbers, final, items)),
         seconds=(datetime.now(UTC) - started).total_seconds() if started else None,
     )
-
-
-def _gallery(
-    store: Store,
-    loop: str,
-    numbers: Sequence[int],
-    final: Artifact[Outcome] | None,
-    most: int,
-    looked_at: Collection[int] | None,
-) -> list[GalleryItem]:
-    if looked_at is None:
-        return gallery(store, loop, numbers, final, most)
-    return gallery(store, loop, [number for number in numbers if number in looked_at], None, most)
 
 
 def round_view(store: Store, loop: str, number: int, moves: Sequence[Move], *, close: bool = True) -> RoundView:

@@ -10,7 +10,8 @@ from markupsafe import Markup
 from ratchet import canonical, rounds
 from ratchet.errors import NotFound, RatchetError
 from ratchet.registry.base import Registry
-from ratchet.report.collect import collect
+from ratchet.report.collect import CLOSE, collect
+from ratchet.report.gallery import gallery
 from ratchet.report.html import page, render, render_round
 from ratchet.report.summary import summary
 from ratchet.report.view import LoopView
@@ -29,16 +30,16 @@ class Page(NamedTuple):
     content: bytes
 
 
-def write_round_report(store: Store, loop: str, number: int) -> str:
-    """Write the round's page beside its artifacts and return its URI."""
-    view = collect(store, loop, items=ROUND_ITEMS, looked_at={number})
-    key = round_key(loop, number)
-    store.put(key, render_round(view, number).encode())
-    return store.uri(key)
+def write_pages(store: Store, loop: str, number: int) -> None:
+    """Write the round's page beside its artifacts, and the loop's as it stands at the round's end: of one look at the loop."""
+    view = collect(store, loop, items=LOOP_ITEMS, looked_at={number, *rounds.numbers(store, loop)[-CLOSE:]})
+    items = tuple(gallery(store, loop, [number], None, ROUND_ITEMS))
+    store.put(round_key(loop, number), render_round(view.model_copy(update={"gallery": items}), number).encode())
+    store.put(loop_key(loop), render(view).encode())
 
 
 def write_loop_page(store: Store, loop: str) -> str:
-    """Write the loop's page as it stands at the end of a round, and return its URI."""
+    """Write the loop's page as it stands, and return its URI."""
     key = loop_key(loop)
     store.put(key, render(collect(store, loop, items=LOOP_ITEMS)).encode())
     return store.uri(key)

@@ -15,7 +15,8 @@ from ratchet import loop, rounds
 from ratchet.begin import BeginOptions
 from ratchet.report.collect import collect
 from ratchet.report.final import CHAMPION, SEED, read_report_split
-from ratchet.report.writing import loop_key, round_key, write_loop_report
+from ratchet.report.gallery import gallery
+from ratchet.report.writing import ROUND_ITEMS, loop_key, round_key, write_loop_report
 from ratchet.settings import Settings
 from ratchet.store import Store, open_store
 from tests.browser import Page, needs_chromium, opened
@@ -97,7 +98,7 @@ def test_the_gallery_of_a_real_round_has_what_changed_side_by_side(store: Store,
     path.write_bytes(store.get(round_key(NAME, 1)))
     page.look(width=1280)
     page.open(path)
-    shown = {item.flip for item in collect(store, NAME, looked_at={1}).gallery if item.split == "holdout"}
+    shown = {item.flip for item in gallery(store, NAME, [1], None, ROUND_ITEMS) if item.split == "holdout"}
     assert len(shown) > 1
     page.run("document.querySelector('[data-flip]').click()")
     assert page.run("[...document.querySelectorAll('.card')].every(c => c.querySelectorAll('.answer').length === 2)")

@@ -31,8 +31,7 @@ class Output:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Store]:
     settings, store = steered_loop(tmp_path_factory.mktemp("written"), count=1)
-    writing.write_round_report(store, LOOP, 1)
-    writing.write_loop_page(store, LOOP)
+    writing.write_pages(store, LOOP, 1)
     return settings, store
 
 
