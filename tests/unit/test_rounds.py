@@ -8,10 +8,10 @@ import pytest
 
 from ratchet import canonical, rounds
 from ratchet.errors import RoundError, TrainError
-from ratchet.registry.simulation.memory import MemoryStore
 from ratchet.rounds import RoundEnd
 from ratchet.stage import STEPS
 from ratchet.store import Stat, open_store
+from ratchet.store.memory import MemoryStore
 from tests.unit.loops import LOOP, leave, leave_all, new_loop, opened
 
 

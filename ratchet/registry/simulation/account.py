@@ -10,9 +10,9 @@ from ratchet.registry.evidence import Evidence
 from ratchet.registry.gate import GateDecision, judge
 from ratchet.registry.items import mark_of
 from ratchet.registry.looks import Looks, after, look_key
-from ratchet.registry.simulation.memory import MemoryStore
 from ratchet.registry.spending import Standing
 from ratchet.store import Store
+from ratchet.store.memory import MemoryStore
 
 
 class Account(Protocol):

@@ -1,4 +1,4 @@
-"""What every store promises, on a folder and on a real S3."""
+"""What every store promises, in a folder, in a real S3 and in memory."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 
 from ratchet.errors import Conflict, NotFound, StoreError
 from ratchet.store import Store, join, open_store, preflight
+from ratchet.store.memory import MemoryStore
 
 BAD_KEYS = [
     "",
@@ -34,9 +35,11 @@ BAD_KEYS = [
 ]
 
 
-@pytest.fixture
-def store(store_root: str) -> Store:
-    return open_store(store_root)
+@pytest.fixture(params=["folder", "s3", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "memory":
+        return MemoryStore()
+    return open_store(request.getfixturevalue("s3_root") if request.param == "s3" else f"file://{tmp_path}/store")
 
 
 def keys(store: Store, prefix: str = "") -> list[str]:
@@ -231,7 +234,8 @@ def _race(root: str, number: int, barrier, results) -> None:  # type: ignore[no-
     results.put((number, wins))
 
 
-def test_of_racing_processes_exactly_one_wins_every_time(store: Store, store_root: str) -> None:
+def test_of_racing_processes_exactly_one_wins_every_time(store_root: str) -> None:
+    store = open_store(store_root)
     context = multiprocessing.get_context("fork")
     barrier, results = context.Barrier(3), context.Queue()
     store.put("counter", b"0")

@@ -1,17 +1,8 @@
-"""A tiny random model, saved once."""
+"""A cache of these tests' own."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-
-from tests import tiny
-
-
-@pytest.fixture(scope="session")
-def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.save_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(autouse=True)

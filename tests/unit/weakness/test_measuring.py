@@ -132,10 +132,10 @@ def test_an_earlier_rounds_report_weighs_the_prompts_without_a_probe(tmp_path):
     assert heavy.skill == SKILLS[0]
 
 
-def test_a_probe_leaves_its_report_in_the_rounds_artifacts(store, model_folder):
+def test_a_probe_leaves_its_report_in_the_rounds_artifacts(store, tiny_seed):
     from ratchet.generate.running import Running
 
-    seed = models.upload(store, model_folder, "tiny")
+    seed = models.upload(store, tiny_seed, "tiny")
     context = context_of("generate", store, _round(store, 1, seed, {"source": "last", "probe": 18}), {})
     with Running(context) as run:
         plan = plan_of(context, run.tools)

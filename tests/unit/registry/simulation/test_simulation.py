@@ -11,9 +11,9 @@ from ratchet.registry.evidence import side_by_side
 from ratchet.registry.gate import decide, judge
 from ratchet.registry.simulation import worlds
 from ratchet.registry.simulation.account import Carried, Ledgered
-from ratchet.registry.simulation.memory import MemoryStore
 from ratchet.registry.simulation.studies import NO_GUARDS, Study, policies, simulate, studies, upper_bound
 from ratchet.store import Store, open_store
+from ratchet.store.memory import MemoryStore
 from tests.unit.registry.rows import outcome
 
 PLAIN = policies()["auto"]
