@@ -26,6 +26,9 @@ RatchetError                    every error that ratchet raises on purpose; its 
 ├── RegistryError               the registry said no, or did not answer
 │   └── RegistryUnavailable     retried, and given up; `ratchet promote` completes the round later
 ├── RoundError                  a round cannot open, go on or end
+├── PlatformError               Kubeflow Pipelines or the cluster said no
+│   └── PlatformUnavailable     retried, and given up
+├── PreflightFailed             something that a round needs is missing, told before it costs anything
 └── ServiceError                a server that ratchet starts on this machine did not come up
 """
 
@@ -140,3 +143,15 @@ class RoundError(RatchetError):
 
 class ServiceError(RatchetError):
     exit_code = 10
+
+
+class PlatformError(RatchetError):
+    exit_code = 11
+
+
+class PlatformUnavailable(PlatformError):
+    pass
+
+
+class PreflightFailed(RatchetError):
+    exit_code = 12

@@ -1,7 +1,7 @@
 """The tree of commands, and how errors end the program.
 
 Exit codes: 0 done; 1 any other error; 2 recipe, profile or usage; 3 prompts or import; 4 artifact; 5 store; 6 lease;
-7 model, sampling, verifier or training; 8 registry; 9 round; 10 a local server; 130 interrupted.
+7 model, sampling, verifier or training; 8 registry; 9 round; 10 a local server; 11 a cluster's API; 12 preflight; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ app = typer.Typer(
     help="Multimodal models that improve themselves, round by round, behind a gate.\n\n"
     "Begin with [bold]ratchet demo[/bold]: it needs nothing but this machine.",
     epilog="Exit codes: 0 done, 1 other, 2 recipe or usage, 3 prompts, 4 artifact, 5 store, 6 lease, 7 model or training, "
-    "8 registry, 9 round, 10 local server.",
+    "8 registry, 9 round, 10 local server, 11 cluster, 12 preflight.",
 )
 loops.register(app)
 sets.register(app)

@@ -1,0 +1,111 @@
+"""The policy of a loop: who starts its rounds, with what, and when it stops. Kept in the store, changed by conditional puts.
+
+<root>/loops/<loop>/policy.json     what was asked for: written by `ratchet init`, `schedule ensure`, `trigger`
+<root>/loops/<loop>/stopped.json    why the loop stopped, and how to go on; gone once somebody goes on
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from ratchet import canonical, rounds
+from ratchet.errors import Conflict, NotFound, RoundError
+from ratchet.records import Record
+from ratchet.registry.base import CHAMPION
+from ratchet.store import Store
+
+Owner = Literal["nobody", "schedule", "trigger"]
+
+
+class StopRules(Record):
+    """When a loop stops by itself. None: never for that reason."""
+
+    rounds_without_promotion: int | None = Field(None, ge=1, description="rounds in a row that promoted nothing")
+    rounds: int | None = Field(None, ge=1, description="rounds that the loop may have in all")
+    gpu_hours: float | None = Field(None, gt=0, description="GPU-hours that its rounds may take together")
+    on_alarm: bool = Field(True, description="stop where an alarm or an audit stopped a round")
+
+
+class LoopPolicy(Record):
+    """Who starts a loop's rounds. One owner: a schedule and a trigger never drive the same loop."""
+
+    owner: Owner = "nobody"
+    recipe: str = Field(description="name, or YAML text")
+    seed: str = CHAMPION
+    budget: float = Field(0.0, ge=0, description="hours of a device that one round may take; 0: as many as it needs")
+    after_refused: Literal["next", "stop", "wait"] = Field(
+        "next",
+        description="trigger: what follows a refused round: the next at once, a stop, or the next move of the alias",
+    )
+    stop: StopRules = StopRules()
+
+
+class Stopped(Record):
+    """A loop that starts no round until somebody goes on."""
+
+    why: str
+    rule: str = Field(description="the rule of StopRules that stopped it, or 'person'")
+    after: int = Field(ge=0, description="the last round before the stop; 0: none")
+    at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+
+    def words(self, loop: str) -> str:
+        return f"loop {loop} is stopped since {self.at:%Y-%m-%d %H:%M} UTC: {self.why}. `ratchet schedule resume --loop {loop}` goes on"
+
+
+def policy_key(loop: str) -> str:
+    return f"{rounds.loop_prefix(loop)}/policy.json"
+
+
+def stopped_key(loop: str) -> str:
+    return f"{rounds.loop_prefix(loop)}/stopped.json"
+
+
+def read_policy(store: Store, loop: str) -> LoopPolicy | None:
+    """None for a loop that only people start. Raises RoundError for one that this version cannot read."""
+    try:
+        return LoopPolicy.model_validate_json(store.get(policy_key(loop)))
+    except NotFound:
+        return None
+    except ValidationError as error:
+        raise RoundError(
+            f"{store.uri(policy_key(loop))} is no policy of this version of ratchet: {error.errors()[0]['msg']}. "
+            f"Write it anew with `ratchet init --loop {loop}`."
+        ) from error
+
+
+def write_policy(store: Store, loop: str, policy: LoopPolicy) -> None:
+    """Replace the loop's policy. Raises RoundError when another wrote it at the same moment."""
+    key, data = policy_key(loop), canonical.pretty(policy.model_dump(mode="json"))
+    stat = store.stat(key)
+    try:
+        if stat is None:
+            store.put_if(key, data, absent=True)
+        else:
+            store.put_if(key, data, etag=stat.etag)
+    except Conflict as error:
+        raise RoundError(
+            f"the policy of loop {loop} was changed by another at this moment; look at it, and try again."
+        ) from error
+
+
+def read_stopped(store: Store, loop: str) -> Stopped | None:
+    try:
+        return Stopped.model_validate_json(store.get(stopped_key(loop)))
+    except NotFound:
+        return None
+
+
+def stop(store: Store, loop: str, stopped: Stopped) -> Stopped:
+    """Stop the loop; one that is stopped keeps its first reason. Returns what stands."""
+    try:
+        store.put_if(stopped_key(loop), canonical.pretty(stopped.model_dump(mode="json")), absent=True)
+    except Conflict:
+        return read_stopped(store, loop) or stopped
+    return stopped
+
+
+def go_on(store: Store, loop: str) -> None:
+    store.delete(stopped_key(loop))

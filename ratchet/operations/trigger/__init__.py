@@ -1,0 +1,1 @@
+"""The server that starts the next round when the registry's champion moves."""

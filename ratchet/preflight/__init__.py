@@ -1,0 +1,1 @@
+"""What a round needs, asked before it costs anything."""

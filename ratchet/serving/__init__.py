@@ -1,0 +1,1 @@
+"""The champion behind an endpoint: what follows the alias on a cluster."""
