@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from ratchet.artifacts.manifest import ModelRef
+from ratchet.errors import TrainError
 from ratchet.stage import StageContext
+from ratchet.train.orders import read_training
 from ratchet.train.report import TrainReport
 
 
@@ -30,6 +32,21 @@ _MODULES: Mapping[str, str] = {
     "trainjob": "ratchet.train.launchers.trainjob.launcher",
 }
 LAUNCHERS = tuple(_MODULES)
+
+
+def trained_apart(context: StageContext, run: Callable[[StageContext], None], without: str) -> Outcome:
+    """What other processes have trained and left in the store; `run` starts them, unless an earlier try has finished.
+
+    Raises TrainError with the words `without` where they ended well and left nothing.
+    """
+    if read_training(context) is None:
+        run(context)
+    found = read_training(context)
+    if found is None:
+        raise TrainError(without)
+    for kind, seconds in found.seconds.items():
+        context.seconds[kind] = context.seconds.get(kind, 0.0) + seconds
+    return Outcome(found.model, found.report)
 
 
 def launcher(name: str) -> Launcher:

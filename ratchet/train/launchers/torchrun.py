@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 from ratchet.errors import RatchetError, TrainError
 from ratchet.profile import threads
 from ratchet.stage import StageContext, lease_seconds
-from ratchet.train.launchers import Outcome
+from ratchet.train.launchers import Outcome, trained_apart
 from ratchet.train.launchers.elastic import STOP_SECONDS, Ended, read_ended
 from ratchet.train.launchers.logs import redacted, tail
-from ratchet.train.orders import Failure, Order, order_of, read_failures, read_training
+from ratchet.train.orders import Failure, Order, order_of, read_failures
 from ratchet.train.together import PARENT
 from ratchet.train.worker import SCRATCH
 
@@ -36,14 +36,7 @@ def launch(context: StageContext) -> Outcome:
     Raises what the first failing worker raised, TrainError for one that was killed, and LeaseLost, after ending all workers,
     when the loop belongs to another run.
     """
-    if read_training(context) is None:
-        _run(context)
-    found = read_training(context)
-    if found is None:
-        raise TrainError("all workers ended well, but left no training.json; run the stage again.")
-    for kind, seconds in found.seconds.items():
-        context.seconds[kind] = context.seconds.get(kind, 0.0) + seconds
-    return Outcome(found.model, found.report)
+    return trained_apart(context, _run, "all workers ended well, but left no training.json; run the stage again.")
 
 
 def _run(context: StageContext) -> None:

@@ -17,7 +17,7 @@ from types import FrameType
 from ratchet.errors import LeaseLost, RatchetError, TrainError
 from ratchet.launching.trainjob import TrainJobConfig
 from ratchet.stage import StageContext, lease_seconds
-from ratchet.train.launchers import Outcome
+from ratchet.train.launchers import Outcome, trained_apart
 from ratchet.train.launchers.trainjob import leftover
 from ratchet.train.launchers.trainjob.api import Away, Object, connect
 from ratchet.train.launchers.trainjob.following import Following
@@ -25,7 +25,7 @@ from ratchet.train.launchers.trainjob.jobs import Jobs, attempt_of
 from ratchet.train.launchers.trainjob.looking import condition
 from ratchet.train.launchers.trainjob.manifest import Wanted, train_job
 from ratchet.train.launchers.trainjob.watching import Ended, Watching
-from ratchet.train.orders import order_of, read_failures, read_training
+from ratchet.train.orders import order_of, read_failures
 
 POLL_SECONDS = 5.0
 CANCEL_AWAY_SECONDS = 10.0
@@ -38,17 +38,12 @@ def launch(context: StageContext) -> Outcome:
     Raises what the first failing worker raised; TrainError when the cluster refuses, loses or stops the job, and when it ends
     well without a result; LeaseLost when the loop belongs to another run.
     """
-    if read_training(context) is None:
-        _run(context)
-    found = read_training(context)
-    if found is None:
-        raise TrainError(
-            "the TrainJob ended well, but left no training.json: its image has another ratchet, or wrote to another store. Compare "
-            "images.training with the stage's image and RATCHET_ROOT in the profile's environment; then run the stage again."
-        )
-    for kind, seconds in found.seconds.items():
-        context.seconds[kind] = context.seconds.get(kind, 0.0) + seconds
-    return Outcome(found.model, found.report)
+    return trained_apart(
+        context,
+        _run,
+        "the TrainJob ended well, but left no training.json: its image has another ratchet, or wrote to another store. Compare "
+        "images.training with the stage's image and RATCHET_ROOT in the profile's environment; then run the stage again.",
+    )
 
 
 def _run(context: StageContext) -> None:

@@ -143,6 +143,21 @@ def test_rows_are_the_prompts_for_rl_each_once_with_all_that_verifiers_need() ->
     assert found[0]["images"] == [ref.sha256 for ref in min(PROMPTS[:3], key=lambda p: p.id).images]
 
 
+def test_a_weight_for_a_verifier_that_looked_at_nothing_is_refused_with_those_that_did() -> None:
+    said = Verdict(verifier="exact", version="1", score=1.0, passed=True, reason="x")
+    group = group_of(PROMPTS[0])
+    judged = tuple(one.model_copy(update={"verdicts": (said,)}) for one in group.completions)
+    groups = [group.model_copy(update={"uses": ("rl",), "completions": judged})]
+    recipe = Recipe.model_validate({"name": "w", "train": {"method": "grpo", "rl": {"rewards": {"exakt": 1.0}}}})
+    with pytest.raises(
+        TrainError, match=r"weighs exakt, which looked at no answer of this round; its verdicts are of exact"
+    ):
+        rl_rows(groups, recipe)
+    for name in ("exact", "prompt"):
+        fits = Recipe.model_validate({"name": "w", "train": {"method": "grpo", "rl": {"rewards": {name: 1.0}}}})
+        assert len(rl_rows(groups, fits)) == 1
+
+
 def test_the_length_is_generates_where_rl_names_none() -> None:
     recipe = Recipe.model_validate({"name": "r", "generate": {"max_new_tokens": 17}, "train": {"method": "grpo"}})
     assert resolved(recipe.train, recipe).reinforcement.max_new_tokens == 17
