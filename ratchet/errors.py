@@ -21,7 +21,8 @@ RatchetError                    every error that ratchet raises on purpose; its 
 ├── VerifierError               a verifier is unknown, or does not fit its prompts
 │   ├── VerifierUnavailable     what a verifier works with (a judge, a sandbox) is not there; run the stage again when it is
 │   └── AuditFailed             a verifier was measured and is not good enough for what the recipe asks
-├── RoundStopped                an alarm of the recipe stopped the round on purpose
+├── RoundStopped                an alarm of the recipe stopped the round on purpose, or the loop starts no round
+│   └── BudgetSpent             the round has used the hours of a device that it was given
 ├── TrainError                  training cannot start, or failed
 ├── RegistryError               the registry said no, or did not answer
 │   └── RegistryUnavailable     retried, and given up; `ratchet promote` completes the round later
@@ -123,6 +124,10 @@ class AuditFailed(VerifierError):
 
 class RoundStopped(RatchetError):
     exit_code = 9
+
+
+class BudgetSpent(RoundStopped):
+    pass
 
 
 class TrainError(RatchetError):

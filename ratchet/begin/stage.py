@@ -36,7 +36,8 @@ from ratchet.train.checkpoints import sweep_round
 
 @dataclass(frozen=True)
 class BeginOptions:
-    """What a run asks for. `seed` is the alias or a version number; `resume` reopens the last round if it FAILED."""
+    """What a run asks for. `seed` is the alias or a version number; `resume` reopens the last round if it FAILED; `budget` are hours
+    of a device that the round may take, 0 for what the loop's policy says."""
 
     loop: str
     recipe: str
@@ -46,6 +47,7 @@ class BeginOptions:
     resume: bool = False
     control: str | None = None
     salt: str | None = None
+    budget: float = 0.0
 
 
 def begin(job: str, options: BeginOptions, settings: Settings) -> Ticket:
