@@ -31,10 +31,11 @@ def main() -> int:
     parser.add_argument("--loop", required=True)
     parser.add_argument("--recipe", required=True, help="a name, a file or YAML text")
     parser.add_argument("--seed", default="champion", help="the alias, or a version number")
-    parser.add_argument("--profile", help="YAML file or text")
+    parser.add_argument("--budget", type=float, default=0.0, help="hours of a device; 0: as many as it needs")
+    parser.add_argument("--profile", help="a shipped name, a YAML file or its text")
     parser.add_argument("--resume", action="store_true", help="reopen the last round if it failed")
     given = parser.parse_args()
-    arguments = {"loop": given.loop, "recipe": given.recipe, "seed": given.seed, "resume": given.resume}
+    arguments = {name: getattr(given, name) for name in ("loop", "recipe", "seed", "budget", "resume")}
     # KFP's artifacts are manifests of a few kilobytes; what they name is in the store, so this folder may go.
     with tempfile.TemporaryDirectory(prefix="ratchet-kfp-") as folder:
         try:

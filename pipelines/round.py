@@ -29,7 +29,18 @@ def round_pipeline(profile: Profile) -> Any:
     place = Placed(profile)
 
     @dsl.pipeline(name="ratchet-round", description="One round of self-improvement: from a seed model to a decision.")
-    def ratchet_round(recipe: str, loop: str, seed: str = "champion", resume: bool = False) -> None:
+    def ratchet_round(
+        recipe: str, loop: str, seed: str = "champion", budget: float = 0.0, resume: bool = False
+    ) -> None:
+        """One round of self-improvement: from a seed model to a decision.
+
+        Args:
+            recipe: What is learned: the name of a shipped recipe, or YAML text.
+            loop: The loop whose round this is.
+            seed: What the round starts from: `champion`, which begin resolves to a version, or a version's number.
+            budget: Hours of a device that the round may take; 0 for as many as it needs.
+            resume: Take the loop's last round up again if it FAILED.
+        """
         job = dsl.PIPELINE_JOB_ID_PLACEHOLDER
         with dsl.ExitHandler(place(finish(job=job, loop=loop))):
             begun = place(
@@ -38,6 +49,7 @@ def round_pipeline(profile: Profile) -> Any:
                     loop=loop,
                     recipe=recipe,
                     seed=seed,
+                    budget=budget,
                     resume=resume,
                     version=ratchet.__version__,
                     profile=profile.model_dump_json(),

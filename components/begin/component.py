@@ -13,6 +13,7 @@ def begin(
     profile: str,
     opened: Output[Artifact],
     seed: str = "champion",
+    budget: float = 0.0,
     resume: bool = False,
 ) -> list[int]:
     """Resolve the seed, open or reopen the round, take the loop's lease, check what the round needs.
@@ -22,5 +23,5 @@ def begin(
     from ratchet.begin import BeginOptions
     from ratchet.kfp_io import open_round
 
-    options = BeginOptions(loop=loop, recipe=recipe, seed=seed, profile=profile, body_version=version, resume=resume)
+    options = BeginOptions(loop, recipe, seed, profile, body_version=version, resume=resume, budget=budget)
     return open_round(job, options, opened)

@@ -135,7 +135,7 @@ def secrets_of(executor: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 def test_the_parameters_in_the_ui_are_few(compiled: dict[str, Any]) -> None:
     parameters = compiled["spec"]["root"]["inputDefinitions"]["parameters"]
-    assert set(parameters) == {"recipe", "loop", "seed", "resume"}
+    assert set(parameters) == {"recipe", "loop", "seed", "budget", "resume"}
 
 
 def test_nothing_is_installed_at_run_time_and_no_path_of_this_machine_is_in_it(compiled: dict[str, Any]) -> None:

@@ -33,8 +33,8 @@ def test_a_profile_comes_from_a_file_from_text_or_is_the_local_one(tmp_path: Pat
     ("given", "said"),
     [
         ("gone.yaml", "no profile file gone.yaml; give a path"),
-        ("{retries: -1}", "profile given inline is not valid: .*retries"),
-        ("{image: x}", "profile given inline is not valid: .*image"),
+        ("{retries: -1}", "profile given inline is not valid:.*retries"),
+        ("{image: x}", "profile given inline is not valid:.*image"),
         ("{name: [", "profile given inline is not valid"),
     ],
 )
@@ -159,7 +159,7 @@ def test_rollouts_of_vllm_need_gpus_of_training(mode: str, monkeypatch: pytest.M
     Profile(images=CLUSTER, resources={"train": Resources(gpus=1)}).check(served)
     Profile.load(pods.format(1)).check(served)
     for here, refused in ((0, True), (1, False)):
-        monkeypatch.setattr("ratchet.profile._gpus_here", lambda here=here: here)
+        monkeypatch.setattr("ratchet.profile.machine.gpus_here", lambda here=here: here)
         with pytest.raises(RecipeError, match="training has none") if refused else nullcontext():
             Profile().check(served)
 

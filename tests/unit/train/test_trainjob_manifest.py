@@ -237,7 +237,10 @@ def test_a_profile_hands_its_image_variables_and_secrets_to_the_job() -> None:
     ("given", "complaint"),
     [
         ({"resources": {"train": {"gpus": 1}}}, "resources.train.gpus to 0"),
-        ({"environment": {"KEY": "1"}, "secrets": {"s3": {"k": "KEY"}}}, "KEY are given twice"),
+        (
+            {"environment": {"AREA": "1"}, "secrets": {"s3": {"k": "AREA"}}},
+            "AREA is given twice, by environment and by",
+        ),
         ({"launcher": {"kind": "trainjob", "restarts": 1, "trainjob": {}}}, "the pipeline retries the stage"),
         ({"launcher": {"kind": "trainjob", "processes": 2, "trainjob": {"gpus": 4}}}, "set launcher.processes: 4"),
     ],
