@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import Field
 
@@ -20,6 +20,7 @@ class RoundRequest(Record):
     resume: bool = False
     key: str = Field(description="what the round is asked for by: a move of the alias, a press of a button")
     why: str = Field(description="for people, shown with the run")
+    origin: Literal["person", "trigger"] = "person"
 
 
 class Started(Record):

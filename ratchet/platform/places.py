@@ -1,0 +1,37 @@
+"""What of a profile says where in Kubeflow Pipelines its rounds are: address, namespace, names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ratchet.platform.access import find_access
+from ratchet.platform.asking import Patience
+from ratchet.platform.pipelines import DEFAULT, Pipelines
+from ratchet.profile import Profile
+
+
+@dataclass(frozen=True)
+class Place:
+    """`pipeline` is one for all loops of a profile, since the profile is compiled in; experiments are one a loop."""
+
+    pipeline: str
+    namespace: str
+    service_account: str | None
+    experiment: str | None
+    api: str | None
+
+    @classmethod
+    def of(cls, profile: Profile) -> Place:
+        return cls(
+            pipeline=f"ratchet-{profile.name}",
+            namespace=getattr(profile, "namespace", "kubeflow"),
+            service_account=getattr(profile, "service_account", "ratchet"),
+            experiment=getattr(profile, "experiment", None),
+            api=getattr(profile, "api", None),
+        )
+
+    def experiment_of(self, loop: str) -> str:
+        return self.experiment or loop
+
+    def connect(self, patience: Patience = DEFAULT) -> Pipelines:
+        return Pipelines(find_access(self.api), self.namespace, patience)
