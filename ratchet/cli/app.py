@@ -19,6 +19,7 @@ from ratchet.cli import (
     environments,
     gating,
     loops,
+    preflighting,
     recipes,
     reviewing,
     servers,
@@ -54,6 +55,7 @@ app = typer.Typer(
     "8 registry, 9 round, 10 local server, 11 cluster, 12 preflight.",
 )
 loops.register(app)
+preflighting.register(app)
 sets.register(app)
 curation.register(app)
 stages.register(app)

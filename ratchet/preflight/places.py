@@ -1,0 +1,61 @@
+"""The servers that a round speaks with, and which variable of theirs names the authorities that they are trusted by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ratchet.preflight.context import Context
+
+_REQUESTS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+@dataclass(frozen=True)
+class Server:
+    """An address and what it is. `variables` may name its authorities, the first that is set counts."""
+
+    what: str
+    url: str
+    variables: tuple[str, ...]
+
+    def ca(self, context: Context) -> str | None:
+        """The file or folder of its authorities: what a variable says, else what its client library brings; None: the system's."""
+        found = next((context.environment[name] for name in self.variables if context.environment.get(name)), None)
+        if found is not None or "SSL_CERT_FILE" in self.variables:
+            return found
+        import certifi
+
+        return certifi.where()
+
+
+def servers(context: Context) -> list[Server]:
+    """All that the context names, as far as it can be read."""
+    found = []
+    if context.settings is not None and context.settings.root.startswith("s3://"):
+        found.append(s3())
+    if context.settings is not None and context.settings.registry.startswith(("http://", "https://")):
+        found.append(mlflow(context))
+    found += [
+        Server(f"the endpoint of {what}", url, ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"))
+        for what, url in _endpoints(context)
+    ]
+    return found
+
+
+def s3() -> Server:
+    from ratchet.store.s3_client import make_client
+
+    return Server("the store", make_client().meta.endpoint_url, ("AWS_CA_BUNDLE",))
+
+
+def mlflow(context: Context) -> Server:
+    return Server("MLflow", context.places.registry, ("MLFLOW_TRACKING_SERVER_CERT_PATH", *_REQUESTS))
+
+
+def _endpoints(context: Context) -> list[tuple[str, str]]:
+    from ratchet.preflight.endpoints import asked
+
+    if context.recipe is None:
+        return []
+    address = context.environment.get("RATCHET_ENDPOINT_URL")
+    found = ((what, config.url or address) for what, config in asked(context.recipe))
+    return [(what, url) for what, url in found if url]

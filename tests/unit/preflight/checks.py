@@ -1,0 +1,36 @@
+"""One check by its name, on a context of the test's making: what the tests of preflight share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ratchet.preflight import Answer, Asked, Context, Machine, run_checks
+from ratchet.preflight.catalogue import CHECKS
+from ratchet.preflight.checking import Check
+
+SMALL = "{name: small, seed: 7, prompts: {pool: 2, validation: 1, holdout: 2, report: 1}, promote: {min_items: 2}}"
+
+
+def check(name: str) -> Check:
+    return next(one for one in CHECKS if one.name == name)
+
+
+def answered(name: str, asked: Asked | None = None, machine: Machine | None = None, **changes: Any) -> Answer:
+    """What the check says, alone, of what the environment and `asked` name."""
+    context = Context.gathered(asked or Asked(), machine)
+    for key, value in changes.items():
+        object.__setattr__(context, key, value)
+    (answer,) = run_checks([check(name)], context, changes.get("seconds"))
+    return answer
+
+
+def certificate(folder: Path, days: int = 1) -> Path:
+    """A self-signed certificate of 127.0.0.1 in `cert.pem`, its key in `key.pem`."""
+    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(days), *files, *names]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ})
+    return folder / "cert.pem"
