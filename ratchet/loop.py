@@ -22,7 +22,7 @@ from ratchet.finish import finish
 from ratchet.profile import Profile
 from ratchet.provenance import code_revision
 from ratchet.registry import lease as leases
-from ratchet.registry import open_registry
+from ratchet.registry import open_registry, tracking
 from ratchet.registry.base import ROUND, Lineage, ModelVersion
 from ratchet.registry.promotion import promote
 from ratchet.rounds import RoundEnd, Ticket
@@ -186,9 +186,10 @@ def cancel(settings: Settings, loop: str, why: str) -> RoundEnd:
         raise RoundError(f"loop {loop} has no running round; `ratchet status --loop {loop}` shows its rounds.")
     failed = said_so_far(store, rounds.read_round(store, loop, known[-1]))
     reason = f"cancelled: {why}" + (f" ({failed})" if failed else "")
-    end = rounds.write_end(store, loop, known[-1], RoundEnd(state="FAILED", reason=reason, job="cancel"))
+    end = rounds.write_end(store, loop, known[-1], RoundEnd(state="FAILED", reason=reason, job=tracking.CANCELLED))
     # With the end written its holder counts as ended, so the lease can be taken: the next epoch fences the old run off.
     take_lease(store, loop, f"cancel-{secrets.token_hex(4)}").release()
+    tracking.end_round(open_registry(settings, store), store, loop, known[-1], end)
     return end
 
 

@@ -24,10 +24,11 @@ from ratchet.finish.stage import end_of
 from ratchet.profile import Profile
 from ratchet.progress import for_stage
 from ratchet.provenance import code_revision
-from ratchet.registry import Registry, approval, lease, open_registry
+from ratchet.registry import Registry, approval, lease, open_registry, tracking
 from ratchet.registry.base import CHAMPION, ModelVersion
 from ratchet.registry.promotion import Move, history, mend, record_foreign_moves
 from ratchet.rounds import Round, RoundEnd, Ticket
+from ratchet.rounds.refusals import keeping_refusal
 from ratchet.settings import Settings
 from ratchet.stage import lease_seconds
 from ratchet.store import Store, open_store
@@ -57,6 +58,12 @@ def begin(job: str, options: BeginOptions, settings: Settings) -> Ticket:
     champion or the compiled pipeline is of another version, LeaseHeld while another run works on the loop, TrainError for a
     cluster that would not take the profile's TrainJob.
     """
+    with keeping_refusal(settings.root, options.loop, job):
+        return _checked(job, options, settings)
+
+
+def _checked(job: str, options: BeginOptions, settings: Settings) -> Ticket:
+    """What needs no lease, then the rest under it."""
     _check_versions(options.body_version)
     wanted = recipe.load(options.recipe)
     profile = Profile.load(options.profile)
@@ -91,6 +98,7 @@ def _begin(job: str, options: BeginOptions, settings: Settings, wanted: recipe.R
     rounds.write_run(store, ticket)
     held.check()
     opened = rounds.read_round(store, options.loop, number)
+    tracking.open_round(registry, store, opened, job)
     with rounds.keeping_failure(ticket, "begin"):
         prompts.draw(store, opened, for_stage("begin", number))
     return ticket
@@ -189,11 +197,13 @@ def _open(
             return number
         if end is None:
             sweep_round(store, unfinished.prefix)
-            rounds.write_end(store, options.loop, number, _closed(store, unfinished, promoted))
+            closed = rounds.write_end(store, options.loop, number, _closed(store, unfinished, promoted))
+            tracking.end_round(registry, store, options.loop, number, closed)
     number = known[-1] + 1 if known else 1
     # A set that is not there is told now, not when the filter comes to it.
     evaluation_sets(store, wanted.filter.decontaminate_against)
     if known:
+        tracking.mend(registry, store, options.loop, known[-1])
         # Also one that failed: with a round after it, it is not taken up again.
         sweep_round(store, rounds.round_prefix(options.loop, known[-1]))
     rounds.write_round(store, _new_round(store, registry, options, wanted, seed, job, number))

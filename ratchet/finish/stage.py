@@ -12,7 +12,9 @@ import sys
 from ratchet import canonical, rounds
 from ratchet.errors import LeaseLost, RatchetError, StoreError
 from ratchet.launching.trainjob import RECORD
+from ratchet.registry import open_registry, tracking
 from ratchet.rounds import RoundEnd, Ticket
+from ratchet.rounds.refusals import read_refusal
 from ratchet.settings import Settings
 from ratchet.stage import STEPS, lease_of
 from ratchet.store import Store, open_store
@@ -26,9 +28,7 @@ def finish(job: str, loop: str, settings: Settings) -> RoundEnd:
     store = open_store(settings.root)
     ticket = rounds.read_run(store, loop, job)
     if ticket is None:
-        return RoundEnd(
-            state="FAILED", reason=f"run {job} opened no round: begin failed, and its log says why", job=job
-        )
+        return _unopened(settings, loop, job)
     lease = lease_of(store, ticket)
     try:
         lease.check()
@@ -39,6 +39,20 @@ def finish(job: str, loop: str, settings: Settings) -> RoundEnd:
     _end_job(store, ticket)
     lease.release()
     write_papers(settings, ticket.loop, ticket.number, end)
+    tracking.end_round(open_registry(settings, store), store, loop, ticket.number, end)
+    return end
+
+
+def _unopened(settings: Settings, loop: str, job: str) -> RoundEnd:
+    """How a run ended whose begin opened no round, in begin's own words."""
+    store = open_store(settings.root)
+    refusal = read_refusal(store, loop, job)
+    if refusal is None:
+        said = f"run {job} opened no round: begin was killed, or never started; its log says more"
+        end = RoundEnd(state="FAILED", reason=said, job=job)
+    else:
+        end = RoundEnd(state="STOPPED" if refusal.on_purpose else "FAILED", reason=refusal.words, job=job)
+    tracking.end_unopened(open_registry(settings, store), loop, end)
     return end
 
 
@@ -59,6 +73,9 @@ def end_of(store: Store, ticket: Ticket) -> RoundEnd:
         stops = rounds.read_stops(store, ticket.loop, ticket.number, ticket.job)
         if first in stops:
             return RoundEnd(state="STOPPED", reason=f"{first}: {stops[first]}", job=ticket.job)
+        refusal = read_refusal(store, ticket.loop, ticket.job) if first == missing[0] == "generate" else None
+        if refusal is not None and first not in failures:
+            return RoundEnd(state="FAILED", reason=refusal.words, job=ticket.job)
         said = failures.get(first, "it left no manifest and no message: its process was killed, or never started")
         return RoundEnd(state="FAILED", reason=f"{first}: {said}", job=ticket.job)
     results = done["promote"].results
@@ -106,7 +123,6 @@ def _write_report(store: Store, loop: str, number: int) -> bool:
 
 def _register_report(settings: Settings, loop: str, number: int, end: RoundEnd) -> None:
     """With the version that the round made, in the registry; what goes wrong there must not hide how the round ended."""
-    from ratchet.registry import open_registry
     from ratchet.report.writing import register_reports
 
     if end.candidate is None:

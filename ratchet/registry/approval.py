@@ -18,6 +18,7 @@ from pydantic import Field
 from ratchet import canonical, rounds
 from ratchet.errors import Conflict, NotFound, RoundError
 from ratchet.records import Record
+from ratchet.registry import tracking
 from ratchet.registry.base import DECISION, Registry
 from ratchet.registry.promotion import promote
 from ratchet.rounds import Round, RoundEnd, State
@@ -89,7 +90,9 @@ def carry_out(registry: Registry, store: Store, loop: str, number: int, given: A
     if end.candidate is not None:
         tags = {DECISION: end.state, ANSWERED_BY: given.by, ANSWERED_AT: given.at.isoformat(timespec="seconds")}
         registry.set_tags(loop, end.candidate, {**tags, ANSWER_NOTE: given.note})
-    return rounds.write_end(store, loop, number, end)
+    stands = rounds.write_end(store, loop, number, end)
+    tracking.end_round(registry, store, loop, number, stands)
+    return stands
 
 
 def settle(registry: Registry, store: Store, loop: str) -> None:

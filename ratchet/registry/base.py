@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from ratchet.records import Record
 from ratchet.settings import STORE_REGISTRY, Settings
@@ -14,6 +14,7 @@ CHAMPION = "champion"
 
 # Tags of a version, and so the columns of a registry's table.
 DIGEST = "ratchet.digest"
+LOOP = "ratchet.loop"
 ROUND = "ratchet.round"
 DECISION = "ratchet.decision"
 REASON = "ratchet.reason"
@@ -34,12 +35,25 @@ class ModelVersion(Record):
 
 
 class Lineage(Record):
-    """What goes with a version when it is registered. Data sets are (name, URI, digest)."""
+    """What goes with a version when it is registered. Data sets are (name, URI, digest); `run` is the round's, if it has one."""
 
     tags: dict[str, str] = {}
     params: dict[str, str] = {}
     metrics: dict[str, float] = {}
     datasets: tuple[tuple[str, str, str], ...] = ()
+    run: str | None = None
+
+
+RunState = Literal["FINISHED", "FAILED", "KILLED"]
+"""How a run ended: its work is done, it broke, or it was stopped on purpose."""
+
+
+class TrackedRun(Record):
+    """A run that the registry says is running; `round` is None for one that belongs to no round."""
+
+    run: str
+    round: int | None
+    started: datetime
 
 
 Curve = Sequence[tuple[int, float]]
@@ -95,6 +109,24 @@ class Registry(Protocol):
 
     def describe(self, name: str, version: str, card: str) -> None:
         """Keep a version's model card with it, in place of an older one: Markdown, with a YAML head."""
+        ...
+
+    def given_run(self) -> str | None:
+        """The run that the platform gives this process, of whatever round; None where it gives none."""
+        ...
+
+    def open_run(self, name: str, tags: Mapping[str, str]) -> str:
+        """Id of the run of the round that the tags `LOOP` and `ROUND` name, which is running then; made only once."""
+        ...
+
+    def log_run(self, run: str, metrics: Mapping[str, float]) -> None: ...
+
+    def end_run(self, run: str, state: RunState, tags: Mapping[str, str]) -> None:
+        """End a run and add tags to it. An ended one may be ended again: the last word stands."""
+        ...
+
+    def running(self, name: str) -> list[TrackedRun]:
+        """The runs of rounds of `name` that have not ended, the oldest first."""
         ...
 
 

@@ -15,7 +15,18 @@ from functools import cached_property
 from typing import Any
 
 from ratchet.errors import RegistryError, RegistryUnavailable
-from ratchet.registry.base import CHAMPION, DIGEST, ROUND, Curve, Lineage, ModelVersion, find_registered
+from ratchet.registry import mlflow_runs
+from ratchet.registry.base import (
+    CHAMPION,
+    DIGEST,
+    ROUND,
+    Curve,
+    Lineage,
+    ModelVersion,
+    RunState,
+    TrackedRun,
+    find_registered,
+)
 from ratchet.rounds import check_loop_name
 
 # MLflow's own patience is minutes. With these a server that is down is reported within half a minute. It also prints and
@@ -86,9 +97,9 @@ class MlflowRegistry:
             return known
         with self._asking(f"register {uri} as a version of {name}"):
             self._ensure_model(name)
-            run = self._run(name, tags)
+            run, alone = mlflow_runs.of_version(self._client, name, tags, lineage.run)
             self._log(run, lineage)
-            if "MLFLOW_RUN_ID" not in os.environ:
+            if alone:
                 self._client.set_terminated(run, "FINISHED")
             made = _version(self._client.create_model_version(name, uri, run_id=run, tags=tags, await_creation_for=0))
         # A request that MLflow repeated for us, or another process, may have made one more: all take the oldest.
@@ -160,6 +171,28 @@ class MlflowRegistry:
             if found.run_id:
                 self._client.log_text(found.run_id, page, f"report/{file}")
 
+    def given_run(self) -> str | None:
+        if mlflow_runs.GIVEN not in os.environ:
+            return None
+        with self._asking("show the run that the platform gives"):
+            return mlflow_runs.given(self._client)
+
+    def open_run(self, name: str, tags: Mapping[str, str]) -> str:
+        with self._asking(f"open the run of round {tags.get(ROUND)} of {check_loop_name(name)}"):
+            return mlflow_runs.open_round(self._client, name, tags)
+
+    def log_run(self, run: str, metrics: Mapping[str, float]) -> None:
+        with self._asking(f"log metrics of run {run}"):
+            self._log(run, Lineage(metrics=dict(metrics)))
+
+    def end_run(self, run: str, state: RunState, tags: Mapping[str, str]) -> None:
+        with self._asking(f"end run {run} as {state}"):
+            mlflow_runs.end(self._client, run, state, tags)
+
+    def running(self, name: str) -> list[TrackedRun]:
+        with self._asking(f"list the running runs of {check_loop_name(name)}"):
+            return mlflow_runs.running(self._client, name)
+
     @cached_property
     def _client(self) -> Any:
         from mlflow import MlflowClient
@@ -174,31 +207,6 @@ class MlflowRegistry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-
-    def _run(self, name: str, tags: Mapping[str, str]) -> str:
-        """The run that the version belongs to: the one that the pipeline gave, or one of our own for each round."""
-        given = os.environ.get("MLFLOW_RUN_ID")
-        if given:
-            return given
-        experiment = self._experiment(name)
-        same = " and ".join(f"tags.`{key}` = '{tags[key]}'" for key in (DIGEST, ROUND) if key in tags)
-        for run in self._client.search_runs([experiment], same, max_results=1):
-            return str(run.info.run_id)
-        title = f"round-{int(tags[ROUND]):04d}" if tags.get(ROUND, "").isdecimal() else f"seed-{tags[DIGEST][:8]}"
-        return str(self._client.create_run(experiment, tags=dict(tags), run_name=title).info.run_id)
-
-    def _experiment(self, name: str) -> str:
-        from mlflow.exceptions import MlflowException
-
-        found = self._client.get_experiment_by_name(name)
-        if found is None:
-            try:
-                return str(self._client.create_experiment(name))
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                    raise
-                found = self._client.get_experiment_by_name(name)
-        return str(found.experiment_id)
 
     def _log(self, run: str, lineage: Lineage) -> None:
         from mlflow.entities import Metric, Param

@@ -17,6 +17,7 @@ from ratchet.artifacts import Manifest, ModelRef
 from ratchet.errors import ArtifactError
 from ratchet.evaluate.outcomes import OUTCOMES
 from ratchet.recipe import PromoteConfig
+from ratchet.registry import tracking
 from ratchet.registry.approval import waiting_words
 from ratchet.registry.base import DECISION, REASON, ModelVersion, Registry, open_registry
 from ratchet.registry.curves import train_curves
@@ -59,7 +60,9 @@ def _judge(context: StageContext, model: ModelRef) -> tuple[dict[str, Any], Gate
     registry = open_registry(context.settings or Settings.from_environment(), context.store)
     with context.clock("registry"):
         context.check_lease()
-        version = registry.register(context.round.loop, model.uri, model.digest, lineage_of(context))
+        run = tracking.run_of(context.store, registry, context.round.loop, context.round.number)
+        lineage = lineage_of(context).model_copy(update={"run": run})
+        version = registry.register(context.round.loop, model.uri, model.digest, lineage)
         if DECISION not in version.tags:
             registry.log_curves(version.name, version.version, train_curves(context.store, context.parents["train"]))
     raised = alarms.watch(context)

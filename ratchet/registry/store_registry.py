@@ -3,6 +3,7 @@
 registry/<name>/versions/0003.json    the version, made by a conditional put on the next number
 registry/<name>/metrics/0003.json
 registry/<name>/cards/0003.md
+registry/<name>/runs/0007.json        the run of round 7: state, tags, metrics
 registry/<name>/champion.json         the alias, changed only if it still has the etag that was read
 """
 
@@ -17,11 +18,21 @@ from pydantic import ValidationError
 
 from ratchet import canonical
 from ratchet.errors import Conflict, NotFound, RegistryError
-from ratchet.registry.base import DIGEST, Curve, Lineage, ModelVersion, find_registered
+from ratchet.registry.base import (
+    DIGEST,
+    ROUND,
+    Curve,
+    Lineage,
+    ModelVersion,
+    RunState,
+    TrackedRun,
+    find_registered,
+)
 from ratchet.rounds import check_loop_name
 from ratchet.store import Store
 
 TRIES = 50
+RUNNING = "RUNNING"
 
 
 class StoreRegistry:
@@ -102,6 +113,35 @@ class StoreRegistry:
     def keep_page(self, name: str, version: str, file: str, page: str) -> None:
         self.version(name, version)
         self._store.put(f"{_folder(name)}/pages/{_number(version)}/{file}", page.encode())
+
+    def given_run(self) -> str | None:
+        return None
+
+    def open_run(self, name: str, tags: Mapping[str, str]) -> str:
+        run, fresh = f"{_folder(name)}/runs/{_number(tags[ROUND])}.json", {"started": datetime.now(UTC).timestamp()}
+        self._merge(run, lambda known: {**fresh, **known, "state": RUNNING, "tags": {**known.get("tags", {}), **tags}})
+        return run
+
+    def log_run(self, run: str, metrics: Mapping[str, float]) -> None:
+        self._merge(run, lambda known: {**known, "metrics": {**known.get("metrics", {}), **metrics}})
+
+    def end_run(self, run: str, state: RunState, tags: Mapping[str, str]) -> None:
+        self._merge(run, lambda known: {**known, "state": state, "tags": {**known.get("tags", {}), **tags}})
+
+    def running(self, name: str) -> list[TrackedRun]:
+        found = [self.run(self._store.key(one.uri)) for one in self._store.list(f"{_folder(name)}/runs/")]
+        return [
+            TrackedRun(run=run, round=int(one["tags"][ROUND]), started=datetime.fromtimestamp(one["started"], UTC))
+            for run, one in ((str(one["run"]), one) for one in found)
+            if one["state"] == RUNNING
+        ]
+
+    def run(self, run: str) -> dict[str, Any]:
+        """What is known of a run: its `state`, `tags` and `metrics`. Raises RegistryError when there is none."""
+        found, _ = self._read(run)
+        if found is None:
+            raise RegistryError(f"{self.uri} has no run {run}; runs are made by `open_run`.")
+        return {**found, "run": run}
 
     def curves(self, name: str, version: str) -> dict[str, list[tuple[int, float]]]:
         """The curves that were logged for a version."""

@@ -91,7 +91,10 @@ def test_a_failed_round_can_be_completed_and_a_decided_one_cannot_change(
 
 def test_a_run_that_opened_nothing_ends_nothing(settings: Settings, store: Store, ticket: Ticket) -> None:
     end = finish("job-9", LOOP, settings)
-    assert (end.state, end.reason) == ("FAILED", "run job-9 opened no round: begin failed, and its log says why")
+    assert (end.state, end.reason) == (
+        "FAILED",
+        "run job-9 opened no round: begin was killed, or never started; its log says more",
+    )
     assert rounds.read_end(store, LOOP, 1) is None
 
 
