@@ -10,7 +10,7 @@ FIND_LINKS ?= $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 UV_TORCH := $(if $(FIND_LINKS),,--torch-backend cpu)
 UV := $(if $(FIND_LINKS),UV_FIND_LINKS="$(FIND_LINKS)") $(VENV)/bin/uv pip
 
-.PHONY: help env dev lock demo test test-slow lint types format bench study-audit study-collapse study-collection study-gate study-preference study-grpo study-saturation study-sft clean
+.PHONY: help env dev lock demo test test-slow manifests-check lint types format bench study-audit study-collapse study-collection study-gate study-preference study-grpo study-saturation study-sft clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
@@ -41,6 +41,15 @@ test: $(VENV)/.dev  ## the default tests
 
 test-slow: $(VENV)/.dev  ## the long ones: whole rounds under kfp.local, kills, races, a browser
 	$(PY) -m pytest -q -m slow
+
+# checkov pins half of its dependencies otherwise than we do.
+.tools/checkov/.done: requirements/checkov.txt $(VENV)/bin/uv
+	$(BASE_PYTHON) -m venv .tools/checkov
+	UV_FIND_LINKS="$(FIND_LINKS)" $(VENV)/bin/uv pip install -q --python .tools/checkov/bin/python -r requirements/checkov.txt
+	@touch $@
+
+manifests-check: $(VENV)/.dev .tools/checkov/.done  ## render every overlay; schemas of three Kubernetes versions, CRDs, checkov, rights
+	RATCHET_CHECKOV=.tools/checkov/bin/checkov $(PY) -m pytest -q tests/contract/test_manifests*.py tests/contract/test_trainjob_manifests.py
 
 lint: $(VENV)/.dev  ## ruff and strict typing
 	$(VENV)/bin/ruff check .

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import yaml
 
 from ratchet.services.fake_kubernetes import ObjectSchema, crd_versions
 from tests.fake_cluster import crd, needs_crds
+from tests.kustomize import kustomize, needs_kubectl
 
 COMPONENT = Path(__file__).resolve().parents[2] / "manifests" / "components" / "trainjob"
 
@@ -55,7 +55,7 @@ def test_the_role_is_bound_to_the_runs_service_account() -> None:
     assert "*" not in yaml.safe_dump(role["rules"])
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl")
+@needs_kubectl
 def test_an_overlay_with_the_component_renders(tmp_path: Path) -> None:
     for name in ("base", "components"):
         shutil.copytree(COMPONENT.parents[1] / name, tmp_path / name)
@@ -67,10 +67,7 @@ def test_an_overlay_with_the_component_renders(tmp_path: Path) -> None:
         "components": ["./components/trainjob"],
     }
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
-    done = subprocess.run(["kubectl", "kustomize", str(tmp_path)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    found = {one["kind"]: one for one in yaml.safe_load_all(done.stdout)}
-    assert {one["metadata"].get("namespace") for one in found.values()} == {"team"}
-    assert found["ServiceAccount"]["automountServiceAccountToken"] is True
+    found = {one["kind"]: one for one in yaml.safe_load_all(kustomize(tmp_path))}
+    assert {one["metadata"].get("namespace") for kind, one in found.items() if kind != "Namespace"} == {"team"}
     assert found["RoleBinding"]["subjects"][0]["namespace"] == "team"
     assert {"Role", "TrainingRuntime", "ConfigMap"} <= found.keys()

@@ -1,0 +1,232 @@
+"""The manifests: every overlay renders, is accepted by three Kubernetes versions and by Kubeflow's definitions, and is locked down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from ratchet.services.fake_kubernetes import ObjectSchema, crd_versions
+from tests.fake_cluster import crd, needs_crds
+from tests.kubernetes_kinds import VERSIONS, complaints
+from tests.kustomize import DIGEST, MANIFESTS, OVERLAYS, Object, needs_kubectl, objects, pods
+
+pytestmark = needs_kubectl
+CUSTOM = {
+    ("trainer.kubeflow.org/v1alpha1", "TrainingRuntime"): "trainer_trainingruntimes",
+    ("kueue.x-k8s.io/v1beta1", "LocalQueue"): "kueue_localqueues",
+}
+UNCHECKED = {
+    ("external-secrets.io/v1", "ExternalSecret"),
+    ("monitoring.coreos.com/v1", "ServiceMonitor"),
+    ("route.openshift.io/v1", "Route"),
+}
+"""Kinds whose definitions are nowhere here."""
+OURS = {"app.kubernetes.io/part-of": "ratchet"}
+overlays = pytest.mark.parametrize("overlay", OVERLAYS)
+
+
+def test_every_overlay_is_tested() -> None:
+    assert sorted(p.name for p in (MANIFESTS / "overlays").iterdir()) == list(OVERLAYS)
+
+
+def test_every_component_is_in_an_overlay() -> None:
+    used = set()
+    for overlay in OVERLAYS:
+        kustomization = yaml.safe_load((MANIFESTS / "overlays" / overlay / "kustomization.yaml").read_text())
+        used |= {Path(one).name for one in kustomization["components"]}
+    assert {p.name for p in (MANIFESTS / "components").iterdir()} == used
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@overlays
+def test_kubernetes_accepts_every_built_in_kind_strictly(overlay: str, version: str) -> None:
+    for one in objects(overlay):
+        if (one["apiVersion"], one["kind"]) not in CUSTOM.keys() | UNCHECKED:
+            assert complaints(one, version) == [], (one["kind"], one["metadata"]["name"])
+
+
+def test_a_wrong_field_is_not_accepted() -> None:
+    one = deepcopy(next(one for one in objects("gpu") if one["kind"] == "Deployment"))
+    one["spec"]["template"]["spec"]["containers"][0]["comand"] = ["ratchet"]
+    assert "comand" in complaints(one, VERSIONS[-1])[0]
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(one, VERSIONS[-1], strict=True)
+
+
+@needs_crds
+@overlays
+def test_the_clusters_definitions_accept_custom_resources(overlay: str) -> None:
+    for one in objects(overlay):
+        file = CUSTOM.get((one["apiVersion"], one["kind"]))
+        if file is not None:
+            schemas: dict[str, ObjectSchema] = dict(crd_versions(crd(file)))
+            assert schemas[one["apiVersion"].rpartition("/")[2]].complaints(one) == []
+
+
+@overlays
+def test_pods_fit_the_level_restricted_of_pod_security(overlay: str) -> None:
+    for name, _, spec in pods(overlay):
+        assert spec["securityContext"]["runAsNonRoot"] is True, name
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys(), name
+        assert all({"emptyDir", "projected", "secret", "configMap"} & one.keys() for one in spec["volumes"]), name
+        for container in [*spec["containers"], *spec.get("initContainers", [])]:
+            context = container["securityContext"]
+            assert context == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, name
+            assert "hostPort" not in str(container.get("ports", "")), name
+
+
+@overlays
+def test_containers_write_below_tmp_and_say_what_they_need(overlay: str) -> None:
+    for name, _, spec in pods(overlay):
+        assert spec["enableServiceLinks"] is False, name
+        for container in spec["containers"]:
+            assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"], name
+            assert {"cpu", "memory"} <= container["resources"]["requests"].keys(), name
+            assert {"cpu", "memory"} <= container["resources"]["limits"].keys(), name
+            if name.startswith(("Deployment", "StatefulSet")):
+                assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.keys(), name
+
+
+@overlays
+def test_every_image_can_be_pinned_by_digest(overlay: str) -> None:
+    for name, _, spec in pods(overlay):
+        assert all(one["image"].endswith(f"@{DIGEST}") for one in spec["containers"]), name
+
+
+@overlays
+def test_a_token_is_mounted_only_where_the_api_server_is_asked(overlay: str) -> None:
+    found = objects(overlay)
+    groups: dict[str, set[str]] = {}
+    roles = {one["metadata"]["name"]: one for one in found if one["kind"] == "Role"}
+    for one in found:
+        if one["kind"] == "RoleBinding":
+            rules = roles[one["roleRef"]["name"]]["rules"]
+            for subject in one["subjects"]:
+                groups.setdefault(subject["name"], set()).update(g for rule in rules for g in rule["apiGroups"])
+    # Kubeflow Pipelines checks its own group, with a token of its own audience.
+    asking = {name for name, known in groups.items() if known - {"pipelines.kubeflow.org"}}
+    for name, _, spec in pods(overlay):
+        mounted = spec["automountServiceAccountToken"]
+        assert mounted is (spec.get("serviceAccountName") in asking), name
+    for one in found:
+        if one["kind"] == "ServiceAccount":
+            name = one["metadata"]["name"]
+            assert one["automountServiceAccountToken"] is (name == "ratchet"), name
+
+
+def test_on_openshift_no_pod_names_a_user() -> None:
+    for name, _, spec in pods("openshift"):
+        assert spec["securityContext"].keys() == {"runAsNonRoot", "seccompProfile"}, name
+
+
+def test_an_own_namespace_enforces_the_level_restricted() -> None:
+    for overlay in ("gpu", "openshift"):
+        (namespace,) = (one for one in objects(overlay) if one["kind"] == "Namespace")
+        labels = namespace["metadata"]["labels"]
+        assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_a_namespace_of_others_is_not_touched() -> None:
+    """Neither its labels nor the network of pods that are not ours."""
+    theirs = {"workflows.argoproj.io/workflow": "theirs", "app.kubernetes.io/name": "ml-pipeline"}
+    for overlay in ("local", "existing-platform"):
+        found = objects(overlay)
+        assert not [one for one in found if one["kind"] == "Namespace"]
+        for one in found:
+            if one["kind"] == "NetworkPolicy":
+                assert not selects(one["spec"]["podSelector"], {}), one["metadata"]["name"]
+                assert not selects(one["spec"]["podSelector"], theirs), one["metadata"]["name"]
+
+
+def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    for rule in selector.get("matchExpressions", []):
+        value = labels.get(rule["key"])
+        if value is None or (rule["operator"] == "In" and value not in rule["values"]):
+            return False
+    return all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items())
+
+
+def _policies(overlay: str) -> list[Object]:
+    return [one["spec"] for one in objects(overlay) if one["kind"] == "NetworkPolicy"]
+
+
+@overlays
+def test_every_pod_is_denied_what_no_policy_allows(overlay: str) -> None:
+    policies = _policies(overlay)
+    for name, labels, _ in pods(overlay):
+        (deny,) = (p for p in policies if len(p["policyTypes"]) == 2 and not {"ingress", "egress"} & p.keys())
+        assert selects(deny["podSelector"], labels), name
+
+
+@overlays
+def test_every_pod_may_ask_for_names_and_for_one_thing_more(overlay: str) -> None:
+    for name, labels, _ in pods(overlay):
+        ports = set()
+        for policy in _policies(overlay):
+            if selects(policy["podSelector"], labels):
+                ports |= {port["port"] for rule in policy.get("egress", []) for port in rule.get("ports", [])}
+        assert 53 in ports, name
+        assert ports - {53} or name in ("StatefulSet/postgresql", "StatefulSet/seaweedfs"), name
+
+
+@overlays
+def test_nobody_reaches_the_nodes_metadata(overlay: str) -> None:
+    for policy in _policies(overlay):
+        for rule in policy.get("egress", []):
+            for block in (peer["ipBlock"] for peer in rule["to"] if "ipBlock" in peer):
+                assert block["cidr"] == "169.254.20.10/32" or block["except"] == ["169.254.169.254/32"]
+
+
+@overlays
+def test_services_budgets_and_bindings_find_what_they_name(overlay: str) -> None:
+    found = objects(overlay)
+    labels = [labels for _, labels, _ in pods(overlay)]
+    accounts = {one["metadata"]["name"] for one in found if one["kind"] == "ServiceAccount"}
+    for one in found:
+        if one["kind"] == "Service":
+            assert any(selects({"matchLabels": one["spec"]["selector"]}, known) for known in labels), one["metadata"]
+        if one["kind"] == "PodDisruptionBudget":
+            assert any(selects(one["spec"]["selector"], known) for known in labels)
+        if one["kind"] == "RoleBinding":
+            assert {subject["name"] for subject in one["subjects"]} <= accounts
+    for name, _, spec in pods(overlay):
+        assert spec.get("serviceAccountName", "default") in {*accounts, "default"}, name
+
+
+@overlays
+def test_everything_is_ours_by_its_label(overlay: str) -> None:
+    for one in objects(overlay):
+        assert one["metadata"]["labels"].items() >= OURS.items(), (one["kind"], one["metadata"]["name"])
+    for name, labels, _ in pods(overlay):
+        assert labels.items() >= OURS.items(), name
+
+
+def test_no_secret_has_a_value_in_the_repository() -> None:
+    for file in MANIFESTS.rglob("*.example"):
+        if file.name == "s3.json.example":
+            assert '"accessKey": "", "secretKey": ""' in file.read_text()
+            continue
+        for line in file.read_text().splitlines():
+            if line and not line.startswith("#") and "PASSWORD@" not in line:
+                assert re.fullmatch(r"[A-Z0-9_]+=", line), f"{file}: {line}"
+    assert not [p for p in MANIFESTS.rglob("*.yaml") if re.search(r"^kind: Secret$", p.read_text(), re.M)]
+
+
+@overlays
+def test_variables_are_those_that_somebody_reads(overlay: str) -> None:
+    (config,) = (one for one in objects(overlay) if one["kind"] == "ConfigMap")
+    code = "\n".join(p.read_text() for p in (MANIFESTS.parent / "ratchet").rglob("*.py"))
+    for name in config["data"]:
+        assert name == "AWS_REGION" or f'"{name}"' in code or name == "KFP_NAMESPACE", name
