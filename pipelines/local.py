@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--loop", required=True)
     parser.add_argument("--recipe", required=True, help="a name, a file or YAML text")
     parser.add_argument("--seed", default="champion", help="the alias, or a version number")
-    parser.add_argument("--budget", type=float, default=0.0, help="hours of a device; 0: as many as it needs")
+    parser.add_argument("--budget", type=float, default=0.0, help="hours of a device; 0: what the loop's policy says")
     parser.add_argument("--profile", help="a shipped name, a YAML file or its text")
     parser.add_argument("--resume", action="store_true", help="reopen the last round if it failed")
     given = parser.parse_args()

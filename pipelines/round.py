@@ -38,7 +38,7 @@ def round_pipeline(profile: Profile) -> Any:
             recipe: What is learned: the name of a shipped recipe, or YAML text.
             loop: The loop whose round this is.
             seed: What the round starts from: `champion`, which begin resolves to a version, or a version's number.
-            budget: Hours of a device that the round may take; 0 for as many as it needs.
+            budget: Hours of a device that the round may take; 0 for what the loop's policy says.
             resume: Take the loop's last round up again if it FAILED.
         """
         job = dsl.PIPELINE_JOB_ID_PLACEHOLDER
@@ -52,7 +52,7 @@ def round_pipeline(profile: Profile) -> Any:
                     budget=budget,
                     resume=resume,
                     version=ratchet.__version__,
-                    profile=profile.model_dump_json(),
+                    profile=profile.compiled,
                 )
             ).outputs
             round_ = begun["opened"]

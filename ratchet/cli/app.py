@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 import ratchet
 from ratchet.cli import (
     benching,
+    compiling,
     curation,
     environments,
     gating,
@@ -58,6 +59,7 @@ loops.register(app)
 preflighting.register(app)
 sets.register(app)
 curation.register(app)
+compiling.register(app)
 stages.register(app)
 weakness.register(app)
 reviewing.register(app)

@@ -93,6 +93,9 @@ class TrainJobConfig(Record):
     )
     environment: dict[str, str] = Field({}, description="variables beside the profile's")
     secrets: dict[str, dict[str, str]] = Field({}, description="secrets beside the profile's, in the same form")
+    optional_secrets: dict[str, dict[str, str]] = Field({}, description="the same; the pods start where one is missing")
+    config_maps: dict[str, dict[str, str]] = Field({}, description="config maps beside the profile's, in the same form")
+    optional_config_maps: dict[str, dict[str, str]] = Field({}, description="the same, where one may be missing")
     tolerations: tuple[Toleration, ...] = ()
     node_selector: dict[str, Label] = {}
     queue: Label | None = Field(None, description="Kueue's LocalQueue that admits the job; null: no queue")
@@ -133,7 +136,7 @@ class TrainJobConfig(Record):
         self, image: str, environment: Mapping[str, str], secrets: Mapping[str, Mapping[str, str]]
     ) -> TrainJobConfig:
         """With what the profile says for all stages. Raises ValueError for a variable that is given twice."""
-        joined = {name: {**secrets.get(name, {}), **self.secrets.get(name, {})} for name in {**secrets, **self.secrets}}
+        joined = _joined(secrets, self.secrets)
         variables = {**environment, **self.environment}
         named = [*variables, *(variable for keys in joined.values() for variable in keys.values())]
         twice = sorted({name for name in named if named.count(name) > 1})
@@ -143,3 +146,23 @@ class TrainJobConfig(Record):
             )
         given = {"image": self.image or image or None, "environment": variables, "secrets": joined}
         return self.model_copy(update=given)
+
+    def beside(
+        self,
+        optional_secrets: Mapping[str, Mapping[str, str]],
+        config_maps: Mapping[str, Mapping[str, str]],
+        optional_config_maps: Mapping[str, Mapping[str, str]],
+        pull_secrets: tuple[str, ...],
+    ) -> TrainJobConfig:
+        """With what the profile says of names that pods may lack, and of the images' registry. What it says itself stays."""
+        given = {
+            "optional_secrets": _joined(optional_secrets, self.optional_secrets),
+            "config_maps": _joined(config_maps, self.config_maps),
+            "optional_config_maps": _joined(optional_config_maps, self.optional_config_maps),
+            "pull_secrets": self.pull_secrets or pull_secrets,
+        }
+        return self.model_copy(update=given)
+
+
+def _joined(shared: Mapping[str, Mapping[str, str]], own: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    return {name: {**shared.get(name, {}), **own.get(name, {})} for name in {**shared, **own}}

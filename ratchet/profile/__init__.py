@@ -5,7 +5,7 @@ from ratchet.profile.machine import threads
 from ratchet.profile.profile import Profile
 from ratchet.profile.quantities import bytes_of, seconds_of
 from ratchet.profile.resources import QUEUE_LABEL, Prices, Resources, Security
-from ratchet.profile.tasks import HERE, IMAGE_OF_TASK, RESOURCES_OF_TASK
+from ratchet.profile.tasks import HERE, IMAGE_OF_TASK, RESOURCES_OF_TASK, place_of
 
 __all__ = [
     "HERE",
@@ -18,6 +18,7 @@ __all__ = [
     "Security",
     "bytes_of",
     "filter_runs",
+    "place_of",
     "seconds_of",
     "threads",
     "verify_runs",

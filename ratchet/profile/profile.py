@@ -30,6 +30,7 @@ class Profile(Record):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     name: str = Field("local", min_length=1, max_length=63)
+    description: str = Field("", max_length=500, description="in words, for `ratchet profile list`")
     namespace: Name = Field("kubeflow", description="in which the runs' pods lie")
     service_account: Name = Field("ratchet", description="of the runs' pods")
     experiment: str | None = Field(None, description="of KFP, for the runs; null: the loop's name")
@@ -50,7 +51,7 @@ class Profile(Record):
     timeouts: dict[str, Duration] = Field(
         {}, description="most that one try of a stage may take, such as {train: 3d}; `never`: no limit"
     )
-    retries: int = Field(1, ge=0, le=10, description="tries after the first, of every task but finish")
+    retries: int = Field(1, ge=0, le=10, description="tries after the first, of every task")
     parallelism: int = Field(
         1, ge=1, le=256, description="shards of generate that run side by side; 1: one task makes them all"
     )
@@ -64,6 +65,9 @@ class Profile(Record):
     secrets: dict[Name, Variables] = Field({}, description="name of a Secret -> {its key: variable}")
     optional_secrets: dict[Name, Variables] = Field({}, description="the same; a task starts where it is missing")
     config_maps: dict[Name, Variables] = Field({}, description="name of a ConfigMap -> {its key: variable}")
+    optional_config_maps: dict[Name, Variables] = Field(
+        {}, description="the same; a task starts where the map or its key is missing"
+    )
     environment: dict[Variable, str] = Field({}, description="plain, public variables of every task")
     prices: Prices = Field(Prices(), description="what an hour costs, for estimates")
     engines: tuple[str, ...] = ("transformers", "vllm", "endpoint")
@@ -91,7 +95,7 @@ class Profile(Record):
         """No variable twice, and no secret in the open."""
         variables.check_public(self.environment)
         named = {"environment": [*self.environment]}
-        for field in ("config_maps", "secrets", "optional_secrets"):
+        for field in ("config_maps", "optional_config_maps", "secrets", "optional_secrets"):
             for name, keys in getattr(self, field).items():
                 named[f"{field}.{name}"] = [*keys.values()]
         variables.check_once(named)
@@ -128,7 +132,9 @@ class Profile(Record):
         # The step itself only waits, which the smallest image can.
         name = self.set_of("train")
         image = self.images.get("training" if name == WITHOUT_MODELS else name, "")
-        filled = job.filled(image, self.environment, self.secrets)
+        filled = job.filled(image, self.environment, self.secrets).beside(
+            self.optional_secrets, self.config_maps, self.optional_config_maps, self.image_pull_secrets
+        )
         return self.launcher.model_copy(update={"trainjob": filled})
 
     @classmethod
@@ -147,6 +153,11 @@ class Profile(Record):
     def with_images(self, given: dict[str, str]) -> Profile:
         """The same with other images, by dependency set. Raises RecipeError for a set that the profile does not have."""
         return images.replaced(self, given)
+
+    @property
+    def compiled(self) -> str:
+        """As JSON for the pipeline: all but the address and the place of runs in KFP, which are of the one who submits it."""
+        return self.model_dump_json(exclude={"api", "experiment"}, exclude_defaults=True)
 
     @property
     def here(self) -> bool:

@@ -18,6 +18,10 @@ from ratchet.stage import STAGES, STEPS
 ROOT = Path(__file__).resolve().parents[2]
 
 
+IMAGES = {
+    name: f"r.example/{name}@sha256:{digit * 64}"
+    for name, digit in (("core", "1"), ("inference", "2"), ("training", "3"))
+}
 SECRETS = {"s3-credentials": {"access": "AWS_ACCESS_KEY_ID", "secret": "AWS_SECRET_ACCESS_KEY"}}
 
 
@@ -25,11 +29,7 @@ SECRETS = {"s3-credentials": {"access": "AWS_ACCESS_KEY_ID", "secret": "AWS_SECR
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     profile = Profile(
         name="cluster",
-        images={
-            "core": "r.example/core@sha256:1",
-            "inference": "r.example/inf@sha256:2",
-            "training": "r.example/train@sha256:3",
-        },
+        images=IMAGES,
         resources={"train": Resources(cpu="8", memory="64Gi", gpus=1)},
         secrets=SECRETS,
         parallelism=4,
@@ -81,12 +81,7 @@ def test_no_task_uses_the_cache_of_kfp(compiled: dict[str, Any]) -> None:
 
 
 def test_each_stage_runs_in_the_image_of_its_dependency_set(compiled: dict[str, Any]) -> None:
-    images = {
-        "core": "r.example/core@sha256:1",
-        "inference": "r.example/inf@sha256:2",
-        "training": "r.example/train@sha256:3",
-    }
-    assert {n: c["image"] for n, c in executors(compiled).items()} == {s: images[IMAGE_OF_TASK[s]] for s in TASKS}
+    assert {n: c["image"] for n, c in executors(compiled).items()} == {s: IMAGES[IMAGE_OF_TASK[s]] for s in TASKS}
 
 
 def test_a_profile_gives_a_task_the_image_of_another_set(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def _spec(wanted: Wanted, config: TrainJobConfig) -> dict[str, Any]:
         "trainer": {
             "image": wanted.image,
             "command": [*COMMAND, wanted.order],
-            "env": _variables(wanted),
+            "env": _variables(wanted, config),
             "numNodes": wanted.nodes,
             # Without it the runtime takes one process a CPU.
             "numProcPerNode": wanted.processes,
@@ -136,14 +136,22 @@ def _spec(wanted: Wanted, config: TrainJobConfig) -> dict[str, Any]:
     return spec
 
 
-def _variables(wanted: Wanted) -> list[dict[str, Any]]:
+def _variables(wanted: Wanted, config: TrainJobConfig) -> list[dict[str, Any]]:
+    """Where this process's own addresses came from a config map they are plain already, and named once."""
     plain = [{"name": name, "value": value} for name, value in sorted(wanted.environment.items())]
-    secret = [
-        {"name": variable, "valueFrom": {"secretKeyRef": {"name": name, "key": key}}}
-        for name, keys in sorted(wanted.secrets.items())
+    maps = _named("configMapKeyRef", config.config_maps)
+    maps += _named("configMapKeyRef", config.optional_config_maps, optional=True)
+    secret = _named("secretKeyRef", wanted.secrets) + _named("secretKeyRef", config.optional_secrets, optional=True)
+    return plain + [one for one in maps if one["name"] not in wanted.environment] + secret
+
+
+def _named(kind: str, named: Mapping[str, Mapping[str, str]], **more: bool) -> list[dict[str, Any]]:
+    """Variables from the keys of config maps or secrets."""
+    return [
+        {"name": variable, "valueFrom": {kind: {"name": name, "key": key, **more}}}
+        for name, keys in sorted(named.items())
         for key, variable in sorted(keys.items())
     ]
-    return plain + secret
 
 
 def _job_set(config: TrainJobConfig) -> dict[str, Any]:
