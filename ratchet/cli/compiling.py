@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -48,9 +49,8 @@ def compile_(
     placed = chosen(profile, image)
     for given in recipe or ():
         placed.check(recipes.load(given))
-    from ratchet.pipelines.compile import compile_round
-
-    compile_round(placed, out, allow_tags=allow_tags)
+    # kfp is imported with it, which takes a second.
+    import_module("ratchet.pipelines.compile").compile_round(placed, out, allow_tags=allow_tags)
     print_lines([f"{out}: one round, placed by profile {placed.name}"])
     if placed.here:
         errors.print(
