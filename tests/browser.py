@@ -49,6 +49,7 @@ class Page:
         self.seen: list[dict[str, Any]] = []
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+        self.call("Page.setLifecycleEventsEnabled", enabled=True)
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         number = next(self.numbers)
@@ -64,13 +65,20 @@ class Page:
         """Open a file, at "#an-anchor", and return the seconds until its load event."""
         if at:
             # An address that differs in its anchor alone would not be loaded again.
-            self.call("Page.navigate", url="about:blank")
+            self._load("about:blank")
         self.seen.clear()
         started = time.perf_counter()
-        self.call("Page.navigate", url=path.as_uri() + at)
-        while not any(e["method"] == "Page.loadEventFired" for e in self.seen):
-            self.seen.append(json.loads(self.socket.recv()))
+        self._load(path.as_uri() + at)
         return time.perf_counter() - started
+
+    def _load(self, url: str) -> None:
+        """Until the load event of this very document: that of the one before may come late."""
+        loader = self.call("Page.navigate", url=url)["loaderId"]
+        wanted = {"name": "load", "loaderId": loader}
+        while not any(
+            e["method"] == "Page.lifecycleEvent" and wanted.items() <= e["params"].items() for e in self.seen
+        ):
+            self.seen.append(json.loads(self.socket.recv()))
 
     def run(self, script: str) -> Any:
         result = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
