@@ -17,6 +17,9 @@ from ratchet.train import together
 
 FAILED = "failed.json"
 STOP_SECONDS = 10
+OWN_STORE = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"
+"""torch's switch: workers meet in a store that the first of them opens. Else it is the agent's, one for all attempts, and who
+starts again may read in it the address of one that is dead, and wait for it in vain (pytorch/pytorch#135712)."""
 
 
 class Ended(Record):
@@ -40,6 +43,8 @@ def run(order: Path, folder: Path, processes: int, restarts: int) -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, launch_agent
 
+    if restarts:
+        os.environ[OWN_STORE] = "1"
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
