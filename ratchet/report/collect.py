@@ -18,7 +18,7 @@ from ratchet.report.collection import collection_view
 from ratchet.report.controls import controls
 from ratchet.report.dropped import dropped
 from ratchet.report.final import CHAMPION, SEED, last_read
-from ratchet.report.gallery import gallery
+from ratchet.report.gallery import PICTURE_BYTES, gallery
 from ratchet.report.measured import changes, costs, delta_view, model_view, skill_deltas, suite_views
 from ratchet.report.organising import alarms_view, audit_view, filtering_view, verification_view
 from ratchet.report.specimens import specimens
@@ -56,12 +56,13 @@ def collect(
     loop: str,
     *,
     items: int = ITEMS,
+    picture_bytes: int = PICTURE_BYTES,
     started: datetime | None = None,
     looked_at: Collection[int] | None = None,
     registry: Registry | None = None,
 ) -> LoopView:
-    """The whole loop as it stands, with at most `items` in the gallery. With `registry`, a move of the alias shows that the
-    loop's log has not recorded yet.
+    """The whole loop as it stands, with at most `items` and `picture_bytes` of pictures in the gallery. With `registry`, a move
+    of the alias shows that the loop's log has not recorded yet.
 
     Rows of the collection are shown for the rounds in `looked_at`; None: the last three.
     """
@@ -86,7 +87,7 @@ def collect(
         final=model_view(_label(refs, CHAMPION), models[CHAMPION]) if CHAMPION in models else None,
         champion=champion_view(version, seen, moves, results),
         controls=controls(store, loop, results),
-        gallery=tuple(gallery(store, loop, numbers, final, items)),
+        gallery=tuple(gallery(store, loop, numbers, final, items, picture_bytes)),
         seconds=(datetime.now(UTC) - started).total_seconds() if started else None,
     )
 

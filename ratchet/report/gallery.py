@@ -25,7 +25,7 @@ from ratchet.verify.policy import judge
 Row = TypeVar("Row", Prompt, Group)
 FLIPS_FIRST = 8
 PICTURE_BYTES = 20 * 2**20
-"""What the gallery's pictures may weigh in a page."""
+"""What the gallery's pictures weigh in a page at most, give or take one."""
 FLIPS: Mapping[tuple[bool, bool], Flip] = {
     (False, True): "wrong to right",
     (True, False): "right to wrong",
@@ -35,33 +35,48 @@ FLIPS: Mapping[tuple[bool, bool], Flip] = {
 
 
 def gallery(
-    store: Store, loop: str, numbers: Sequence[int], final: Artifact[Outcome] | None, most: int
+    store: Store,
+    loop: str,
+    numbers: Sequence[int],
+    final: Artifact[Outcome] | None,
+    most: int,
+    picture_bytes: int = PICTURE_BYTES,
 ) -> list[GalleryItem]:
     """At most `most` items: half of the report split (seed against champion) where it was read, and of each round as many of
     the items that the gate read (champion against candidate) as of what it learned from.
 
-    Pictures stand in the page itself: when they have filled PICTURE_BYTES, items come without.
+    Pictures stand in the page itself. Each part may fill as much of the `picture_bytes` that are left as it has of the items'
+    places; where they are filled, items come without.
     """
-    frames = Frames()
-    found = list(_last_read(store, loop, numbers, final, most // 2, frames)) if final is not None and numbers else []
+    frames = Frames(picture_bytes)
+    found: list[GalleryItem] = []
+    if final is not None and numbers:
+        found += _last_read(store, loop, numbers, final, frames.share(most // 2, most), frames)
     share = (most - len(found)) // max(len(numbers), 1)
     for number in numbers:
-        examined = list(_examined(store, loop, number, share // 2, frames))
-        found += [*examined, *_learned(store, loop, number, share - len(examined), frames)]
+        before = len(found)
+        found += _examined(store, loop, number, frames.share(share // 2, most - before), frames)
+        rest = share - (len(found) - before)
+        found += _learned(store, loop, number, frames.share(rest, most - len(found)), frames)
     return found
 
 
 class Frames:
     """Pictures as they stand in the page, each once, until they are too many bytes together."""
 
-    def __init__(self, most: int = PICTURE_BYTES) -> None:
-        self._left = most
+    def __init__(self, most: int) -> None:
+        self._left, self._kept = most, 0
         self._known: dict[str, str] = {}
+
+    def share(self, places: int, of: int) -> int:
+        """Keep room for the items that come after the next `places`, which are some `of` those that may come still; `places`."""
+        self._kept = self._left - self._left * places // of if of else 0
+        return places
 
     def of(self, refs: Sequence[ImageRef], bank: ImageBank) -> tuple[str, ...]:
         """All pictures of an item as data URIs; none of them where one has no room."""
         for ref in refs:
-            if ref.sha256 not in self._known and self._left > 0:
+            if ref.sha256 not in self._known and self._left > self._kept:
                 self._known[ref.sha256] = address(ref, bank)
                 self._left -= len(self._known[ref.sha256])
         return tuple(self._known[ref.sha256] for ref in refs) if all(r.sha256 in self._known for r in refs) else ()

@@ -21,6 +21,10 @@ from ratchet.store import Store, open_store
 ROUND_ITEMS = 1000
 LOOP_ITEMS = 400
 """Items in the gallery of a page that a round's end writes; `ratchet report` shows more of a loop."""
+END_PICTURE_BYTES = 4 * 2**20
+"""What the pictures of such a gallery weigh."""
+HANDED_BYTES = 8 * 2**20
+"""A larger page is not handed to Kubeflow, which would load it whole: another that says where it lies is."""
 REPORT = "ratchet.report"
 """Tag of a version: where its round's page lies."""
 
@@ -32,8 +36,9 @@ class Page(NamedTuple):
 
 def write_pages(store: Store, loop: str, number: int) -> None:
     """Write the round's page beside its artifacts, and the loop's as it stands at the round's end: of one look at the loop."""
-    view = collect(store, loop, items=LOOP_ITEMS, looked_at={number, *rounds.numbers(store, loop)[-CLOSE:]})
-    items = tuple(gallery(store, loop, [number], None, ROUND_ITEMS))
+    close = {number, *rounds.numbers(store, loop)[-CLOSE:]}
+    view = collect(store, loop, items=LOOP_ITEMS, picture_bytes=END_PICTURE_BYTES, looked_at=close)
+    items = tuple(gallery(store, loop, [number], None, ROUND_ITEMS, END_PICTURE_BYTES))
     store.put(round_key(loop, number), render_round(view.model_copy(update={"gallery": items}), number).encode())
     store.put(loop_key(loop), render(view).encode())
 
@@ -41,7 +46,7 @@ def write_pages(store: Store, loop: str, number: int) -> None:
 def write_loop_page(store: Store, loop: str) -> str:
     """Write the loop's page as it stands, and return its URI."""
     key = loop_key(loop)
-    store.put(key, render(collect(store, loop, items=LOOP_ITEMS)).encode())
+    store.put(key, render(collect(store, loop, items=LOOP_ITEMS, picture_bytes=END_PICTURE_BYTES)).encode())
     return store.uri(key)
 
 
@@ -94,9 +99,22 @@ def _page(store: Store, key: str | None, loop: str, said: str) -> Page:
     if key is None:
         return _none(loop, said)
     try:
-        return Page(store.uri(key), store.get(key))
+        found = Page(store.uri(key), store.get(key))
     except NotFound:
         return _none(loop, said)
+    return found if len(found.content) <= HANDED_BYTES else _elsewhere(loop, found, said)
+
+
+def _elsewhere(loop: str, found: Page, said: str) -> Page:
+    """Instead of a page that is too large to hand on."""
+    size = f"{len(found.content) / 2**20:.1f} MiB"
+    words = Markup('<p class="note">{}</p><p>The report has {} and lies at <code>{}</code>.</p>').format(
+        said, size, found.uri
+    )
+    kicker = (f"loop {loop}",)
+    return Page(
+        found.uri, page(f"{loop}: report of {size}", "The report lies in the store.", words, kicker=kicker).encode()
+    )
 
 
 def _none(loop: str, said: str) -> Page:

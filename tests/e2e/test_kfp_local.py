@@ -29,6 +29,7 @@ from ratchet.registry import open_registry
 from ratchet.registry.base import DECISION, PROMOTED_FROM
 from ratchet.registry.looks import Looks
 from ratchet.registry.promotion import history
+from ratchet.report.writing import HANDED_BYTES
 from ratchet.rounds import Ticket
 from ratchet.settings import Settings
 from ratchet.stage import STAGES, STEPS
@@ -96,7 +97,7 @@ def test_a_round_on_s3_and_mlflow_leaves_manifests_to_kfp_and_a_champion_with_it
 
 
 def check_kfp(folder: Path, store: Store, made: dict[str, Manifest]) -> None:
-    """All components ran; what they handed on is small JSON that names what is in the store."""
+    """All components ran; what they handed on is small JSON that names what is in the store, and two pages for people."""
     outputs = shown(folder)
     assert set(outputs) == set(TASKS)
     assert outputs["finish"]["parameterValues"]["Output"] == "PROMOTED: better"
@@ -119,8 +120,12 @@ def check_kfp(folder: Path, store: Store, made: dict[str, Manifest]) -> None:
     opened = outputs["begin"]["artifacts"]["opened"]["artifacts"][0]
     assert Ticket.model_validate_json(Path(opened["uri"]).read_bytes()).number == 1
     assert opened["metadata"]["round"] == 1
+    pages = {Path(one["artifacts"][0]["uri"]) for one in outputs["finish"]["artifacts"].values()}
+    assert {page.name for page in pages} == {"round_report", "loop_report"}
+    for page in pages:
+        assert page.stat().st_size <= HANDED_BYTES
     for file in folder.rglob("*"):
-        if file.is_file():
+        if file.is_file() and file not in pages:
             assert file.stat().st_size < 100_000, f"{file} is no manifest"
             assert not pictures_in(file.read_bytes()), file
 

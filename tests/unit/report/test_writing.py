@@ -63,6 +63,21 @@ def test_the_exit_task_hands_on_the_rounds_page_and_the_loops(
     assert shown.metadata["store_uri"] == store.uri(f"{rounds.round_prefix(LOOP, 1)}/report.html")
 
 
+def test_a_page_that_is_too_large_to_hand_on_is_named(
+    made: tuple[Settings, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, store = made
+    job = rounds.read_round(store, LOOP, 1).job
+    whole = store.get(writing.loop_key(LOOP))
+    monkeypatch.setattr(writing, "HANDED_BYTES", len(whole) - 1)
+    handed = writing.pages_of_run(settings, LOOP, job, "REFUSED: not-better")[1]
+    assert len(handed.content) < len(whole) / 2
+    assert handed.uri == store.uri(writing.loop_key(LOOP))
+    page = handed.content.decode()
+    assert "REFUSED: not-better" in page
+    assert f"MiB and lies at <code>{handed.uri}</code>" in page
+
+
 def test_a_run_that_opened_no_round_has_a_page_that_says_so(
     made: tuple[Settings, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
