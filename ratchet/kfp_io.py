@@ -15,6 +15,8 @@ from ratchet.begin import BeginOptions, begin
 from ratchet.errors import RatchetError
 from ratchet.finish import finish
 from ratchet.launching import LauncherConfig
+from ratchet.operations.ownership import check_owner
+from ratchet.profile import Profile
 from ratchet.rounds import Ticket
 from ratchet.settings import Settings
 from ratchet.stage import StageContext, run_step, run_ticket
@@ -26,7 +28,9 @@ def open_round(job: str, options: BeginOptions, opened: Any) -> list[int]:
 
     Returns the numbers of generate's shards, one task each.
     """
-    ticket = begin(job, options, Settings.from_environment())
+    settings = Settings.from_environment()
+    _check_owner(job, options, settings)
+    ticket = begin(job, options, settings)
     _write(opened.path, canonical.pretty(ticket.model_dump(mode="json")))
     store = open_store(ticket.root)
     read = rounds.read_round(store, ticket.loop, ticket.number)
@@ -38,6 +42,17 @@ def open_round(job: str, options: BeginOptions, opened: Any) -> list[int]:
         epoch=ticket.epoch,
     )
     return list(range(read.recipe.generate.shards))
+
+
+def _check_owner(job: str, options: BeginOptions, settings: Settings) -> None:
+    """Raise RoundError for a run of a schedule in a loop that a trigger drives, or the other way round."""
+
+    def scheduled(run: str) -> bool | None:
+        from ratchet.platform.scheduling import of_schedule
+
+        return of_schedule(Profile.load(options.profile), run)
+
+    check_owner(open_store(settings.root), options.loop, job, scheduled)
 
 
 def run_stage(

@@ -15,14 +15,17 @@ from typer.core import TyperGroup
 import ratchet
 from ratchet.cli import (
     benching,
+    cluster,
     compiling,
     curation,
     environments,
     gating,
     loops,
+    opening,
     preflighting,
     recipes,
     reviewing,
+    schedules,
     servers,
     sets,
     stages,
@@ -55,7 +58,9 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 other, 2 recipe or usage, 3 prompts, 4 artifact, 5 store, 6 lease, 7 model or training, "
     "8 registry, 9 round, 10 local server, 11 cluster, 12 preflight.",
 )
+app.command(rich_help_panel="Loops", epilog=opening.EPILOG)(opening.init)
 loops.register(app)
+cluster.register(app)
 preflighting.register(app)
 sets.register(app)
 curation.register(app)
@@ -67,6 +72,7 @@ versions.register(app)
 gating.register(app)
 app.add_typer(recipes.app, name="recipe")
 app.add_typer(gating.gate, name="gate")
+app.add_typer(schedules.app, name="schedule", rich_help_panel=cluster.PANEL)
 app.add_typer(servers.app, name="services")
 app.add_typer(environments.app, name="environment")
 app.add_typer(worlds.app, name="tinyworld")

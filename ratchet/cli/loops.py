@@ -28,7 +28,6 @@ FolderOption = Annotated[Path, typer.Option("--folder", help="Where logs and pro
 def register(app: typer.Typer) -> None:
     for function, example in (
         (demo, "ratchet demo --out demo"),
-        (init, "ratchet init --loop mine --seed hf://HuggingFaceTB/SmolVLM-256M-Instruct@main"),
         (run, "ratchet run --loop mine --recipe rft --rounds 3"),
         (resume, "ratchet resume --loop mine"),
         (cancel, "ratchet cancel --loop mine --why 'wrong recipe'"),
@@ -50,28 +49,6 @@ def demo(
     from ratchet.tinyworld.demo import DemoOptions, run_demo
 
     run_demo(DemoOptions(out=out, rounds=rounds, recipe=recipe, keep=keep, controls=controls), console)
-
-
-def init(
-    seed: Annotated[
-        str, typer.Option(help="Folder, s3://prefix, models:/name@alias, hf://repo@revision, or tinyworld.")
-    ],
-    loop: LoopOption = "default",
-    base: Annotated[
-        str | None, typer.Option(help="The model that a seed which is an adapter lies on; the same kinds of places.")
-    ] = None,
-    chat_template: Annotated[
-        Path | None,
-        typer.Option("--chat-template", help="Jinja file to store with a seed that brings no chat template."),
-    ] = None,
-    embedded: EmbeddedOption = None,
-) -> None:
-    """Register a loop's first champion. A loop that has one keeps it."""
-    from ratchet.loop import init_loop
-
-    with workplace(embedded) as settings:
-        version = init_loop(settings, loop, seed, base=base, template=chat_template)
-    console.print(f"champion of loop {loop}: version {version.version}  {version.uri}", highlight=False, soft_wrap=True)
 
 
 def run(

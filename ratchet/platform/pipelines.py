@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ratchet.errors import PlatformError
 from ratchet.platform.access import Access, configuration
 from ratchet.platform.asking import NotThere, Patience, ask, found_or_made
 from ratchet.platform.release import Health, check_release, health_of
@@ -108,14 +107,10 @@ class Pipelines:
         )
         return list(pages)
 
-    def newest_version(self, pipeline: str) -> Any:
+    def newest_version(self, pipeline: str) -> Any | None:
         method = "pipeline_service_list_pipeline_versions"
         found = self._ask("PipelineServiceApi", method, pipeline, page_size=1, sort_by="created_at desc")
-        if not found.pipeline_versions:
-            raise PlatformError(
-                f"pipeline {pipeline} at {self.access.address} has no version: `ratchet deploy` makes one."
-            )
-        return found.pipeline_versions[0]
+        return next(iter(found.pipeline_versions or ()), None)
 
     def upload_version(self, file: Path, pipeline: str, name: str, description: str) -> tuple[Any, bool]:
         def find() -> Any | None:
@@ -193,13 +188,3 @@ def parameters_of(run: Any) -> Mapping[str, Any]:
 
 def is_active(run: Any) -> bool:
     return run.state in ACTIVE
-
-
-def need_experiment(client: Pipelines, name: str) -> Any:
-    found = client.find_experiment(name)
-    if found is None:
-        raise PlatformError(
-            f"there is no experiment {name} at {client.access.address}: nothing of this loop was started there. "
-            f"`ratchet submit --loop {name}` starts a round, `ratchet runs` lists what there is."
-        )
-    return found

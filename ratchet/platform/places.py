@@ -24,10 +24,10 @@ class Place:
     def of(cls, profile: Profile) -> Place:
         return cls(
             pipeline=f"ratchet-{profile.name}",
-            namespace=getattr(profile, "namespace", "kubeflow"),
-            service_account=getattr(profile, "service_account", "ratchet"),
-            experiment=getattr(profile, "experiment", None),
-            api=getattr(profile, "api", None),
+            namespace=profile.namespace,
+            service_account=profile.service_account,
+            experiment=profile.experiment,
+            api=profile.api,
         )
 
     def experiment_of(self, loop: str) -> str:

@@ -28,27 +28,27 @@ class KfpStarter:
         if known is not None and known.run is not None:
             return self._started(known.run, False)
         # Before the request is taken: a pipeline that is not there is a mistake of people.
-        pipeline = deployed(self._client, self._place)
+        version = deployed(self._client, self._place)
         experiment, _ = self._client.experiment(self._place.experiment_of(request.loop), f"loop {request.loop}")
         mine = claim(self._store, request, seconds=self._claim)
         if mine.run is not None:
             return self._started(mine.run, False)
         try:
-            run, new = self._run(request, experiment, pipeline)
+            run, new = self._run(request, experiment, version)
         except BaseException:
             abandon(self._store, mine)
             raise
         settle(self._store, mine, run.run_id)
         return self._started(run.run_id, new)
 
-    def _run(self, request: RoundRequest, experiment: Any, pipeline: Any) -> tuple[Any, bool]:
+    def _run(self, request: RoundRequest, experiment: Any, version: Any) -> tuple[Any, bool]:
         """The one run of the request, and whether it was started now."""
         name = run_name(request)
 
         def found() -> list[Any]:
             return list(self._client.runs(experiment.experiment_id, name=name))
 
-        body = self._body(request, name, experiment, pipeline)
+        body = self._body(request, name, experiment, version)
         run, new = self._client.create_run(body, lambda: next(reversed(found()), None))
         only = self._only(run, found()) if new else run
         return only, new and only.run_id == run.run_id
@@ -68,13 +68,11 @@ class KfpStarter:
                 self._client.terminate(run.run_id)
         return oldest
 
-    def _body(self, request: RoundRequest, name: str, experiment: Any, pipeline: Any) -> Any:
+    def _body(self, request: RoundRequest, name: str, experiment: Any, version: Any) -> Any:
         import kfp_server_api
 
-        # The newest version by its id, so that the run says which one it was.
-        version = self._client.newest_version(pipeline.pipeline_id)
         reference = kfp_server_api.V2beta1PipelineVersionReference(
-            pipeline_id=pipeline.pipeline_id, pipeline_version_id=version.pipeline_version_id
+            pipeline_id=version.pipeline_id, pipeline_version_id=version.pipeline_version_id
         )
         return kfp_server_api.V2beta1Run(
             experiment_id=experiment.experiment_id,
@@ -99,13 +97,14 @@ def run_name(request: RoundRequest) -> str:
 
 
 def deployed(client: Pipelines, place: Place) -> Any:
-    """The pipeline of the place. Raises PlatformError with the next step when it was never uploaded."""
+    """The newest version of the place's pipeline. Raises PlatformError with the next step where there is none."""
     found = client.find_pipeline(place.pipeline)
-    if found is None:
+    version = client.newest_version(found.pipeline_id) if found is not None else None
+    if version is None:
         raise PlatformError(
             f"{client.access.address} has no pipeline {place.pipeline}: upload it with `ratchet deploy` and the same --profile."
         )
-    return found
+    return version
 
 
 def run_url(client: Pipelines, run: str) -> str | None:

@@ -104,9 +104,9 @@ class FakePipelines:
 
     def admit(self, headers: Mapping[str, str]) -> None:
         """Raise Refused for whoever does not show who they are."""
-        if self.token is not None and headers.get("Authorization") == f"Bearer {self.token}":
+        if self.token is not None and headers.get("authorization") == f"Bearer {self.token}":
             return
-        if self.cookie is not None and headers.get("Cookie") == self.cookie:
+        if self.cookie is not None and headers.get("cookie") == self.cookie:
             return
         if self.login:
             raise Refused(302, "/dex/auth")
@@ -164,7 +164,7 @@ class _Answering(BaseHTTPRequestHandler):
     def _carried_out(self, raw: bytes) -> tuple[int, Object]:
         fake = self.server.fake
         try:
-            fake.admit(dict(self.headers))
+            fake.admit({name.lower(): value for name, value in self.headers.items()})
             return 200, fake.answer(self._asked(raw))
         except Refused as refused:
             return refused.code, {"code": refused.code, "message": str(refused), "error": str(refused)}

@@ -11,7 +11,7 @@ from ratchet.errors import PlatformError, PlatformUnavailable
 from ratchet.operations.starting import RoundRequest
 from ratchet.operations.starts import claim, origin_of, read_start, start_key
 from ratchet.platform.places import Place
-from ratchet.platform.starter import KfpStarter
+from ratchet.platform.starter import KfpStarter, deployed
 from ratchet.services.fake_pipelines import FakePipelines, Fault
 from ratchet.store import Store, open_store
 from tests.pipelines import client, pipeline_file
@@ -115,9 +115,9 @@ def test_one_that_slept_over_its_turn_takes_its_own_run_back(store: Store, tmp_p
     with FakePipelines() as fake:
         one = starter(fake, store, tmp_path)
         first = one.start(REQUEST).run
-        pipeline, _ = client(fake).upload(pipeline_file(tmp_path), PLACE.pipeline, "")
+        version = deployed(client(fake), PLACE)
         experiment, _ = client(fake).experiment("mine", "")
-        body = one._body(REQUEST, fake.state.runs[first]["display_name"], experiment, pipeline)
+        body = one._body(REQUEST, fake.state.runs[first]["display_name"], experiment, version)
         fake.state.runs[first]["created_at"] = "2020-01-01T00:00:00Z"
         late, _ = client(fake).create_run(body, lambda: None)
         everything = list(client(fake).runs(experiment.experiment_id))

@@ -1,0 +1,219 @@
+"""Recurring runs of KFP, made to agree with what the store says a loop is to have.
+
+A recurring run cannot be changed. A new one is made switched off, then the others of the loop are deleted, then it is
+switched on: two are never on at once, and whoever is killed in between leaves what the next `ensure` puts right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ratchet.errors import PlatformError, PlatformUnavailable, RoundError
+from ratchet.operations import policy as policies
+from ratchet.operations.ownership import refusal
+from ratchet.operations.policy import LoopPolicy
+from ratchet.operations.schedules import (
+    ScheduleSpec,
+    WantedSchedule,
+    forget_wanted,
+    is_of,
+    read_wanted,
+    write_wanted,
+)
+from ratchet.platform.pipelines import Pipelines, parameters_of
+from ratchet.platform.places import Place
+from ratchet.platform.starter import deployed
+from ratchet.profile import Profile
+from ratchet.records import Record
+from ratchet.store import Store
+
+MINE = {"max_concurrency": "1", "no_catchup": True}
+"""Two rounds never run at once, and rounds that were missed are not made up for."""
+
+
+class Shown(Record):
+    """A schedule at the API. `stands`: as wanted, old (of an earlier specification), or duplicate."""
+
+    schedule: str
+    name: str
+    cron: str | None
+    enabled: bool
+    stands: str
+
+
+class Ensured(Record):
+    schedule: str
+    name: str
+    cron: str
+    made: bool
+    removed: tuple[str, ...]
+    enabled: bool
+
+
+def ensure(
+    store: Store,
+    client: Pipelines,
+    place: Place,
+    loop: str,
+    cron: str | None,
+    policy: LoopPolicy,
+    *,
+    pin: bool = False,
+    take_over: bool = False,
+) -> Ensured:
+    """Give the loop the schedule `cron` (None: the one that it has) that starts what `policy` says, and make the schedule its owner.
+
+    Raises RoundError for a loop of a trigger, unless it is to `take_over`. A schedule that was paused stays paused.
+    """
+    known, before = policies.read_policy(store, loop), read_wanted(store, loop)
+    if known is not None and known.owner == "trigger" and not take_over:
+        raise RoundError(refusal(loop, "trigger", "`ratchet schedule ensure`"))
+    if cron is None and before is None:
+        raise RoundError(f"loop {loop} has no schedule yet: say when, as --cron '0 2 * * *' for 02:00 UTC each night.")
+    version = deployed(client, place)
+    experiment, _ = client.experiment(place.experiment_of(loop), f"loop {loop}")
+    spec = ScheduleSpec(
+        loop=loop,
+        cron=cron or (before.spec.cron if before else ""),
+        recipe=policy.recipe,
+        seed=policy.seed,
+        budget=policy.budget,
+        pipeline=version.pipeline_id,
+        version=version.pipeline_version_id if pin else None,
+        experiment=experiment.experiment_id,
+        service_account=place.service_account,
+    )
+    wanted = WantedSchedule(spec=spec, paused=before.paused if before else False)
+    policies.write_policy(store, loop, policy.model_copy(update={"owner": "schedule"}))
+    write_wanted(store, wanted)
+    return agree(client, wanted)
+
+
+def agree(client: Pipelines, wanted: WantedSchedule) -> Ensured:
+    """Make the API agree with what is wanted, from whatever there is."""
+    spec = wanted.spec
+    kept, made = _kept(client, spec)
+    others = [one for one in _of_loop(client, spec) if one.recurring_run_id != kept.recurring_run_id]
+    for one in others:
+        client.delete_recurring_run(one.recurring_run_id)
+    if (kept.status == "ENABLED") == wanted.paused:
+        client.switch_recurring_run(kept.recurring_run_id, on=not wanted.paused)
+    removed = tuple(one.recurring_run_id for one in others)
+    return Ensured(
+        schedule=kept.recurring_run_id, name=spec.name, cron=spec.cron, made=made, removed=removed, enabled=not wanted.paused
+    )  # fmt: skip
+
+
+def pause(store: Store, client: Pipelines, loop: str) -> Sequence[str]:
+    """Switch the loop's schedules off. A round that runs goes on."""
+    wanted = _need(store, loop)
+    write_wanted(store, wanted.model_copy(update={"paused": True}))
+    found = _of_loop(client, wanted.spec)
+    for one in found:
+        client.switch_recurring_run(one.recurring_run_id, on=False)
+    return [one.recurring_run_id for one in found]
+
+
+def resume(store: Store, client: Pipelines, loop: str) -> Ensured:
+    """Go on with a loop that was paused, or that stopped itself."""
+    wanted = _need(store, loop).model_copy(update={"paused": False})
+    policies.go_on(store, loop)
+    write_wanted(store, wanted)
+    return agree(client, wanted)
+
+
+def delete(store: Store, client: Pipelines, place: Place, loop: str) -> Sequence[str]:
+    """Delete the loop's schedules; nobody owns it then. What runs goes on."""
+    experiment = client.find_experiment(place.experiment_of(loop))
+    found = _named(client, experiment.experiment_id, loop) if experiment is not None else []
+    for one in found:
+        client.delete_recurring_run(one.recurring_run_id)
+    forget_wanted(store, loop)
+    policy = policies.read_policy(store, loop)
+    if policy is not None and policy.owner == "schedule":
+        policies.write_policy(store, loop, policy.model_copy(update={"owner": "nobody"}))
+    return [one.recurring_run_id for one in found]
+
+
+def show(store: Store, client: Pipelines, place: Place, loop: str) -> list[Shown]:
+    """The loop's schedules as they are at the API."""
+    wanted = read_wanted(store, loop)
+    experiment = client.find_experiment(place.experiment_of(loop))
+    found = _named(client, experiment.experiment_id, loop) if experiment is not None else []
+    same = [one for one in found if wanted is not None and one.display_name == wanted.spec.name]
+    return [
+        Shown(
+            schedule=one.recurring_run_id,
+            name=one.display_name,
+            cron=one.trigger.cron_schedule.cron if one.trigger and one.trigger.cron_schedule else None,
+            enabled=one.status == "ENABLED",
+            stands="as wanted" if one in same[:1] else "duplicate" if one in same else "old",
+        )
+        for one in found
+    ]
+
+
+def _need(store: Store, loop: str) -> WantedSchedule:
+    wanted = read_wanted(store, loop)
+    if wanted is None:
+        raise RoundError(
+            f"loop {loop} has no schedule: `ratchet schedule ensure --loop {loop} --cron '0 2 * * *'` makes one. A stopped loop without "
+            f"schedule goes on with `ratchet loop resume --loop {loop}`."
+        )
+    return wanted
+
+
+def _kept(client: Pipelines, spec: ScheduleSpec) -> tuple[Any, bool]:
+    """The one schedule of this specification, and whether it was made now, switched off. Of duplicates the oldest."""
+
+    def find() -> Any | None:
+        return next((one for one in _of_loop(client, spec) if one.display_name == spec.name), None)
+
+    try:
+        return client.create_recurring_run(_body(spec), find)
+    except PlatformUnavailable as error:
+        if spec.version is not None:
+            raise
+        raise PlatformUnavailable(
+            f"{error} If the API only fails for schedules: some releases cannot make one that follows the newest version "
+            "(kubeflow/pipelines#13440); `--pin` names the version, and each deploy then wants `ratchet schedule ensure --pin`."
+        ) from error
+
+
+def _of_loop(client: Pipelines, spec: ScheduleSpec) -> list[Any]:
+    return _named(client, spec.experiment, spec.loop)
+
+
+def _named(client: Pipelines, experiment: str, loop: str) -> list[Any]:
+    found = client.recurring_runs(experiment)
+    return [one for one in found if is_of(one.display_name, loop) and parameters_of(one).get("loop", loop) == loop]
+
+
+def _body(spec: ScheduleSpec) -> Any:
+    import kfp_server_api as api
+
+    given: dict[str, Any] = {"recipe": spec.recipe, "loop": spec.loop, "seed": spec.seed}
+    if spec.budget:
+        given["budget"] = spec.budget
+    return api.V2beta1RecurringRun(
+        display_name=spec.name,
+        description=f"rounds of loop {spec.loop}; made by `ratchet schedule ensure`, which also changes it",
+        experiment_id=spec.experiment,
+        pipeline_version_reference=api.V2beta1PipelineVersionReference(
+            pipeline_id=spec.pipeline, pipeline_version_id=spec.version
+        ),
+        runtime_config=api.V2beta1RuntimeConfig(parameters=given),
+        service_account=spec.service_account,
+        trigger=api.V2beta1Trigger(cron_schedule=api.V2beta1CronSchedule(cron=spec.cron)),
+        mode=api.RecurringRunMode.DISABLE,
+        **MINE,
+    )
+
+
+def of_schedule(profile: Profile, run: str) -> bool | None:
+    """Whether a schedule started this run; None when the API does not say, or is not to be reached from here."""
+    try:
+        return bool(Place.of(profile).connect().run(run).recurring_run_id)
+    except PlatformError:
+        return None
