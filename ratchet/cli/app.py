@@ -29,6 +29,7 @@ from ratchet.cli import (
     servers,
     sets,
     stages,
+    triggering,
     versions,
     weakness,
     worlds,
@@ -76,6 +77,7 @@ app.add_typer(schedules.app, name="schedule", rich_help_panel=cluster.PANEL)
 app.add_typer(servers.app, name="services")
 app.add_typer(environments.app, name="environment")
 app.add_typer(worlds.app, name="tinyworld")
+app.add_typer(triggering.app, name="trigger")
 app.add_typer(benching.app, name="bench")
 
 
