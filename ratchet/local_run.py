@@ -31,6 +31,7 @@ class LocalRun:
     environment: Mapping[str, str]
     profile: str | None = None
     seed: str = "champion"
+    budget: float = 0.0
 
     @property
     def progress(self) -> Path:
@@ -116,6 +117,8 @@ def _command(run: LocalRun, resume: bool) -> list[str]:
     ]
     if run.profile:
         command += ["--profile", run.profile]
+    if run.budget:
+        command += ["--budget", str(run.budget)]
     return [*command, "--resume"] if resume else command
 
 

@@ -70,6 +70,7 @@ def _run(order: Order) -> int:
         environment=order.settings.environment(),
         profile=order.settings.profile,
         seed=asked.seed,
+        budget=asked.budget,
     )
     try:
         run_rounds(run, 1, resume=asked.resume)

@@ -156,6 +156,7 @@ class Driver:
                     budget=policy.budget,
                     key=due.ask.key,
                     why=due.ask.why,
+                    origin="trigger",
                 )
             )
         except RatchetError:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ratchet.errors import PlatformError, ServiceError
+from ratchet.errors import ServiceError
 from ratchet.operations.local_starter import LocalStarter
 from ratchet.operations.starting import Starter
 from ratchet.operations.trigger.drive import Driver, OnMove
@@ -36,7 +36,12 @@ def starter_of(kind: str, settings: Settings, folder: Path) -> Starter:
     """What starts the rounds: `local`, processes of this machine, or `kfp`, runs of the profile's Kubeflow Pipelines."""
     if kind == "local":
         return LocalStarter(settings, folder)
-    raise PlatformError("rounds as runs of Kubeflow Pipelines are not there yet; --start local starts them here.")
+    from ratchet.platform.places import Place
+    from ratchet.platform.starter import KfpStarter
+    from ratchet.profile import Profile
+
+    place = Place.of(Profile.load(settings.profile))
+    return KfpStarter(place.connect(), open_store(settings.root), place)
 
 
 def serve(service: Service, host: str, port: int, said: Callable[[str], None] = lambda _: None) -> None:
