@@ -10,7 +10,7 @@ FIND_LINKS ?= $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 UV_TORCH := $(if $(FIND_LINKS),,--torch-backend cpu)
 UV := $(if $(FIND_LINKS),UV_FIND_LINKS="$(FIND_LINKS)") $(VENV)/bin/uv pip
 
-.PHONY: help env dev lock demo test test-slow manifests-check lint types format bench study-audit study-collapse study-collection study-gate study-preference study-grpo study-saturation study-sft clean
+.PHONY: help env dev lock lock-gpu demo test test-slow manifests-check lint types format bench study-audit study-collapse study-collection study-gate study-preference study-grpo study-saturation study-sft clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
@@ -40,7 +40,7 @@ test: $(VENV)/.dev  ## the default tests
 	$(PY) -m pytest -q -n 2 -m "not slow"
 
 test-slow: $(VENV)/.dev  ## the long ones: whole rounds under kfp.local, kills, races, a browser
-	$(PY) -m pytest -q -m slow
+	$(PY) -m pytest -q -m "slow and not images"
 
 # checkov pins half of its dependencies otherwise than we do.
 .tools/checkov/.done: requirements/checkov.txt $(VENV)/bin/uv
@@ -50,6 +50,12 @@ test-slow: $(VENV)/.dev  ## the long ones: whole rounds under kfp.local, kills, 
 
 manifests-check: $(VENV)/.dev .tools/checkov/.done  ## render every overlay; schemas of three Kubernetes versions, CRDs, checkov, rights
 	RATCHET_CHECKOV=.tools/checkov/bin/checkov $(PY) -m pytest -q tests/contract/test_manifests*.py tests/contract/test_trainjob_manifests.py
+
+images:  ## build the images with docker or podman: make images ARGS="--registry ghcr.io/you --push" (--help says more)
+	$(BASE_PYTHON) Dockerfiles/build.py $(ARGS)
+
+test-images: $(VENV)/.dev  ## build the images on a Docker daemon of its own (as root on Debian) or on DOCKER_HOST's, and test them
+	$(PY) -m tests.images $(ARGS)
 
 lint: $(VENV)/.dev  ## ruff and strict typing
 	$(VENV)/bin/ruff check .
@@ -92,11 +98,20 @@ study-saturation: $(VENV)/.env  ## a round of self-training against the seed's l
 
 # dev holds all the others: it is solved first and binds them, so that every set has the same versions.
 lock: $(VENV)/bin/uv  ## compile the requirement locks again
-	rm -f requirements/*.lock
-	for set in dev inference cpu core; do \
+	rm -f requirements/{dev,inference,cpu,core,images}.lock
+	for set in dev inference cpu core images; do \
 	  $(UV) compile -q --no-header --no-annotate --python-version 3.11 --overrides requirements/overrides.txt \
 	    $$([ $$set = dev ] || echo -c requirements/dev.lock) requirements/$$set.in -o requirements/$$set.lock || exit 1; \
 	done; sed -i 's/^\(torch==[0-9.]*\)+cpu$$/\1/' requirements/*.lock
+
+# For x86-64 Linux, from the public index: torch there is CUDA's build. core.lock binds it; vLLM chooses torch.
+lock-gpu: $(VENV)/bin/uv  ## compile the GPU images' locks again (minutes)
+	rm -f requirements/gpu-*.lock
+	for set in inference training; do \
+	  env -u UV_FIND_LINKS $(VENV)/bin/uv pip compile -q --no-header --no-annotate --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+	    -c requirements/core.lock $$([ $$set = inference ] || echo -c requirements/gpu-inference.lock) \
+	    requirements/gpu-$$set.in -o requirements/gpu-$$set.lock || exit 1; \
+	done
 
 clean:  ## remove the demo and the caches; the environment stays
 	rm -rf demo .pytest_cache .mypy_cache .ruff_cache build *.egg-info

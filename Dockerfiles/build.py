@@ -112,7 +112,7 @@ def engine(given: str | None) -> str:
 
 
 def table(facts: list[dict[str, object]]) -> str:
-    rows = [f"{str(one['name']):44} {int(str(one['bytes'])) / 1e6:8.0f} MB  {one['digest'] or one['id']}" for one in facts]
+    rows = [f"{one['name']!s:44} {int(str(one['bytes'])) / 1e6:8.0f} MB  {one['digest'] or one['id']}" for one in facts]
     return "\n".join(rows) + "\n"
 
 
@@ -123,7 +123,9 @@ def main() -> None:
     parser.add_argument("--tag", default="dev")
     parser.add_argument("--gpu", action="store_true", help="training and inference for NVIDIA GPUs")
     parser.add_argument("--base", default=BASE, help="the base image of all; for GPUs CUDA comes with torch's wheels")
-    parser.add_argument("--torch", help="torch's index: cpu, cu130, ...; empty: the package index or Dockerfiles/wheels")
+    parser.add_argument(
+        "--torch", help="torch's index: cpu, cu130, ...; empty: the package index or Dockerfiles/wheels"
+    )
     parser.add_argument("--network", help="the engine's network while it builds, such as host")
     parser.add_argument("--push", action="store_true", help="push to the registry, and print the digests")
     parser.add_argument("--out", type=Path, help="write the facts here too, as JSON by image")

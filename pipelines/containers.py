@@ -43,7 +43,8 @@ def docker_runner(profile: Profile, root: str, loop: str) -> local.DockerRunner:
 
 def passed_on(profile: Profile, environment: Mapping[str, str]) -> dict[str, str]:
     """The variables of a container. They must be whole: the runner's replace a task's own where both name one."""
-    named = {name for secret in profile.secrets.values() for name in secret.values()} | set(ALONE)
+    sources = (profile.secrets, profile.optional_secrets, profile.config_maps, profile.optional_config_maps)
+    named = {name for source in sources for keys in source.values() for name in keys.values()} | set(ALONE)
     found = {n: v for n, v in environment.items() if n in named or n.startswith(PASSED)}
     return {n: v for n, v in found.items() if n not in (*HERE, *FILES)} | profile.environment
 

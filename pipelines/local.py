@@ -1,4 +1,4 @@
-"""One round under kfp.local: the compiled pipeline's own graph, each task a process of this machine.
+"""One round under kfp.local: the compiled pipeline's own graph, each task a process of this machine, or a container of it.
 
 `python -m ratchet.pipelines.local --loop L --recipe R` is what `ratchet run` starts once a round, in a process group of
 its own, so that a round can be killed whole and its log is one file.
@@ -16,14 +16,24 @@ from ratchet.pipelines.round import round_pipeline
 from ratchet.profile import Profile
 
 
-def run_round(profile: Profile, arguments: dict[str, Any], pipeline_root: str) -> None:
+def run_round(profile: Profile, arguments: dict[str, Any], pipeline_root: str, runner: str = "subprocess") -> None:
     """Run one round; raises RuntimeError naming the task that failed. The exit task has run by then."""
-    # The image is what a cluster runs; here it is this interpreter, and KFP warns when its name lacks "python".
+    # The image is what a cluster runs; here it may be this interpreter, and KFP warns when its name lacks "python".
     warnings.filterwarnings(
         "ignore", message="You may be attemping to run a task that uses custom or non-Python base image"
     )
-    local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=pipeline_root, raise_on_error=True)
+    local.init(
+        runner=_runner(runner, profile, arguments, pipeline_root), pipeline_root=pipeline_root, raise_on_error=True
+    )
     round_pipeline(profile)(**arguments)
+
+
+def _runner(name: str, profile: Profile, arguments: dict[str, Any], pipeline_root: str) -> local.LocalRunnerType:
+    if name == "docker":
+        from ratchet.pipelines.containers import docker_runner
+
+        return docker_runner(profile, pipeline_root, arguments["loop"])
+    return local.SubprocessRunner(use_venv=False)
 
 
 def main() -> int:
@@ -34,12 +44,15 @@ def main() -> int:
     parser.add_argument("--budget", type=float, default=0.0, help="hours of a device; 0: what the loop's policy says")
     parser.add_argument("--profile", help="a shipped name, a YAML file or its text")
     parser.add_argument("--resume", action="store_true", help="reopen the last round if it failed")
+    parser.add_argument(
+        "--runner", choices=("subprocess", "docker"), default="subprocess", help="docker: the profile's images"
+    )
     given = parser.parse_args()
     arguments = {name: getattr(given, name) for name in ("loop", "recipe", "seed", "budget", "resume")}
     # KFP's artifacts are manifests of a few kilobytes; what they name is in the store, so this folder may go.
     with tempfile.TemporaryDirectory(prefix="ratchet-kfp-") as folder:
         try:
-            run_round(Profile.load(given.profile), arguments, folder)
+            run_round(Profile.load(given.profile), arguments, folder, given.runner)
         except RuntimeError as error:
             sys.stderr.write(f"{error}\n")
             return 1

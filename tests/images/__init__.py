@@ -1,0 +1,1 @@
+"""The images, built for real: `make test-images`."""
