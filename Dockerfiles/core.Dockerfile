@@ -34,7 +34,7 @@ ENV PATH=/opt/ratchet/bin:$PATH HOME=/tmp USER=ratchet LOGNAME=ratchet PYTHONUNB
 COPY --from=build /opt/ratchet /opt/ratchet
 COPY --from=code /opt/code /opt/ratchet
 RUN --mount=type=bind,from=build,source=/opt/tools,target=/opt/tools \
-    /opt/tools/bin/cyclonedx-py environment --output-reproducible -o /opt/ratchet/sbom.cdx.json /opt/ratchet/bin/python \
+    /opt/tools/bin/cyclonedx-py environment --no-validate --output-reproducible -o /opt/ratchet/sbom.cdx.json /opt/ratchet/bin/python \
     && rm -f /opt/ratchet/.lock
 ARG REVISION=unknown
 ARG VERSION=unknown

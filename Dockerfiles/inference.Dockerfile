@@ -55,7 +55,7 @@ COPY --from=torch /opt/torch /opt/ratchet
 COPY --from=vllm /opt/vllm /opt/ratchet
 COPY --from=code /opt/code /opt/ratchet
 RUN --mount=type=bind,from=build,source=/opt/tools,target=/opt/tools \
-    /opt/tools/bin/cyclonedx-py environment --output-reproducible -o /opt/ratchet/sbom.cdx.json /opt/ratchet/bin/python \
+    /opt/tools/bin/cyclonedx-py environment --no-validate --output-reproducible -o /opt/ratchet/sbom.cdx.json /opt/ratchet/bin/python \
     && rm -f /opt/ratchet/.lock
 ARG REVISION=unknown
 ARG VERSION=unknown
