@@ -21,6 +21,7 @@ from ratchet.errors import LeaseHeld, ModelError, RoundError, StoreError
 from ratchet.evaluate.inputs import pin_suites
 from ratchet.filter.inputs import evaluation_sets
 from ratchet.finish.stage import end_of
+from ratchet.preflight.beginning import before_round
 from ratchet.profile import Profile
 from ratchet.progress import for_stage
 from ratchet.provenance import code_revision
@@ -55,8 +56,8 @@ def begin(job: str, options: BeginOptions, settings: Settings) -> Ticket:
     """Open or reopen the loop's round for run `job` and return its ticket.
 
     Raises RecipeError for a recipe that is invalid or needs more than the profile has, RoundError when the loop has no
-    champion or the compiled pipeline is of another version, LeaseHeld while another run works on the loop, TrainError for a
-    cluster that would not take the profile's TrainJob.
+    champion or the compiled pipeline is of another version, LeaseHeld while another run works on the loop, PreflightFailed when
+    something else that the round needs is not there.
     """
     with keeping_refusal(settings.root, options.loop, job):
         return _checked(job, options, settings)
@@ -68,10 +69,7 @@ def _checked(job: str, options: BeginOptions, settings: Settings) -> Ticket:
     wanted = recipe.load(options.recipe)
     profile = Profile.load(options.profile)
     profile.check(wanted)
-    if profile.launcher.kind == "trainjob":
-        from ratchet.train.launchers.trainjob import preflight
-
-        preflight.check(profile.placed_launcher, options.loop, settings)
+    before_round(settings, options.loop, options.seed, wanted, profile, options.body_version)
     store = open_store(settings.root)
     held = take_lease(store, options.loop, job)
     try:

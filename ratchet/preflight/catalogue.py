@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ratchet.errors import RecipeError
 from ratchet.preflight import endpoints, learning, registering, storing, trusting
 from ratchet.preflight.checking import Check
+from ratchet.preflight.cluster import having, room
 
 CHECKS: tuple[Check, ...] = (
     *storing.CHECKS,
@@ -14,6 +15,8 @@ CHECKS: tuple[Check, ...] = (
     *registering.CHECKS,
     *learning.CHECKS,
     *endpoints.CHECKS,
+    *having.CHECKS,
+    *room.CHECKS,
 )
 
 

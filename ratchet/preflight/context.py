@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ratchet import recipe as recipes
 from ratchet.errors import RatchetError
-from ratchet.profile import Profile
+from ratchet.profile import HERE, Profile
 from ratchet.recipe import Recipe
 from ratchet.registry.base import CHAMPION
 from ratchet.settings import Settings
@@ -19,9 +19,6 @@ from ratchet.settings import Settings
 if TYPE_CHECKING:
     from ratchet.registry import Registry
     from ratchet.store import Store
-
-HERE = "python:"
-"""Images of the local profile are this machine's own environment."""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,8 @@ def champion(context: Context) -> Finding:
     from ratchet.begin.stage import as_ref, no_champion
 
     registry, loop = context.registry, context.loop
+    if context.asked.seed != CHAMPION and context.beginning:
+        return skipped("begin itself looks for the version that was asked for")
     if context.asked.seed != CHAMPION:
         version = registry.version(loop, context.asked.seed)
     else:

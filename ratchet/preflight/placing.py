@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Any
 
 from ratchet.launching.trainjob import Toleration
-from ratchet.profile import IMAGE_OF_TASK, RESOURCES_OF_TASK, Profile
+from ratchet.profile import Profile
+from ratchet.profile.tasks import PLACES
+
+_QUANTITY = re.compile(r"(\d+(?:\.\d*)?(?:e\d+)?)(n|u|m|[kMGTPE]|[KMGTPE]i|)")
+_UNITS = {"": 1.0, "n": 1e-9, "u": 1e-6, "m": 1e-3}
+_UNITS |= {letter: 1000.0 ** (power + 1) for power, letter in enumerate("kMGTPE")}
+_UNITS |= {f"{letter}i": 1024.0 ** (power + 1) for power, letter in enumerate("KMGTPE")}
 
 
 @dataclass(frozen=True)
@@ -22,9 +28,8 @@ class Wanted:
 
 
 def wanted(profile: Profile) -> list[Wanted]:
-    """The pods of all stages whose resources the profile names, and those of a TrainJob."""
-    stages = dict.fromkeys(RESOURCES_OF_TASK.get(task, task) for task in IMAGE_OF_TASK)
-    found = [_of_stage(profile, stage) for stage in stages if stage in profile.resources]
+    """The pods of all stages, and those of a TrainJob."""
+    found = [_of_stage(profile, stage) for stage in PLACES]
     job = profile.launcher.trainjob
     if job is not None:
         nodes = profile.launcher.nodes
@@ -33,16 +38,21 @@ def wanted(profile: Profile) -> list[Wanted]:
 
 
 def _of_stage(profile: Profile, stage: str) -> Wanted:
-    asks: Any = profile.resources_of(stage)
+    asks = profile.resources_of(stage)
     gpus = {asks.gpu: str(asks.gpus)} if asks.gpus else {}
-    selector = {**getattr(profile, "node_selector", {}), **getattr(asks, "node_selector", {})}
-    tolerations = (*getattr(profile, "tolerations", ()), *getattr(asks, "tolerations", ()))
-    queue = getattr(asks, "queue", None) or getattr(profile, "queue", None)
     count = profile.parallelism if stage == "generate" else 1
-    return Wanted(stage, {"cpu": asks.cpu, "memory": asks.memory, **gpus}, selector, tolerations, queue, count)
+    resources = {"cpu": asks.cpu, "memory": asks.memory, **gpus}
+    return Wanted(stage, resources, dict(asks.node_selector), asks.tolerations, asks.queue, count)
 
 
 def queues(profile: Profile) -> list[str]:
     """The LocalQueues that the profile names."""
-    named = [one.queue for one in wanted(profile)] + [getattr(profile, "queue", None)]
-    return sorted({one for one in named if one is not None})
+    return sorted({one.queue for one in wanted(profile) if one.queue is not None})
+
+
+def quantity(given: str | int) -> float:
+    """500m -> 0.5, 2Gi -> 2147483648: a quantity of Kubernetes, of whatever resource. Raises ValueError."""
+    found = _QUANTITY.fullmatch(str(given))
+    if found is None:
+        raise ValueError(f"{given!r} is no quantity of Kubernetes")
+    return float(found[1]) * _UNITS[found[2]]

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ratchet import rounds
+from ratchet import canonical, rounds
 from ratchet.artifacts import ArtifactWriter, Header, Manifest, ModelRef, RowSchema
 from ratchet.begin import BeginOptions, begin
+from ratchet.model_files import CARD, ModelCard, ModelFile, files_digest
 from ratchet.records import Record
 from ratchet.registry import open_registry
 from ratchet.registry.base import ROUND, Lineage
@@ -35,14 +36,35 @@ def new_loop(folder: Path, name: str = LOOP) -> Settings:
     settings = Settings(root=str(folder / "store"), registry="store")
     store = open_store(settings.root)
     registry = open_registry(settings, store)
-    ref = model(name, "seed")
+    ref = stored_model(store, name, "seed")
     made = registry.register(name, ref.uri, ref.digest, Lineage(tags={ROUND: "0"}))
     promote(registry, store, name, made.version, expected=None, key="seed", by="test", reason="first", kind="seed")
     return settings
 
 
-def model(loop: str, name: str) -> ModelRef:
-    return ModelRef(name=loop, uri=f"s3://models/{name}", digest=name.encode().hex().ljust(64, "0"))
+def model(loop: str, name: str, store: Store | None = None) -> ModelRef:
+    """A model of one small file, in the store if one is given."""
+    (file,) = _files(name)
+    digest = files_digest((file,))
+    return ModelRef(
+        name=loop, uri=store.uri(f"models/{loop}/{digest}") if store else f"s3://models/{name}", digest=digest
+    )
+
+
+def stored_model(store: Store, loop: str, name: str) -> ModelRef:
+    """The same with its bytes: what begin looks for."""
+    ref = model(loop, name, store)
+    files = _files(name)
+    prefix = store.key(ref.uri)
+    store.put(f"{prefix}/{files[0].path}", name.encode())
+    card = ModelCard(name=loop, digest=ref.digest, files=files)
+    store.put(f"{prefix}/{CARD}", canonical.pretty(card.model_dump(mode="json")))
+    return ref
+
+
+def _files(name: str) -> tuple[ModelFile, ...]:
+    data = name.encode()
+    return (ModelFile(path="config.json", sha256=canonical.sha256(data), size=len(data)),)
 
 
 def opened(settings: Settings, job: str = "job-1", recipe: str = RECIPE, **options: Any) -> Ticket:
@@ -78,7 +100,7 @@ def promoted(settings: Settings, ticket: Ticket) -> None:
     """Move the alias to a new version in the name of the ticket's round."""
     store = open_store(settings.root)
     registry = open_registry(settings, store)
-    ref = model(ticket.loop, f"candidate-{ticket.number}")
+    ref = stored_model(store, ticket.loop, f"candidate-{ticket.number}")
     made = registry.register(ticket.loop, ref.uri, ref.digest, Lineage(tags={ROUND: str(ticket.number)}))
     champion = registry.champion(ticket.loop)
     assert champion is not None

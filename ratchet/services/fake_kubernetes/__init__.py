@@ -3,7 +3,8 @@
     with FakeKubernetes(crds=[crd]) as cluster:
         ...  # cluster.url speaks the API
 
-It knows pods, events and secrets, and every kind whose CustomResourceDefinition it is given, whose objects it checks
+It knows pods, events, secrets, config maps, service accounts, namespaces, nodes and reviews of rights,
+and every kind whose CustomResourceDefinition it is given, whose objects it checks
 against that definition's schema. kmock, the library for this, checks nothing, keeps no finalizers and owners, and says of
 itself that it is at an early stage.
 """

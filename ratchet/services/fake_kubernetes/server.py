@@ -19,17 +19,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from ratchet.services.fake_kubernetes.kinds import BUILT_IN
+from ratchet.services.fake_kubernetes.reviews import REVIEWS, allowed, reviewed
 from ratchet.services.fake_kubernetes.schemas import crd_versions
 from ratchet.services.fake_kubernetes.selectors import fielded, labelled, merged
 from ratchet.services.fake_kubernetes.state import Kind, Object, Refused, State
 
-POD = Kind("", "v1", "pods", "Pod", status=False)
-EVENT = Kind("", "v1", "events", "Event", status=False)
-SECRET = Kind("", "v1", "secrets", "Secret", status=False)
 _PATH = re.compile(
     r"/(?:api/(?P<core>v1)|apis/(?P<group>[^/]+)/(?P<version>[^/]+))(?:/namespaces/(?P<namespace>[^/]+))?"
     r"/(?P<plural>[a-z]+)(?:/(?P<name>[^/]+))?(?:/(?P<sub>status|log))?"
 )
+_VERSION = {"major": "1", "minor": "34", "gitVersion": "v1.34.0"}
 _TRUE = ("1", "t", "T", "true", "True", "TRUE")
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 LogLines = Callable[[str, str, bool], Iterator[tuple[str, str]]]
@@ -62,18 +62,20 @@ class Asked:
 class FakeKubernetes:
     """A server on a loopback port. `crds` are CustomResourceDefinitions as mappings; `kinds` come without a schema.
 
-    Use it as a context: it answers inside. `requests` are (verb, resource) of all that was asked.
+    Use it as a context: it answers inside. `requests` are (verb, resource) of all that was asked. `roles` are what whoever asks
+    may do, None: everything; `others` the roles of other users by name, for reviews of their rights.
     """
 
     crds: Sequence[Mapping[str, Any]] = ()
     kinds: Sequence[Kind] = ()
     roles: Sequence[Mapping[str, Any]] | None = None
+    others: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     state: State = field(default_factory=State)
     log_lines: LogLines | None = None
     requests: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._kinds = {(k.group, k.version, k.plural): k for k in (POD, EVENT, SECRET, *self.kinds)}
+        self._kinds = {(k.group, k.version, k.plural): k for k in (*BUILT_IN, *self.kinds)}
         for crd in self.crds:
             names, group = crd["spec"]["names"], crd["spec"]["group"]
             for version, schema in crd_versions(crd):
@@ -139,13 +141,9 @@ class FakeKubernetes:
             if one[0] == asked.verb:
                 self._refusals.remove(one)
                 raise Refused(one[1], "InternalError" if one[1] >= 500 else "Refused", "a fault that was asked for")
-        if self.roles is None:
-            return
-        rules = [rule for role in self.roles for rule in role["rules"]]
-        if not any(
-            asked.kind.group in rule["apiGroups"] and resource in rule["resources"] and asked.verb in rule["verbs"]
-            for rule in rules
-        ):
+        # Everybody may ask what he may do himself.
+        mine = asked.kind.plural == "selfsubjectaccessreviews"
+        if not mine and not allowed(self.roles, asked.verb, asked.kind.group, resource, asked.name):
             raise Refused(
                 403, "Forbidden", f'{resource} is forbidden: cannot {asked.verb} in API group "{asked.kind.group}"'
             )
@@ -154,6 +152,8 @@ class FakeKubernetes:
         """What every request but a watch and a log gets."""
         state, kind, namespace = self.state, asked.kind, asked.namespace
         strict = asked.query.get("fieldValidation") == "Strict"
+        if asked.kind.plural in REVIEWS:
+            return reviewed(asked.body, self.roles, self.others)
         if asked.method == "POST":
             return state.create(kind, namespace, asked.body, strict=strict, dry=asked.query.get("dryRun") == "All")
         if asked.name is None:
@@ -226,6 +226,9 @@ class _Answering(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         fake = self.server.fake
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path == "/version":
+            self._send(200, _VERSION)
+            return
         try:
             kind = self.headers.get("Content-Type", "")
             asked = fake.take_apart(self.command, self.path, body, kind)

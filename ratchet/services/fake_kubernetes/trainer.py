@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ratchet.services.fake_kubernetes.server import POD, SECRET, FakeKubernetes
+from ratchet.services.fake_kubernetes.kinds import POD, SECRET
+from ratchet.services.fake_kubernetes.server import FakeKubernetes
 from ratchet.services.fake_kubernetes.state import Object, Refused, now
 
 KUBELET = "fake.kubernetes/kubelet"

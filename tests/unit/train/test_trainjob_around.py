@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ratchet.begin import BeginOptions, begin
-from ratchet.errors import TrainError
+from ratchet.errors import PreflightFailed, TrainError
 from ratchet.finish import finish
 from ratchet.launching.trainjob import TrainJobConfig
 from ratchet.rounds import Ticket, write_run
@@ -99,7 +99,7 @@ def test_a_round_does_not_begin_where_the_cluster_would_not_take_its_job(run: Tr
 def test_begin_asks_the_cluster_of_a_profile_that_trains_there(run: Trial) -> None:
     profile = "{launcher: {kind: trainjob, trainjob: {image: registry.example/training:1}}}"
     settings = Settings(root=str(run.folder / "store"), registry="store")
-    with pytest.raises(TrainError, match="which a TrainJob's pods on other machines do not have"):
+    with pytest.raises(PreflightFailed, match="which a TrainJob's pods on other machines do not have"):
         begin("job-1", BeginOptions(loop="mine", recipe="rft", profile=profile), settings)
 
 
