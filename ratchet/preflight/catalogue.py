@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ratchet.errors import RecipeError
-from ratchet.preflight import endpoints, learning, registering, storing, trusting
+from ratchet.preflight import endpoints, learning, machine, registering, storing, trusting
 from ratchet.preflight.checking import Check
 from ratchet.preflight.cluster import having, room
+from ratchet.preflight.images import pulling
 
 CHECKS: tuple[Check, ...] = (
     *storing.CHECKS,
@@ -17,6 +18,8 @@ CHECKS: tuple[Check, ...] = (
     *endpoints.CHECKS,
     *having.CHECKS,
     *room.CHECKS,
+    *pulling.CHECKS,
+    *machine.CHECKS,
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class Machine:
     """Where the machine's own things lie. `distribution` is the package whose requirements hold here."""
 
-    temporary: Path = Path("/tmp")
+    temporary: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
     shm: Path = Path("/dev/shm")
     devices: Path = Path("/dev")
     distribution: str = "ratchet"

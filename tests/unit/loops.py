@@ -33,7 +33,10 @@ ROWS = RowSchema("rows", 1, Row)
 
 def new_loop(folder: Path, name: str = LOOP) -> Settings:
     """Settings of a store whose loop has version 1 as champion."""
-    settings = Settings(root=str(folder / "store"), registry="store")
+    return with_champion(Settings(root=str(folder / "store"), registry="store"), name)
+
+
+def with_champion(settings: Settings, name: str = LOOP) -> Settings:
     store = open_store(settings.root)
     registry = open_registry(settings, store)
     ref = stored_model(store, name, "seed")
