@@ -1,8 +1,7 @@
-"""begin asks first: before the lease, within its time, and with a table in words when something is missing."""
+"""begin asks first: before the lease, and with a table in words when something is missing."""
 
 from __future__ import annotations
 
-import time
 import uuid
 from pathlib import Path
 
@@ -20,8 +19,6 @@ from ratchet.store import open_store
 from tests.unit.loops import LOOP, new_loop, opened, with_champion
 from tests.unit.preflight.checks import SMALL
 from tests.unit.preflight.servers import saying, serving
-
-BUDGET_SECONDS = 3.0
 
 
 def test_a_round_whose_champion_has_lost_its_files_is_not_begun_and_holds_no_lease(tmp_path: Path) -> None:
@@ -58,17 +55,11 @@ def test_warnings_are_said_and_stop_nothing(tmp_path: Path, capfd: pytest.Captur
     assert "preflight warns:\n  mlflow  MLflow 3.1.0" in capfd.readouterr().err
 
 
-def test_what_begin_asks_takes_less_than_its_time_on_real_servers(
-    mlflow_uri: str, s3_root: str, tiny_seed: Path
-) -> None:
+def test_begin_passes_on_real_servers_that_have_all(mlflow_uri: str, s3_root: str, tiny_seed: Path) -> None:
     loop = f"quick-{uuid.uuid4().hex[:8]}"
     settings = with_champion(Settings(root=s3_root, registry=mlflow_uri), loop)
-    took = []
-    for _ in range(3):
-        start = time.monotonic()
-        answers = before_round(settings, loop, "champion", load(SMALL), Profile())
-        took.append(time.monotonic() - start)
-    assert min(took) < BUDGET_SECONDS, took
+    answers = before_round(settings, loop, "champion", load(SMALL), Profile())
+    assert [one for one in answers if one.result == "fail"] == []
     assert {one.check for one in answers if one.result == "ok"} >= {
         "store",
         "conditions",
