@@ -16,6 +16,7 @@ from ratchet.errors import RatchetError
 from ratchet.finish import finish
 from ratchet.launching import LauncherConfig
 from ratchet.operations.ownership import check_owner
+from ratchet.operations.policy import read_stopped
 from ratchet.profile import Profile
 from ratchet.rounds import Ticket
 from ratchet.settings import Settings
@@ -105,7 +106,8 @@ def end_round(job: str, loop: str, round_report: Any, loop_report: Any) -> str:
     settings = Settings.from_environment()
     try:
         end = finish(job, loop, settings)
-        said = f"{end.state}: {end.reason}"
+        stopped = read_stopped(open_store(settings.root), loop)
+        said = f"{end.state}: {end.reason}" + (f" -- {stopped.words(loop)}" if stopped else "")
     except RatchetError as error:
         said = f"UNKNOWN: {type(error).__name__}: {error}"
     for artifact, page in zip((round_report, loop_report), pages_of_run(settings, loop, job, said), strict=True):

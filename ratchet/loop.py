@@ -30,6 +30,7 @@ from ratchet.settings import Settings
 from ratchet.stage import STEPS, StageContext, run_step, run_ticket
 from ratchet.status import said_so_far
 from ratchet.store import open_store
+from ratchet.usage import with_hours
 
 Watch = Callable[[str], None]
 
@@ -186,7 +187,8 @@ def cancel(settings: Settings, loop: str, why: str) -> RoundEnd:
         raise RoundError(f"loop {loop} has no running round; `ratchet status --loop {loop}` shows its rounds.")
     failed = said_so_far(store, rounds.read_round(store, loop, known[-1]))
     reason = f"cancelled: {why}" + (f" ({failed})" if failed else "")
-    end = rounds.write_end(store, loop, known[-1], RoundEnd(state="FAILED", reason=reason, job=tracking.CANCELLED))
+    said = RoundEnd(state="FAILED", reason=reason, job=tracking.CANCELLED)
+    end = rounds.write_end(store, loop, known[-1], with_hours(store, loop, known[-1], said))
     # With the end written its holder counts as ended, so the lease can be taken: the next epoch fences the old run off.
     take_lease(store, loop, f"cancel-{secrets.token_hex(4)}").release()
     tracking.end_round(open_registry(settings, store), store, loop, known[-1], end)

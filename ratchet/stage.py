@@ -10,11 +10,11 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, TypeVar
 
-from ratchet import canonical
+from ratchet import canonical, usage
 from ratchet.artifacts import Artifact, ArtifactWriter, Header, Manifest, RowSchema, read_manifest
 from ratchet.errors import ManifestMissing, RoundError
 from ratchet.launching import LauncherConfig
@@ -74,6 +74,7 @@ class StageContext:
     progress: Progress = silent
     seconds: dict[str, float] = field(default_factory=dict)
     launcher: LauncherConfig = field(default_factory=LauncherConfig)
+    meter: usage.Meter | None = None
 
     @property
     def prefix(self) -> str:
@@ -108,9 +109,12 @@ class StageContext:
         return Artifact.open(self.store, self.parents[parent].uri, schema)
 
     def check_lease(self) -> None:
-        """Raise LeaseLost if this run no longer holds the loop. Called before anything that others will see."""
+        """Raise LeaseLost if this run no longer holds the loop, BudgetSpent if the round may take no more. Called before anything
+        that others will see, and now and then by who waits."""
         if self.lease is not None:
             self.lease.check()
+        if self.meter is not None:
+            self.meter.check()
 
     @contextmanager
     def clock(self, kind: str) -> Iterator[None]:
@@ -216,8 +220,12 @@ def run_ticket(
     context = context_of(
         name, store, opened, manifests, settings=settings, lease=lease, progress=progress, launcher=where
     )
-    with leases.renewing(lease, lease.seconds / 3):
-        return work(context)
+    beat = lease.seconds / 2
+    with (
+        leases.renewing(lease, lease.seconds / 3),
+        usage.metering(store, opened, name, part, ticket.job, beat) as meter,
+    ):
+        return work(replace(context, meter=meter, progress=meter.watching(progress)))
 
 
 def lease_seconds() -> float:

@@ -10,10 +10,12 @@ from ratchet import rounds
 from ratchet.alarms import raised
 from ratchet.artifacts import Manifest
 from ratchet.autonomy import RoundAutonomy, decided_by_person
+from ratchet.operations.policy import read_stopped
 from ratchet.registry import lease as leases
 from ratchet.registry import open_registry
 from ratchet.registry.promotion import Move, history
 from ratchet.rounds import Round
+from ratchet.rounds.refusals import latest_refusal
 from ratchet.settings import Settings
 from ratchet.stage import STEPS
 from ratchet.store import Store, open_store
@@ -45,6 +47,8 @@ def loop_status(settings: Settings, loop: str) -> dict[str, Any]:
             for move in moves
         ],
         "lease": _lease(store, loop),
+        "stopped": _stopped(store, loop),
+        "refused": _refused(store, loop),
     }
 
 
@@ -119,6 +123,7 @@ def _round(store: Store, loop: str, number: int, moves: Sequence[Move]) -> dict[
         "artifacts": {name: done[name].uri for name in sorted(done, key=lambda name: done[name].created)},
         "kept": done["filter"].counts["kept"] if "filter" in done else None,
         "stage_seconds": round(sum(sum(m.seconds.values()) for m in done.values()), 1),
+        "device_hours": end.hours if end else None,
         "seconds": round((end.ended - opened.opened).total_seconds(), 1) if end else None,
     }
 
@@ -130,6 +135,20 @@ def _audit(store: Store, opened: Round, verified: Manifest | None) -> str | None
 
     found = audit_view(store, opened.prefix, verified)
     return None if found is None else audit_line(found)
+
+
+def _stopped(store: Store, loop: str) -> dict[str, Any] | None:
+    """Why the loop starts no round, and how to go on; None for one that does."""
+    found = read_stopped(store, loop)
+    return None if found is None else {**found.model_dump(mode="json"), "words": found.words(loop)}
+
+
+def _refused(store: Store, loop: str) -> dict[str, Any] | None:
+    """The last begin that failed, if no round has begun since."""
+    found, known = latest_refusal(store, loop), rounds.numbers(store, loop)
+    if found is None or (known and rounds.read_round(store, loop, known[-1]).opened > found.at):
+        return None
+    return {"job": found.job, "at": found.at, "words": found.words}
 
 
 def _lease(store: Store, loop: str) -> dict[str, Any] | None:

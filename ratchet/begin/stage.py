@@ -17,10 +17,12 @@ from ratchet import canonical, models, recipe, rounds, sources
 from ratchet.artifacts.manifest import ModelRef
 from ratchet.autonomy import autonomy_of
 from ratchet.begin import prompts
+from ratchet.begin.limits import budget_of, check_affordable, say_kept
 from ratchet.errors import LeaseHeld, ModelError, RoundError, StoreError
 from ratchet.evaluate.inputs import pin_suites
 from ratchet.filter.inputs import evaluation_sets
 from ratchet.finish.stage import end_of
+from ratchet.operations import stopping
 from ratchet.preflight.beginning import before_round
 from ratchet.profile import Profile
 from ratchet.progress import for_stage
@@ -34,6 +36,7 @@ from ratchet.settings import Settings
 from ratchet.stage import lease_seconds
 from ratchet.store import Store, open_store
 from ratchet.train.checkpoints import sweep_round
+from ratchet.usage import devices_of, with_hours
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,10 @@ def _checked(job: str, options: BeginOptions, settings: Settings) -> Ticket:
     wanted = recipe.load(options.recipe)
     profile = Profile.load(options.profile)
     profile.check(wanted)
-    before_round(settings, options.loop, options.seed, wanted, profile, options.body_version)
     store = open_store(settings.root)
+    if options.control is None:
+        stopping.refuse(store, options.loop)
+    before_round(settings, options.loop, options.seed, wanted, profile, options.body_version)
     held = take_lease(store, options.loop, job)
     try:
         with lease.renewing(held, held.seconds / 3):
@@ -96,6 +101,7 @@ def _begin(job: str, options: BeginOptions, settings: Settings, wanted: recipe.R
     rounds.write_run(store, ticket)
     held.check()
     opened = rounds.read_round(store, options.loop, number)
+    say_kept(opened, options.budget)
     tracking.open_round(registry, store, opened, job)
     with rounds.keeping_failure(ticket, "begin"):
         prompts.draw(store, opened, for_stage("begin", number))
@@ -195,7 +201,8 @@ def _open(
             return number
         if end is None:
             sweep_round(store, unfinished.prefix)
-            closed = rounds.write_end(store, options.loop, number, _closed(store, unfinished, promoted))
+            closed = with_hours(store, options.loop, number, _closed(store, unfinished, promoted))
+            closed = rounds.write_end(store, options.loop, number, closed)
             tracking.end_round(registry, store, options.loop, number, closed)
     number = known[-1] + 1 if known else 1
     # A set that is not there is told now, not when the filter comes to it.
@@ -240,6 +247,8 @@ def _new_round(
     job: str,
     number: int,
 ) -> Round:
+    profile, budget = Profile.load(options.profile), budget_of(store, options.loop, options.budget)
+    check_affordable(store, options.loop, wanted, profile, budget)
     salt = options.salt or _salt(options.loop, number, wanted.seed)
     plan = prompts.plan(store, wanted.prompts, options.loop, salt)
     return Round(
@@ -259,6 +268,8 @@ def _new_round(
         models=pin(store, registry, wanted),
         base=base_of(store, registry, options.loop) if wanted.train.start == "base" else None,
         suites=pin_suites(store, wanted, salt),
+        budget=budget,
+        devices=devices_of(profile),
     )
 
 

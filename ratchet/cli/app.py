@@ -29,6 +29,7 @@ from ratchet.cli import (
     servers,
     sets,
     stages,
+    standing,
     triggering,
     versions,
     weakness,
@@ -71,6 +72,7 @@ weakness.register(app)
 reviewing.register(app)
 versions.register(app)
 gating.register(app)
+standing.register(app)
 app.add_typer(recipes.app, name="recipe")
 app.add_typer(gating.gate, name="gate")
 app.add_typer(schedules.app, name="schedule", rich_help_panel=cluster.PANEL)

@@ -197,6 +197,9 @@ def _show_status(found: dict[str, Any]) -> None:
         console.print(
             f"autonomy of round {last['round']}: {last['autonomy']['sentence']}", highlight=False, markup=False
         )
+    for words in (found["stopped"], found["refused"]):
+        if words:
+            console.print(words["words"], style="yellow", highlight=False, markup=False)
     if found["lease"] and found["lease"]["live"]:
         console.print(
             f"held by run {found['lease']['holder']} until {found['lease']['until']:%H:%M:%S} UTC unless renewed",

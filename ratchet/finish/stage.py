@@ -11,13 +11,16 @@ import sys
 
 from ratchet import canonical, rounds
 from ratchet.errors import LeaseLost, RatchetError, StoreError
+from ratchet.finish import leftovers
 from ratchet.launching.trainjob import RECORD
+from ratchet.operations import stopping
 from ratchet.registry import open_registry, tracking
 from ratchet.rounds import RoundEnd, Ticket
 from ratchet.rounds.refusals import read_refusal
 from ratchet.settings import Settings
 from ratchet.stage import STEPS, lease_of
 from ratchet.store import Store, open_store
+from ratchet.usage import with_hours
 
 
 def finish(job: str, loop: str, settings: Settings) -> RoundEnd:
@@ -35,12 +38,25 @@ def finish(job: str, loop: str, settings: Settings) -> RoundEnd:
     except LeaseLost as error:
         said = rounds.read_end(store, loop, ticket.number)
         return said or RoundEnd(state="FAILED", reason=f"LeaseLost: {error}", job=job)
-    end = rounds.write_end(store, loop, ticket.number, end_of(store, ticket))
+    end = rounds.write_end(store, loop, ticket.number, with_hours(store, loop, ticket.number, end_of(store, ticket)))
     _end_job(store, ticket)
+    leftovers.sweep(store, loop, ticket.number, end)
+    _stop_loop(store, loop)
     lease.release()
     write_papers(settings, ticket.loop, ticket.number, end)
     tracking.end_round(open_registry(settings, store), store, loop, ticket.number, end)
     return end
+
+
+def _stop_loop(store: Store, loop: str) -> None:
+    """Where a rule of the loop's policy says so. What goes wrong is made up for by the next begin, which looks too."""
+    try:
+        stopped = stopping.apply(store, loop)
+    except (RatchetError, ValueError) as error:
+        sys.stderr.write(f"finish: whether loop {loop} is to stop is not known: {type(error).__name__}: {error}\n")
+        return
+    if stopped is not None:
+        sys.stderr.write(f"finish: {stopped.words(loop)}\n")
 
 
 def _unopened(settings: Settings, loop: str, job: str) -> RoundEnd:

@@ -2,6 +2,7 @@
 
 <root>/loops/<loop>/policy.json     what was asked for: written by `ratchet init`, `schedule ensure`, `trigger`
 <root>/loops/<loop>/stopped.json    why the loop stopped, and how to go on; gone once somebody goes on
+<root>/loops/<loop>/resumed.json    who last let it go on, and after which round: the rules count from there
 """
 
 from __future__ import annotations
@@ -21,11 +22,15 @@ Owner = Literal["nobody", "schedule", "trigger"]
 
 
 class StopRules(Record):
-    """When a loop stops by itself. None: never for that reason."""
+    """When a loop stops by itself. None: never for that reason. All count from where somebody last let the loop go on."""
 
     rounds_without_promotion: int | None = Field(None, ge=1, description="rounds in a row that promoted nothing")
     rounds: int | None = Field(None, ge=1, description="rounds that the loop may have in all")
-    gpu_hours: float | None = Field(None, gt=0, description="GPU-hours that its rounds may take together")
+    gpu_hours: float | None = Field(
+        None,
+        gt=0,
+        description="hours of a device (a GPU; a machine where there are none) that its rounds may take together",
+    )
     on_alarm: bool = Field(True, description="stop where an alarm or an audit stopped a round")
 
 
@@ -52,7 +57,16 @@ class Stopped(Record):
     at: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
     def words(self, loop: str) -> str:
-        return f"loop {loop} is stopped since {self.at:%Y-%m-%d %H:%M} UTC: {self.why}. `ratchet schedule resume --loop {loop}` goes on"
+        return f"loop {loop} is stopped since {self.at:%Y-%m-%d %H:%M} UTC: {self.why}. `ratchet loop resume --loop {loop}` goes on"
+
+
+class Resumed(Record):
+    """Somebody let a loop go on that had stopped. `after` is the last round before: those up to it count no more."""
+
+    after: int = Field(0, ge=0)
+    by: str = ""
+    why: str = ""
+    at: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
 
 def policy_key(loop: str) -> str:
@@ -107,5 +121,24 @@ def stop(store: Store, loop: str, stopped: Stopped) -> Stopped:
     return stopped
 
 
-def go_on(store: Store, loop: str) -> None:
+def go_on(store: Store, loop: str, by: str = "", why: str = "") -> Stopped | None:
+    """Let the loop start rounds again, and its rules count anew. Returns what had stopped it; None where nothing had."""
+    stopped = read_stopped(store, loop)
+    if stopped is not None:
+        known = rounds.numbers(store, loop)
+        resumed = Resumed(after=known[-1] if known else 0, by=by, why=why)
+        store.put(_resumed_key(loop), canonical.pretty(resumed.model_dump(mode="json")))
     store.delete(stopped_key(loop))
+    return stopped
+
+
+def read_resumed(store: Store, loop: str) -> Resumed:
+    """Where the rules count from; from the first round for a loop that never stopped."""
+    try:
+        return Resumed.model_validate_json(store.get(_resumed_key(loop)))
+    except NotFound:
+        return Resumed()
+
+
+def _resumed_key(loop: str) -> str:
+    return f"{rounds.loop_prefix(loop)}/resumed.json"

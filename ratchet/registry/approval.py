@@ -90,7 +90,9 @@ def carry_out(registry: Registry, store: Store, loop: str, number: int, given: A
     if end.candidate is not None:
         tags = {DECISION: end.state, ANSWERED_BY: given.by, ANSWERED_AT: given.at.isoformat(timespec="seconds")}
         registry.set_tags(loop, end.candidate, {**tags, ANSWER_NOTE: given.note})
-    stands = rounds.write_end(store, loop, number, end)
+    before = rounds.read_end(store, loop, number)
+    hours = None if before is None else before.hours
+    stands = rounds.write_end(store, loop, number, end.model_copy(update={"hours": hours}))
     tracking.end_round(registry, store, loop, number, stands)
     return stands
 

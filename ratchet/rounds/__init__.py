@@ -7,6 +7,7 @@
 <root>/loops/<loop>/rounds/0007/<stage>-<key>/manifest.json
 <root>/loops/<loop>/rounds/0007/failures/    what tasks said that failed: <stage>-<job>.json, <stage>/<part>-<job>.json
 <root>/loops/<loop>/rounds/0007/alarms/      what the round watched in itself: <stage>.json
+<root>/loops/<loop>/rounds/0007/used/        what its tasks have taken of what costs
 <root>/loops/<loop>/rounds/0007/end.json     written by finish, or by the begin that closed the round
 <root>/loops/<loop>/rounds/0007/tracking.json  the registry's run of the round
 <root>/loops/<loop>/rounds/0007/approval.json  what a person answered where the recipe leaves the last word to one

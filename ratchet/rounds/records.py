@@ -79,13 +79,14 @@ class Round(Record):
 
 
 class RoundEnd(Record):
-    """How a round ended, and why in words."""
+    """How a round ended, and why in words. `hours` of a device is what it took, None where nobody counted."""
 
     state: State
     reason: str
     job: str
     champion: str | None = None
     candidate: str | None = None
+    hours: float | None = None
     ended: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
 

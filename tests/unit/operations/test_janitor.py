@@ -1,0 +1,143 @@
+"""The janitor closes what a death left open, says why, and leaves alone what lives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ratchet import rounds
+from ratchet.finish import finish
+from ratchet.operations.janitor import clean
+from ratchet.operations.starting import RoundRequest, RunState, Started
+from ratchet.registry import tracking
+from ratchet.registry.base import LOOP as LOOP_TAG
+from ratchet.registry.base import ROUND
+from ratchet.registry.store_registry import StoreRegistry
+from ratchet.settings import Settings
+from ratchet.store import Store, open_store
+from tests.unit.loops import LOOP, leave, leave_all, new_loop, opened, promoted
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    # A lease that is over at once: whatever holds it has died.
+    monkeypatch.setenv("RATCHET_LEASE_SECONDS", "-2")
+    return new_loop(tmp_path)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    return open_store(settings.root)
+
+
+class OneRun:
+    """A platform on which these runs have not ended."""
+
+    def __init__(self, *runs: str) -> None:
+        self.runs = runs
+
+    def start(self, request: RoundRequest) -> Started:
+        raise AssertionError("a janitor starts nothing")
+
+    def running(self, loop: str) -> list[RunState]:
+        return [RunState(run=run, name=run, loop=loop, state="running") for run in self.runs]
+
+
+def dead(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ratchet.begin.stage.lease.renewing", lambda held, every: _nothing(held))
+
+
+class _nothing:
+    def __init__(self, held: object) -> None:
+        self.held = held
+
+    def __enter__(self) -> object:
+        return self.held
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def test_a_round_whose_run_is_gone_is_listed_then_closed_with_its_reason(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead(settings, monkeypatch)
+    ticket = opened(settings)
+    leave(store, ticket, "generate")
+    (left,) = clean(settings, (LOOP,), still=0)
+    assert (left.kind, left.round, left.name, left.state, left.closed) == ("round", 1, "job-1", "FAILED", False)
+    assert rounds.read_end(store, LOOP, 1) is None
+    found = clean(settings, (LOOP,), still=0, apply=True)
+    assert [(one.kind, one.closed) for one in found] == [("round", True)]
+    end = rounds.read_end(store, LOOP, 1)
+    assert end is not None
+    assert end.reason.startswith("verify: it left no manifest")
+    assert "closed by the janitor: run job-1 is gone" in end.reason
+    known = tracking.read(store, LOOP, 1)
+    assert known is not None
+    assert StoreRegistry(store).run(known.run)["state"] == "FAILED"
+    made = {store.key(s.uri).rsplit("/", 1)[-1] for s in store.list(rounds.round_prefix(LOOP, 1))}
+    assert made & {"report.html", "report-failure.json"}
+    # Its run may wake up: what it writes is refused, and the round can be taken up again.
+    assert finish("job-1", LOOP, settings) == end
+    assert opened(settings, "job-2", resume=True).number == 1
+    assert clean(settings, (LOOP,), still=6) == []
+
+
+def test_what_promote_decided_stands(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    dead(settings, monkeypatch)
+    ticket = opened(settings)
+    promoted(settings, ticket)
+    leave_all(store, ticket, but=("promote",))
+    clean(settings, (LOOP,), still=0, apply=True)
+    end = rounds.read_end(store, LOOP, 1)
+    assert end is not None
+    assert (end.state, end.champion) == ("PROMOTED", "2")
+
+
+def test_a_round_that_lives_is_left_alone(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RATCHET_LEASE_SECONDS", "60")
+    opened(settings)
+    assert clean(settings, (LOOP,), still=0, apply=True) == []
+    assert rounds.read_end(store, LOOP, 1) is None
+
+
+def test_between_two_stages_by_hand_nobody_holds_the_loop(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead(settings, monkeypatch)
+    opened(settings)
+    assert clean(settings, (LOOP,), apply=True) == []
+
+
+def test_a_run_that_the_platform_says_is_running_is_left_alone(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead(settings, monkeypatch)
+    opened(settings)
+    assert clean(settings, (LOOP,), still=0, apply=True, starter=OneRun("job-1")) == []
+    assert [one.closed for one in clean(settings, (LOOP,), still=0, apply=True, starter=OneRun("job-9"))] == [True]
+
+
+def test_runs_of_the_registry_end_as_their_rounds_did(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RATCHET_LEASE_SECONDS", "60")
+    ticket = opened(settings)
+    leave_all(store, ticket, "REFUSED")
+    finish(ticket.job, LOOP, settings)
+    registry = StoreRegistry(store)
+    ended = registry.open_run(LOOP, {LOOP_TAG: LOOP, ROUND: "1"})
+    lost = registry.open_run(LOOP, {LOOP_TAG: LOOP, ROUND: "9"})
+    assert [(one.name, one.state) for one in clean(settings, (LOOP,), still=0)] == [
+        (ended, "REFUSED"),
+        (lost, "FAILED"),
+    ]
+    assert [one.closed for one in clean(settings, (LOOP,), still=0, apply=True)] == [True, True]
+    assert (registry.run(ended)["state"], registry.run(lost)["state"]) == ("FINISHED", "FAILED")
+    assert registry.run(lost)["tags"][tracking.REASON].startswith("closed by the janitor: it belongs to no round")
+    assert clean(settings, (LOOP,), still=0) == []
+    # Younger than the patience: perhaps its begin is at work.
+    registry.open_run(LOOP, {LOOP_TAG: LOOP, ROUND: "9"})
+    assert clean(settings, (LOOP,), still=1) == []
