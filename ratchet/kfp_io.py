@@ -19,6 +19,7 @@ from ratchet.operations.ownership import check_owner
 from ratchet.operations.policy import read_stopped
 from ratchet.profile import Profile
 from ratchet.rounds import Ticket
+from ratchet.rounds.refusals import keeping_refusal
 from ratchet.settings import Settings
 from ratchet.stage import StageContext, run_step, run_ticket
 from ratchet.store import open_store
@@ -30,8 +31,9 @@ def open_round(job: str, options: BeginOptions, opened: Any) -> list[int]:
     Returns the numbers of generate's shards, one task each.
     """
     settings = Settings.from_environment()
-    _check_owner(job, options, settings)
-    ticket = begin(job, options, settings)
+    with keeping_refusal(settings.root, options.loop, job):
+        _check_owner(job, options, settings)
+        ticket = begin(job, options, settings)
     _write(opened.path, canonical.pretty(ticket.model_dump(mode="json")))
     store = open_store(ticket.root)
     read = rounds.read_round(store, ticket.loop, ticket.number)
