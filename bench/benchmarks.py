@@ -39,6 +39,7 @@ BENCHMARKS: Mapping[str, str] = {
     "gate": "bench.gate",
     "report": "bench.report",
     "overhead": "bench.overhead",
+    "submit": "bench.submit",
     "demo": "bench.demo",
 }
 """Name and module; a module has `measure(quick) -> list[Result]`. The first word of a result's name is the benchmark's."""

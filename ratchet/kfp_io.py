@@ -55,7 +55,8 @@ def _check_owner(job: str, options: BeginOptions, settings: Settings) -> None:
 
         return of_schedule(Profile.load(options.profile), run)
 
-    check_owner(open_store(settings.root), options.loop, job, scheduled)
+    with keeping_refusal(settings.root, options.loop, job):
+        check_owner(open_store(settings.root), options.loop, job, scheduled)
 
 
 def run_stage(

@@ -124,7 +124,7 @@ def _refused(code: int, said: str, access: Access) -> PlatformError:
     if code == 401:
         return PlatformError(
             f"{access.address} does not know us (401: {said}), with {access.words}. Renew the token or cookie; in a pod mount a projected "
-            "token for the audience pipelines.kubeflow.org (docs/operations.md, Who we are)."
+            "token for the audience pipelines.kubeflow.org (docs/operations.md says how)."
         )
     if code == 403:
         return PlatformError(
