@@ -99,7 +99,12 @@ def resume(
 
     with _at(profile, embedded) as (store, client, _, _):
         made = scheduling.resume(store, client, loop)
-    say(made, as_json)
+    if made is not None:
+        say(made, as_json)
+    elif as_json:
+        print_json(None)
+    else:
+        console.print(f"loop {loop} is no longer stopped; it has no schedule that would start rounds", highlight=False)
 
 
 @app.command(epilog="Example: ratchet schedule delete --loop mine --profile gpu.yaml")

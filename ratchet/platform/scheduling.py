@@ -115,8 +115,12 @@ def pause(store: Store, client: Pipelines, loop: str) -> Sequence[str]:
     return [one.recurring_run_id for one in found]
 
 
-def resume(store: Store, client: Pipelines, loop: str) -> Ensured:
-    """Go on with a loop that was paused, or that stopped itself."""
+def resume(store: Store, client: Pipelines, loop: str) -> Ensured | None:
+    """Go on with a loop that was paused, or that stopped itself. None: it was stopped, and has no schedule to switch on."""
+    stopped = policies.read_stopped(store, loop)
+    if stopped is not None and read_wanted(store, loop) is None:
+        policies.go_on(store, loop)
+        return None
     wanted = _need(store, loop).model_copy(update={"paused": False})
     policies.go_on(store, loop)
     write_wanted(store, wanted)
@@ -158,8 +162,7 @@ def _need(store: Store, loop: str) -> WantedSchedule:
     wanted = read_wanted(store, loop)
     if wanted is None:
         raise RoundError(
-            f"loop {loop} has no schedule: `ratchet schedule ensure --loop {loop} --cron '0 2 * * *'` makes one. A stopped loop without "
-            f"schedule goes on with `ratchet loop resume --loop {loop}`."
+            f"loop {loop} has no schedule: `ratchet schedule ensure --loop {loop} --cron '0 2 * * *'` makes one."
         )
     return wanted
 

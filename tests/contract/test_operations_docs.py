@@ -38,7 +38,7 @@ def test_every_command_of_the_page_takes_a_profile() -> None:
 def test_the_variables_are_those_that_the_client_reads() -> None:
     table = set(re.findall(r"^\| `([A-Z_]+)` \|", TEXT, re.M))
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "ratchet" / "platform").glob("*.py"))
-    read = set(re.findall(r'"((?:KFP|KF_PIPELINES)_[A-Z_]+)"', code))
+    read = set(re.findall(r"""["']((?:KFP|KF_PIPELINES)_[A-Z_]+)["']""", code))
     assert table == read
 
 

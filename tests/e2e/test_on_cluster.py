@@ -23,7 +23,7 @@ from tests.e2e.rounds import LEARNING
 from tests.micro import settings_in
 from tests.program import Ratchet, program
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 LOOP = "nightly"
 IMAGES = {name: f"registry.test/ratchet-{name}@sha256:{'0' * 64}" for name in ("core", "inference", "training")}
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED")
@@ -51,7 +51,7 @@ def ratchet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 
 
 def until(true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 300.0
+    deadline = time.monotonic() + 600.0
     while not true():
         assert time.monotonic() < deadline, what
         time.sleep(0.2)

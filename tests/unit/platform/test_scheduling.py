@@ -139,7 +139,9 @@ def test_a_paused_schedule_stays_paused_until_it_is_resumed(store: Store, fake: 
     assert fake.state.tick() == []
     assert not ensured(store, fake, cron="0 3 * * *").enabled
     assert fake.state.tick() == []
-    assert scheduling.resume(store, client(fake), "mine").enabled
+    resumed = scheduling.resume(store, client(fake), "mine")
+    assert resumed is not None
+    assert resumed.enabled
     assert len(fake.state.tick()) == 1
 
 
@@ -147,6 +149,12 @@ def test_resuming_goes_on_with_a_loop_that_stopped_itself(store: Store, fake: Fa
     ensured(store, fake)
     policies.stop(store, "mine", Stopped(why="3 rounds without promotion", rule="rounds_without_promotion", after=3))
     scheduling.resume(store, client(fake), "mine")
+    assert policies.read_stopped(store, "mine") is None
+
+
+def test_a_stopped_loop_without_schedule_goes_on_as_well(store: Store, fake: FakePipelines) -> None:
+    policies.stop(store, "mine", Stopped(why="an alarm", rule="on_alarm", after=3))
+    assert scheduling.resume(store, client(fake), "mine") is None
     assert policies.read_stopped(store, "mine") is None
 
 
