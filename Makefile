@@ -40,7 +40,7 @@ test: $(VENV)/.dev  ## the default tests
 	$(PY) -m pytest -q -n 2 -m "not slow"
 
 test-slow: $(VENV)/.dev  ## the long ones: whole rounds under kfp.local, kills, races, a browser
-	$(PY) -m pytest -q -m "slow and not images"
+	$(PY) -m pytest -q -n 2 --dist loadfile -m "slow and not images"
 
 # checkov pins half of its dependencies otherwise than we do.
 .tools/checkov/.done: requirements/checkov.txt $(VENV)/bin/uv
