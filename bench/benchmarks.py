@@ -37,6 +37,7 @@ BENCHMARKS: Mapping[str, str] = {
     "checkpoints": "bench.checkpoints",
     "memory": "bench.memory",
     "gate": "bench.gate",
+    "trigger": "bench.trigger",
     "report": "bench.report",
     "overhead": "bench.overhead",
     "submit": "bench.submit",

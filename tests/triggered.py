@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from ratchet.operations.trigger.asks import Ask, Asks
 from ratchet.operations.trigger.decide import Idle
 from ratchet.operations.trigger.drive import Driver, OnMove
 from ratchet.operations.trigger.metrics import Metrics
+from ratchet.operations.trigger.serve import serve
+from ratchet.operations.trigger.service import Options, Service
+from ratchet.registry import Registry
+from ratchet.registry.mlflow_registry import MlflowRegistry
 from ratchet.registry.promotion import promote, rollback
 from ratchet.registry.store_registry import StoreRegistry
 from ratchet.rounds import RoundEnd, State
@@ -66,16 +71,17 @@ class Ground:
     folder: Path
     on_move: tuple[OnMove, ...] = ()
     retry: float = 0.0
+    tracking: str | None = None
     metrics: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
         self.store = FolderStore(f"file://{self.folder}/store")
-        self.registry = StoreRegistry(self.store)
+        self.registry: Registry = MlflowRegistry(self.tracking) if self.tracking else StoreRegistry(self.store)
         self.starter = FileStarter(self.folder / "runs")
         self.driver = self.new_driver()
         if not self.registry.versions(LOOP):
             for digest in "abc":
-                self.registry.register(LOOP, f"file:///models/{digest}", digest * 64)
+                self.registry.register(LOOP, f"s3://models/{digest}", digest * 64)
             promote(
                 self.registry, self.store, LOOP, "1", expected=None, key="seed", by="init", reason="first", kind="seed"
             )
@@ -122,3 +128,15 @@ class Ground:
 
     def causes(self) -> list[str]:
         return [ask.cause for ask in self.asks()]
+
+
+def main() -> None:
+    """`python -m tests.triggered FOLDER PORT POLL WEBHOOKS [TRACKING]`: the trigger in a process of its own, over a Ground."""
+    folder, port, poll, webhooks, *tracking = sys.argv[1:]
+    ground = Ground(Path(folder), tracking=tracking[0] if tracking else None)
+    options = Options(loops=(LOOP,), poll=float(poll), secrets=(SECRET,), webhooks=webhooks == "yes")
+    serve(Service(ground.registry, ground.store, ground.driver, ground.metrics, options), "127.0.0.1", int(port))
+
+
+if __name__ == "__main__":
+    main()

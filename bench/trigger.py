@@ -1,0 +1,149 @@
+"""Webhooks a second on loopback, how long each takes, and whether a move of the alias is ever lost or doubled.
+
+The trigger is served as `ratchet trigger serve` serves it, over a store and a registry in a folder, in a process of its own; the
+client is another. While deliveries come, aliases move. The control is the barest receiver (`bare_trigger.py`) under the same server
+and the same client, turn by turn: what this machine gives at this moment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import requests
+
+from bench.result import Result
+from bench.trigger_served import LOOPS, SECRET, Ground
+
+CONNECTIONS = 16
+PACE = 500
+
+
+def measure(quick: bool) -> list[Result]:
+    seconds, turns = (2.0, 1) if quick else (10.0, 3)
+    rates: dict[str, list[float]] = {"ours": [], "bare": []}
+    late: dict[str, list[float]] = {"ours": [], "bare": []}
+    with tempfile.TemporaryDirectory() as place:
+        ground = Ground(Path(place))
+        ports = {"ours": _free(), "bare": _free()}
+        children = [
+            _spawn("bench.trigger_served", place, str(ports["ours"])),
+            _spawn("bench.bare_trigger", str(ports["bare"])),
+        ]
+        sent = 0
+        with Mover(ground, ports["ours"]) as mover:
+            for turn in range(turns):
+                for who in ("ours", "bare") if turn % 2 else ("bare", "ours"):
+                    full = _load(ports[who], seconds, 0)
+                    paced = _load(ports[who], seconds, PACE)
+                    rates[who].append(len(full["seconds"]) / full["wall"])
+                    late[who].append(_percentile(paced["seconds"], 99) * 1000)
+                    sent += (len(full["seconds"]) + len(paced["seconds"])) * (who == "ours")
+                    if who == "ours":
+                        middle = _percentile(paced["seconds"], 50) * 1000
+        accepted = _metric(ports["ours"], 'ratchet_trigger_deliveries_total{outcome="accepted"}')
+        for child in children:
+            child.send_signal(signal.SIGTERM)
+            child.wait(60)
+    detail = {"connections": CONNECTIONS, "moves": mover.moves, "deliveries": sent}
+    median = statistics.median
+    return [
+        Result("trigger rate", "webhooks a second, verified and queued, as fast as the client can", 500, True,
+               median(rates["ours"]), "webhooks/s", (), rates["bare"], rates["ours"], detail),
+        Result("trigger p99", f"of {PACE} webhooks a second, from when each was due to its answer", 50, False,
+               median(late["ours"]), "ms", (), late["bare"], late["ours"], {**detail, "p50": middle}),
+        Result("trigger lost", "deliveries not accepted, and moves without a round", 0, False,
+               sent - accepted + mover.lost, "", detail=detail),
+        Result("trigger doubled", "rounds beyond one a move", 0, False, mover.doubled, "", detail=detail),
+    ]  # fmt: skip
+
+
+class Mover:
+    """Moves the alias of one loop after the other while deliveries come; each move waits for its round."""
+
+    def __init__(self, ground: Ground, port: int) -> None:
+        self._ground = ground
+        self._port = port
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._move)
+        self.moves = self.lost = self.doubled = 0
+
+    def _move(self) -> None:
+        turn = 0
+        while not self._end.is_set():
+            loop = LOOPS[turn % len(LOOPS)]
+            self._ground.move(loop)
+            until = time.monotonic() + 20
+            while not self._ground.answered(loop) and time.monotonic() < until:
+                self._end.wait(0.02)
+            turn += 1
+
+    def __enter__(self) -> Mover:
+        _wait_for(self._port)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+        # The last deliveries were sent before the last move perhaps: one more each, as MLflow would send it.
+        _load(self._port, 1.0, 50)
+        time.sleep(1.0)
+        for loop in LOOPS:
+            moves, asks, started = self._ground.count(loop)
+            self.moves += moves
+            self.lost += max(0, moves - started)
+            self.doubled += max(0, started - moves, asks - moves)
+
+
+def _spawn(module: str, *arguments: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "SECRET": SECRET}
+    return subprocess.Popen([sys.executable, "-m", module, *arguments], env=environment, stdout=subprocess.DEVNULL)
+
+
+def _load(port: int, seconds: float, rate: int) -> dict[str, list[float]]:
+    command = [sys.executable, "-m", "bench.trigger_load", str(port), str(seconds), str(CONNECTIONS), str(rate)]
+    done = subprocess.run(
+        [*command, ",".join(LOOPS)], env={**os.environ, "SECRET": SECRET}, capture_output=True, text=True, check=True
+    )
+    found: dict[str, list[float]] = json.loads(done.stdout)
+    refused = [status for status in found["status"] if status != 202]
+    if refused:
+        raise RuntimeError(f"{len(refused)} deliveries were not accepted, the first with {refused[0]}")
+    return found
+
+
+def _percentile(values: list[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100)[percent - 1]
+
+
+def _metric(port: int, name: str) -> float:
+    page = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
+    return next(float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith(f"{name} "))
+
+
+def _wait_for(port: int) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            if requests.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 200:
+                return
+        except requests.ConnectionError:
+            pass
+        time.sleep(0.1)
+    raise RuntimeError("the trigger is not ready after a minute")
+
+
+def _free() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
