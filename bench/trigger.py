@@ -39,22 +39,28 @@ def measure(quick: bool) -> list[Result]:
             _spawn("bench.trigger_served", place, str(ports["ours"])),
             _spawn("bench.bare_trigger", str(ports["bare"])),
         ]
-        sent = 0
+        sent, answered, cpu = 0, 0, {}
         with Mover(ground, ports["ours"]) as mover:
+            before = [_cpu(child.pid) for child in children]
             for turn in range(turns):
                 for who in ("ours", "bare") if turn % 2 else ("bare", "ours"):
                     full = _load(ports[who], seconds, 0)
                     paced = _load(ports[who], seconds, PACE)
                     rates[who].append(len(full["seconds"]) / full["wall"])
                     late[who].append(_percentile(paced["seconds"], 99) * 1000)
-                    sent += (len(full["seconds"]) + len(paced["seconds"])) * (who == "ours")
-                    if who == "ours":
+                    count = len(full["seconds"]) + len(paced["seconds"])
+                    if who == "bare":
+                        answered += count
+                    else:
+                        sent += count
                         middle = _percentile(paced["seconds"], 50) * 1000
+        sent += mover.sent
         accepted = _metric(ports["ours"], 'ratchet_trigger_deliveries_total{outcome="accepted"}')
-        for child in children:
+        for who, child, earlier in zip(rates, children, before, strict=True):
+            cpu[who] = round((_cpu(child.pid) - earlier) / (sent if who == "ours" else answered) * 1e6)
             child.send_signal(signal.SIGTERM)
             child.wait(60)
-    detail = {"connections": CONNECTIONS, "moves": mover.moves, "deliveries": sent}
+    detail = {"connections": CONNECTIONS, "moves": mover.moves, "deliveries": sent, "cpu_us": cpu}
     median = statistics.median
     return [
         Result("trigger rate", "webhooks a second, verified and queued, as fast as the client can", 500, True,
@@ -75,16 +81,18 @@ class Mover:
         self._port = port
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._move)
-        self.moves = self.lost = self.doubled = 0
+        self.moves = self.lost = self.doubled = self.sent = 0
 
     def _move(self) -> None:
         turn = 0
         while not self._end.is_set():
             loop = LOOPS[turn % len(LOOPS)]
+            known = self._ground.started(loop)
             self._ground.move(loop)
             until = time.monotonic() + 20
-            while not self._ground.answered(loop) and time.monotonic() < until:
-                self._end.wait(0.02)
+            while self._ground.started(loop) == known and time.monotonic() < until:
+                self._end.wait(0.05)
+            self._end.wait(0.2)
             turn += 1
 
     def __enter__(self) -> Mover:
@@ -96,7 +104,7 @@ class Mover:
         self._end.set()
         self._thread.join()
         # The last deliveries were sent before the last move perhaps: one more each, as MLflow would send it.
-        _load(self._port, 1.0, 50)
+        self.sent += len(_load(self._port, 1.0, 50)["seconds"])
         time.sleep(1.0)
         for loop in LOOPS:
             moves, asks, started = self._ground.count(loop)
@@ -129,6 +137,12 @@ def _percentile(values: list[float], percent: int) -> float:
 def _metric(port: int, name: str) -> float:
     page = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
     return next(float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith(f"{name} "))
+
+
+def _cpu(pid: int) -> float:
+    """CPU-seconds of a process so far, all of its threads included."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _wait_for(port: int) -> None:

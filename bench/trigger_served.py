@@ -60,15 +60,15 @@ class Ground:
         assert now is not None
         self._promote(loop, "2" if now.version == "1" else "1", now.version)
 
-    def answered(self, loop: str) -> bool:
-        moves, _, started = self.count(loop)
-        return started >= moves
+    def started(self, loop: str) -> int:
+        """Calls of the starter."""
+        starts = self.folder / f"{loop}.starts"
+        return len(starts.read_text().split()) if starts.exists() else 0
 
     def count(self, loop: str) -> tuple[int, int, int]:
         """Moves of the alias, asks, calls of the starter."""
-        starts = self.folder / f"{loop}.starts"
         moves = alias_moves(history(self.store, loop))
-        return len(moves), len(Asks(self.store, loop).all()), len(starts.read_text().split()) if starts.exists() else 0
+        return len(moves), len(Asks(self.store, loop).all()), self.started(loop)
 
     def _promote(self, loop: str, version: str, expected: str | None) -> None:
         key = f"move-{len(history(self.store, loop))}"

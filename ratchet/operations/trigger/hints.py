@@ -1,19 +1,24 @@
 """Loops to look at: a bounded queue in which a loop stands once, however many deliveries name it.
 
 A loop that is being looked at is not handed out again before that look is done: no loop is in two hands. A hint that comes
-meanwhile is kept for the next look, since the one under way may have read the registry before what the hint tells of.
+meanwhile is kept for the next look, since the one under way may have read the registry before what the hint tells of. After a
+look the loop rests for a moment, so that a flood of hints costs few looks; the first hint after a rest is looked at at once.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 
 MOST = 4096
+REST_SECONDS = 0.5
 
 
 class Hints:
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MOST, rest: float = REST_SECONDS) -> None:
         self._most = most
+        self._rest = rest
+        self._rested: dict[str, float] = {}
         self._waiting: dict[str, None] = {}
         self._again: set[str] = set()
         self._busy: set[str] = set()
@@ -38,18 +43,34 @@ class Hints:
 
     def take(self, seconds: float) -> str | None:
         """The loop that has waited longest, to be given back by `done`; None when none came in time or all is drained."""
+        until = time.monotonic() + seconds
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._drained(), seconds)
-            if not self._waiting:
-                return None
-            loop = next(iter(self._waiting))
-            del self._waiting[loop]
-            self._busy.add(loop)
-            return loop
+            while True:
+                now = time.monotonic()
+                loop, soonest = self._next(now)
+                if loop is not None:
+                    del self._waiting[loop]
+                    self._busy.add(loop)
+                    return loop
+                left = min(until, soonest) - now
+                if self._drained() or now >= until:
+                    return None
+                self._changed.wait(left)
+
+    def _next(self, now: float) -> tuple[str | None, float]:
+        """The loop that has waited longest and has rested; else when the first will have. None rests when we end."""
+        soonest = float("inf")
+        for loop in self._waiting:
+            rested = 0.0 if self._closed else self._rested.get(loop, 0.0)
+            if rested <= now:
+                return loop, now
+            soonest = min(soonest, rested)
+        return None, soonest
 
     def done(self, loop: str) -> None:
         with self._changed:
             self._busy.discard(loop)
+            self._rested[loop] = time.monotonic() + self._rest
             if loop in self._again:
                 self._again.discard(loop)
                 self._waiting[loop] = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 
 from ratchet.operations.trigger.hints import Hints
@@ -17,7 +18,7 @@ def test_a_loop_that_is_hinted_at_often_is_looked_at_once() -> None:
 
 
 def test_a_hint_that_comes_during_a_look_makes_another_look_after_it() -> None:
-    hints = Hints()
+    hints = Hints(rest=0)
     hints.put("a")
     assert hints.take(0) == "a"
     hints.put("a")
@@ -50,7 +51,7 @@ def test_a_closed_queue_takes_no_more_and_hands_out_what_it_has() -> None:
 
 
 def test_no_hint_is_lost_and_no_loop_is_in_two_hands_under_many_threads() -> None:
-    hints, taken, held, both = Hints(), Counter[str](), Counter[str](), []
+    hints, taken, held, both = Hints(rest=0.001), Counter[str](), Counter[str](), []
 
     def work() -> None:
         while not hints.drained:
@@ -73,3 +74,28 @@ def test_no_hint_is_lost_and_no_loop_is_in_two_hands_under_many_threads() -> Non
         worker.join(30)
     assert set(taken) == {f"loop-{n}" for n in range(7)}
     assert max(both) == 1
+
+
+def test_a_flood_of_hints_costs_few_looks_and_the_last_of_them_is_looked_at() -> None:
+    hints, looks, until = Hints(rest=0.1), 0, time.monotonic() + 0.55
+    while time.monotonic() < until:
+        hints.put("a")
+        if hints.take(0) is not None:
+            looks += 1
+            hints.put("a")
+            hints.done("a")
+    assert 2 <= looks <= 6
+    assert hints.take(5.0) == "a"
+
+
+def test_a_loop_that_rests_keeps_no_other_waiting() -> None:
+    hints = Hints(rest=3600)
+    hints.put("a")
+    assert hints.take(0) == "a"
+    hints.done("a")
+    hints.put("a")
+    hints.put("b")
+    assert hints.take(0) == "b"
+    assert hints.take(0.01) is None
+    hints.close()
+    assert hints.take(0) == "a", "at the end nothing rests"
