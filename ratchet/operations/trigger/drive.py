@@ -77,7 +77,7 @@ class Driver:
 
     def _follow(self, loop: str, move: AliasMove) -> None:
         """A follower that fails is told again at the next look, and keeps no round from starting."""
-        if not self._on_move or followed(self._store, loop, move):
+        if not self._on_move or move.target is None or followed(self._store, loop, move):
             return
         try:
             for tell in self._on_move:
