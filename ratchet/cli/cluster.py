@@ -21,6 +21,7 @@ from ratchet.cli.output import (
 from ratchet.errors import RoundError
 
 if TYPE_CHECKING:
+    from ratchet.platform.places import Place
     from ratchet.profile import Profile
     from ratchet.settings import Settings
 
@@ -130,12 +131,10 @@ def submit(
             _wait(settings, place, loop, started.run, as_json)
 
 
-def _wait(settings: Settings, place: object, loop: str, run: str, as_json: bool) -> None:
-    from ratchet.platform.places import Place
+def _wait(settings: Settings, place: Place, loop: str, run: str, as_json: bool) -> None:
     from ratchet.platform.runs import round_of, wait
     from ratchet.store import open_store
 
-    assert isinstance(place, Place)
     state = wait(place.connect(), run, lambda said: errors.print(f"[dim]{said}[/dim]", highlight=False))
     end = round_of(open_store(settings.root), loop, run)
     if as_json:

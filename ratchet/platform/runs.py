@@ -37,7 +37,7 @@ class RunShown(Record):
     why: str | None
 
 
-class Stopped(Record):
+class StoppedRun(Record):
     """What became of a run that was to end. `ended` is how its round ended; None: it had opened none that was still open."""
 
     run: str
@@ -113,23 +113,23 @@ def wait(client: Pipelines, run: str, seen: Callable[[str], None], every: float 
         time.sleep(every)
 
 
-def stop_run(client: Pipelines, settings: Settings, run: str, why: str) -> Stopped:
+def stop_run(client: Pipelines, settings: Settings, run: str, why: str) -> StoppedRun:
     """End a run at the platform, and its round in the store; what its pods still write is refused."""
     found = client.run(run)
     loop = loop_of(found)
     terminated = is_active(found) and found.state != "CANCELING"
     if terminated:
         client.terminate(run)
-    return Stopped(run=run, terminated=terminated, ended=_end_round(settings, loop, run, why))
+    return StoppedRun(run=run, terminated=terminated, ended=_end_round(settings, loop, run, why))
 
 
-def stop_loop(client: Pipelines, settings: Settings, place: Place, loop: str, why: str) -> list[Stopped]:
+def stop_loop(client: Pipelines, settings: Settings, place: Place, loop: str, why: str) -> list[StoppedRun]:
     """The same for all runs of a loop that have not ended, and for a round whose run is gone."""
     active = [state.run for state in runs_of(client, place.experiment_of(loop), loop, active=True)]
     stopped = [stop_run(client, settings, run, why) for run in active]
     holder = _working(open_store(settings.root), loop)
     if holder is not None and holder not in active:
-        stopped.append(Stopped(run=holder, terminated=False, ended=_end_round(settings, loop, holder, why)))
+        stopped.append(StoppedRun(run=holder, terminated=False, ended=_end_round(settings, loop, holder, why)))
     return stopped
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -44,6 +45,7 @@ class FakePipelines:
     """A server on a loopback port. Use it as a context: it answers inside. `requests` are (method, path) of all that was asked.
 
     `token` and `cookie` are asked for where given (else 401); with `login` whoever brings none is sent to a login page.
+    `certificate`: files of a certificate and its key, to answer over TLS.
     `execute`: a folder for the logs of runs that really run, on this machine, with the environment `environment`.
     """
 
@@ -53,6 +55,7 @@ class FakePipelines:
     cookie: str | None = None
     login: bool = False
     forbidden: tuple[str, ...] = ()
+    certificate: tuple[Path, Path] | None = None
     execute: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     port: int = 0
@@ -64,12 +67,16 @@ class FakePipelines:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'http' if self.certificate is None else 'https'}://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Answer, on the same port as before."""
         self._server = _Server(("127.0.0.1", self.port), self)
         self.port = self._server.server_address[1]
+        if self.certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         if self.execute is not None and self._executor is None:
             from ratchet.services.fake_pipelines.execution import Executor

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from ratchet.errors import PlatformError
 from ratchet.platform.access import Access, find_access
+from ratchet.services.fake_pipelines import FakePipelines
+from tests.pipelines import client
 
 
 def test_the_profile_comes_before_the_environment_and_that_before_the_cluster() -> None:
@@ -52,3 +59,30 @@ def test_the_authority_may_be_named_apart_or_for_all(tmp_path: Path) -> None:
     file = tmp_path / "cookie"
     file.write_text("session=1\n")
     assert Access("http://here", cookie_file=file).session() == "session=1"
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """One for this machine's loopback that no authority signed."""
+    key, name = (
+        ec.generate_private_key(ec.SECP256R1()),
+        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kfp")]),
+    )
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(datetime.now(UTC) - timedelta(hours=1))
+    builder = builder.not_valid_after(datetime.now(UTC) + timedelta(hours=1))
+    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    signed = builder.add_extension(here, critical=False).sign(key, hashes.SHA256())
+    file, secret = folder / "cert.pem", folder / "key.pem"
+    file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    kind = serialization.PrivateFormat.PKCS8
+    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, kind, serialization.NoEncryption()))
+    return file, secret
+
+
+def test_a_certificate_is_trusted_when_its_authority_is_named_and_never_otherwise(tmp_path: Path) -> None:
+    files = certificate(tmp_path)
+    with FakePipelines(certificate=files) as fake:
+        with pytest.raises(PlatformError, match=r"certificate that is not trusted.*KFP_CA_CERT"):
+            client(fake).find_experiment("mine")
+        assert client(fake, ca_file=files[0]).find_experiment("mine") is None
+        assert client(fake, ca_file=files[0]).access.address.startswith("https://")
