@@ -39,6 +39,7 @@ BENCHMARKS: Mapping[str, str] = {
     "gate": "bench.gate",
     "trigger": "bench.trigger",
     "report": "bench.report",
+    "compile": "bench.compiling",
     "overhead": "bench.overhead",
     "submit": "bench.submit",
     "demo": "bench.demo",

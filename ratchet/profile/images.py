@@ -12,7 +12,7 @@ from ratchet.profile.tasks import HERE, IMAGE_OF_TASK
 if TYPE_CHECKING:
     from ratchet.profile.profile import Profile
 
-_HOST = r"[A-Za-z0-9][-A-Za-z0-9.]*(:\d+)?"
+_HOST = r"[a-z0-9][-a-z0-9.]*(:\d+)?"
 _PART = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
 _IMAGE = re.compile(rf"({_HOST}/)?{_PART}(/{_PART})*(:[A-Za-z0-9_][-A-Za-z0-9_.]{{0,127}})?(@sha256:[0-9a-f]{{64}})?")
 _PINNED = re.compile(r"@sha256:[0-9a-f]{64}$")

@@ -7,147 +7,119 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import ratchet
 from ratchet.launching import LauncherConfig
-from ratchet.pipelines.compile import compile_round
 from ratchet.profile import IMAGE_OF_TASK, Profile, Resources
 from ratchet.stage import STAGES, STEPS
+from tests.contract.compiled import IMAGES, WITH_SHARDS, compiled, executors, pods, secrets, tasks
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-IMAGES = {
-    name: f"r.example/{name}@sha256:{digit * 64}"
-    for name, digit in (("core", "1"), ("inference", "2"), ("training", "3"))
-}
 SECRETS = {"s3-credentials": {"access": "AWS_ACCESS_KEY_ID", "secret": "AWS_SECRET_ACCESS_KEY"}}
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    profile = Profile(
-        name="cluster",
-        images=IMAGES,
-        resources={"train": Resources(cpu="8", memory="64Gi", gpus=1)},
-        secrets=SECRETS,
-        parallelism=4,
-        environment={"RATCHET_ROOT": "s3://bucket/ratchet"},
+def made() -> dict[str, Any]:
+    return compiled(
+        Profile(
+            name="cluster",
+            images=IMAGES,
+            resources={"train": Resources(cpu="8", memory="64Gi", gpus=1)},
+            secrets=SECRETS,
+            parallelism=4,
+            environment={"RATCHET_ROOT": "s3://bucket/ratchet"},
+        )
     )
-    path = compile_round(profile, tmp_path_factory.mktemp("ir") / "round.yaml")
-    documents = list(yaml.safe_load_all(path.read_text()))
-    return {"spec": documents[0], "text": path.read_text()}
 
 
-def executors(compiled: dict[str, Any]) -> dict[str, Any]:
-    return {n.removeprefix("exec-"): e["container"] for n, e in compiled["spec"]["deploymentSpec"]["executors"].items()}
+def test_with_shards_side_by_side_generate_is_a_loop_and_a_merge(made: dict[str, Any]) -> None:
+    assert sorted(executors(made)) == sorted(WITH_SHARDS)
 
 
-def tasks(compiled: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = dict(compiled["spec"]["root"]["dag"]["tasks"])
-    for component in compiled["spec"]["components"].values():
-        found |= component.get("dag", {}).get("tasks", {})
-    return found
+def test_without_the_pipeline_has_exactly_the_eight_stages_and_no_loop() -> None:
+    made = compiled(Profile())
+    assert sorted(name.removeprefix("exec-") for name in made["spec"]["deploymentSpec"]["executors"]) == sorted(STAGES)
+    assert not any("iteratorPolicy" in task for task in tasks(made).values())
 
 
-TASKS = (*(stage for stage in STAGES if stage != "generate"), "generate-shard", "merge")
-
-
-def test_with_shards_side_by_side_generate_is_a_loop_and_a_merge(compiled: dict[str, Any]) -> None:
-    assert sorted(executors(compiled)) == sorted(TASKS)
-
-
-def test_without_the_pipeline_has_exactly_the_eight_stages_and_no_loop(tmp_path: Path) -> None:
-    spec = next(yaml.safe_load_all(compile_round(Profile(), tmp_path / "round.yaml").read_text()))
-    assert sorted(name.removeprefix("exec-") for name in spec["deploymentSpec"]["executors"]) == sorted(STAGES)
-    assert not any("iteratorPolicy" in task for task in tasks({"spec": spec}).values())
-
-
-def test_shards_are_one_task_each_under_the_profiles_limit_and_merge_waits_for_all(compiled: dict[str, Any]) -> None:
-    loop = next(task for name, task in tasks(compiled).items() if name.startswith("for-loop"))
+def test_shards_are_one_task_each_under_the_profiles_limit_and_merge_waits_for_all(made: dict[str, Any]) -> None:
+    loop = next(task for name, task in tasks(made).items() if name.startswith("for-loop"))
     assert loop["iteratorPolicy"]["parallelismLimit"] == 4
     assert loop["parameterIterator"]["items"]["inputParameter"] == "pipelinechannel--begin-Output"
-    shards = tasks(compiled)["merge"]["inputs"]["artifacts"]["shards"]["taskOutputArtifact"]
+    shards = tasks(made)["merge"]["inputs"]["artifacts"]["shards"]["taskOutputArtifact"]
     assert shards["outputArtifactKey"] == "pipelinechannel--generate-shard-groups"
     # A shard whose node died is run again alone: the retries are the shard's own, inside the loop.
-    assert tasks(compiled)["generate-shard"]["retryPolicy"]["maxRetryCount"] == 1
+    assert tasks(made)["generate-shard"]["retryPolicy"]["maxRetryCount"] == 1
 
 
-def test_no_task_uses_the_cache_of_kfp(compiled: dict[str, Any]) -> None:
-    for name, task in tasks(compiled).items():
-        if name in TASKS:
+def test_no_task_uses_the_cache_of_kfp(made: dict[str, Any]) -> None:
+    for name, task in tasks(made).items():
+        if name in WITH_SHARDS:
             assert not task.get("cachingOptions", {}).get("enableCache", False), name
 
 
-def test_each_stage_runs_in_the_image_of_its_dependency_set(compiled: dict[str, Any]) -> None:
-    assert {n: c["image"] for n, c in executors(compiled).items()} == {s: IMAGES[IMAGE_OF_TASK[s]] for s in TASKS}
+def test_each_stage_runs_in_the_image_of_its_dependency_set(made: dict[str, Any]) -> None:
+    assert {n: c["image"] for n, c in executors(made).items()} == {s: IMAGES[IMAGE_OF_TASK[s]] for s in WITH_SHARDS}
 
 
-def test_a_profile_gives_a_task_the_image_of_another_set(tmp_path: Path) -> None:
+def test_a_profile_gives_a_task_the_image_of_another_set() -> None:
     profile = Profile(image_of={"verify": "inference"})
-    spec = next(yaml.safe_load_all(compile_round(profile, tmp_path / "round.yaml").read_text()))
-    images = {name: one["image"] for name, one in executors({"spec": spec}).items()}
+    made = compiled(profile)
+    images = {name: one["image"] for name, one in executors(made).items()}
     assert images["verify"] == images["generate"] != images["filter"]
 
 
-def test_only_the_stage_that_needs_a_gpu_asks_for_one(compiled: dict[str, Any]) -> None:
-    with_gpu = [n for n, c in executors(compiled).items() if c.get("resources", {}).get("accelerator")]
+def test_only_the_stage_that_needs_a_gpu_asks_for_one(made: dict[str, Any]) -> None:
+    with_gpu = [n for n, c in executors(made).items() if c.get("resources", {}).get("accelerator")]
     assert with_gpu == ["train"]
 
 
-def test_finish_runs_whatever_happens_and_gets_parameters_only(compiled: dict[str, Any]) -> None:
-    finish = tasks(compiled)["finish"]
+def test_finish_runs_whatever_happens_and_gets_parameters_only(made: dict[str, Any]) -> None:
+    finish = tasks(made)["finish"]
     assert finish["triggerPolicy"]["strategy"] == "ALL_UPSTREAM_TASKS_COMPLETED"
     assert "artifacts" not in finish["inputs"]
     assert set(finish["inputs"]["parameters"]) == {"job", "loop"}
 
 
-def test_finish_shows_the_rounds_page_and_the_loops(compiled: dict[str, Any]) -> None:
-    outputs = compiled["spec"]["components"]["comp-finish"]["outputDefinitions"]["artifacts"]
+def test_finish_shows_the_rounds_page_and_the_loops(made: dict[str, Any]) -> None:
+    outputs = made["spec"]["components"]["comp-finish"]["outputDefinitions"]["artifacts"]
     kinds = {name: one["artifactType"]["schemaTitle"] for name, one in outputs.items()}
     assert kinds == {"round_report": "system.HTML", "loop_report": "system.HTML"}
 
 
 @pytest.mark.parametrize("parallelism", [1, 4])
-def test_every_task_has_the_secrets_as_names_alone(tmp_path: Path, parallelism: int) -> None:
+def test_every_task_has_the_secrets_as_names_alone(parallelism: int) -> None:
     # A task without them starts, and fails when it first opens the store.
     profile = Profile(secrets=SECRETS, parallelism=parallelism)
-    spec, platform = yaml.safe_load_all(compile_round(profile, tmp_path / "round.yaml").read_text())
-    given = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
-    expected = dict.fromkeys(spec["deploymentSpec"]["executors"], SECRETS)
-    assert {"exec-generate"} <= expected.keys() or {"exec-generate-shard", "exec-merge"} <= expected.keys()
-    assert {name: secrets_of(executor) for name, executor in given.items()} == expected
+    made = compiled(profile)
+    names = {(name, False): keys for name, keys in SECRETS.items()}
+    expected = dict.fromkeys(executors(made), names)
+    assert {"generate"} <= expected.keys() or {"generate-shard", "merge"} <= expected.keys()
+    assert {name: secrets(pod) for name, pod in pods(made).items()} == expected
 
 
-def secrets_of(executor: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """By secret: which of its keys becomes which variable."""
-    return {
-        one["secretName"]: {pair["secretKey"]: pair["envVar"] for pair in one["keyToEnv"]}
-        for one in executor.get("secretAsEnv", ())
-    }
-
-
-def test_the_parameters_in_the_ui_are_few(compiled: dict[str, Any]) -> None:
-    parameters = compiled["spec"]["root"]["inputDefinitions"]["parameters"]
+def test_the_parameters_in_the_ui_are_few(made: dict[str, Any]) -> None:
+    parameters = made["spec"]["root"]["inputDefinitions"]["parameters"]
     assert set(parameters) == {"recipe", "loop", "seed", "budget", "resume"}
 
 
-def test_nothing_is_installed_at_run_time_and_no_path_of_this_machine_is_in_it(compiled: dict[str, Any]) -> None:
-    assert "pip install" not in compiled["text"]
-    assert str(ROOT) not in compiled["text"]
+def test_nothing_is_installed_at_run_time_and_no_path_of_this_machine_is_in_it(made: dict[str, Any]) -> None:
+    assert "pip install" not in made["text"]
+    assert str(ROOT) not in made["text"]
 
 
-def test_train_alone_is_told_the_profiles_launcher_when_the_pipeline_is_compiled(tmp_path: Path) -> None:
+def test_train_alone_is_told_the_profiles_launcher_when_the_pipeline_is_compiled() -> None:
     profile = Profile.model_validate({"launcher": {"kind": "torchrun", "processes": 4, "strategy": "fsdp"}})
-    spec = next(yaml.safe_load_all(compile_round(profile, tmp_path / "round.yaml").read_text()))
-    told = {n: t.get("inputs", {}).get("parameters", {}).get("launcher") for n, t in tasks({"spec": spec}).items()}
+    made = compiled(profile)
+    told = {n: t.get("inputs", {}).get("parameters", {}).get("launcher") for n, t in tasks(made).items()}
     assert {name for name, launcher in told.items() if launcher} == {"train"}
     assert LauncherConfig.model_validate_json(told["train"]["runtimeValue"]["constant"]) == profile.launcher
 
 
-def test_the_body_carries_the_version_that_begin_compares(compiled: dict[str, Any]) -> None:
-    begin = tasks(compiled)["begin"]["inputs"]["parameters"]
+def test_the_body_carries_the_version_that_begin_compares(made: dict[str, Any]) -> None:
+    begin = tasks(made)["begin"]["inputs"]["parameters"]
     assert begin["version"]["runtimeValue"]["constant"] == ratchet.__version__
 
 
