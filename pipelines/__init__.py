@@ -39,6 +39,8 @@ def _late(name: str) -> Any:
     """What kfp's package has when it is imported whole."""
     if name == "Client":
         return import_module("kfp.client").Client
+    if name == "components":
+        return import_module("kfp.components")
     raise AttributeError(f"module 'kfp' has no attribute {name!r}")
 
 
