@@ -94,6 +94,8 @@ class Profile(Record):
     def _variables(self) -> Profile:
         """No variable twice, and no secret in the open."""
         variables.check_public(self.environment)
+        if self.launcher.trainjob is not None:
+            variables.check_public(self.launcher.trainjob.environment, "launcher.trainjob.environment")
         named = {"environment": [*self.environment]}
         for field in ("config_maps", "optional_config_maps", "secrets", "optional_secrets"):
             for name, keys in getattr(self, field).items():

@@ -233,6 +233,39 @@ def test_a_profile_hands_its_image_variables_and_secrets_to_the_job() -> None:
     assert waiting.placed_launcher.trainjob.image == "t"
 
 
+def test_a_profile_hands_the_names_that_pods_may_lack_to_the_job_and_the_registrys_secret() -> None:
+    named = {
+        "optional_secrets": {"hub": {"token": "HF_TOKEN"}},
+        "config_maps": {"ratchet": {"root": "RATCHET_ROOT"}},
+        "optional_config_maps": {"ratchet": {"region": "AWS_REGION"}},
+    }
+    job = Profile.model_validate(profile(**named, image_pull_secrets=["registry"])).placed_launcher.trainjob
+    assert job is not None
+    assert job.model_dump(include={*named}) == named
+    assert job.pull_secrets == ("registry",)
+
+
+def test_variables_of_maps_and_secrets_are_given_once_and_the_address_of_this_process_goes_first() -> None:
+    named = {
+        "optional_secrets": {"hub": {"token": "HF_TOKEN"}},
+        "config_maps": {"ratchet": {"root": "RATCHET_ROOT", "tracking": "MLFLOW_TRACKING_URI"}},
+        "optional_config_maps": {"ratchet": {"region": "AWS_REGION"}},
+    }
+    given = train_job(WANTED, EVERYTHING.model_copy(update=named))["spec"]["trainer"]["env"]
+    env = {one["name"]: one for one in given}
+    assert env["RATCHET_ROOT"] == {"name": "RATCHET_ROOT", "value": "s3://bucket/root"}
+    assert env["MLFLOW_TRACKING_URI"]["valueFrom"] == {"configMapKeyRef": {"name": "ratchet", "key": "tracking"}}
+    region = {"name": "ratchet", "key": "region", "optional": True}
+    assert env["AWS_REGION"]["valueFrom"] == {"configMapKeyRef": region}
+    assert env["HF_TOKEN"]["valueFrom"] == {"secretKeyRef": {"name": "hub", "key": "token", "optional": True}}
+    assert len(env) == len(given) == 6
+
+
+def test_the_jobs_own_variables_hold_no_secret_either() -> None:
+    with pytest.raises(ValidationError, match=r"launcher\.trainjob\.environment sets HF_TOKEN openly"):
+        Profile.model_validate(profile(launcher={"kind": "trainjob", "trainjob": {"environment": {"HF_TOKEN": "x"}}}))
+
+
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
