@@ -28,7 +28,7 @@ def run_round(profile: Profile, arguments: dict[str, Any], pipeline_root: str, r
     round_pipeline(profile)(**arguments)
 
 
-def _runner(name: str, profile: Profile, arguments: dict[str, Any], pipeline_root: str) -> local.LocalRunnerType:
+def _runner(name: str, profile: Profile, arguments: dict[str, Any], pipeline_root: str) -> Any:
     if name == "docker":
         from ratchet.pipelines.containers import docker_runner
 
