@@ -27,6 +27,7 @@ from ratchet.cli import (
     reviewing,
     schedules,
     servers,
+    serving,
     sets,
     stages,
     standing,
@@ -77,6 +78,7 @@ app.add_typer(recipes.app, name="recipe")
 app.add_typer(gating.gate, name="gate")
 app.add_typer(schedules.app, name="schedule", rich_help_panel=cluster.PANEL)
 app.add_typer(servers.app, name="services")
+app.add_typer(serving.app, name="serving")
 app.add_typer(environments.app, name="environment")
 app.add_typer(worlds.app, name="tinyworld")
 app.add_typer(triggering.app, name="trigger")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from ratchet.cli.output import EmbeddedOption, JsonOption, ProfileOption, console, print_json, workplace
+
+if TYPE_CHECKING:
+    from ratchet.operations.trigger.drive import OnMove
+    from ratchet.settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True, help="Start the next round of a loop when its champion moves, whoever moved it."
@@ -41,6 +45,9 @@ def serve(
         ),
     ] = True,
     profile: ProfileOption = None,
+    serving: Annotated[
+        Path | None, typer.Option("--serving", help="Roll what serves each loop's champion, as this config says.")
+    ] = None,
     folder: Annotated[Path, typer.Option("--folder", help="Where logs of local rounds go.")] = Path("ratchet-runs"),
     embedded: EmbeddedOption = None,
 ) -> None:
@@ -58,8 +65,16 @@ def serve(
     with workplace(embedded, known=True) as settings:
         settings = settings.model_copy(update={"profile": profile or settings.profile})
         options = Options(loops=loops, poll=poll, secrets=secrets, webhooks=webhooks)
-        service = build(settings, starter_of(start.value, settings, folder), options)
+        service = build(settings, starter_of(start.value, settings, folder), options, _followers(settings, serving))
         run(service, host, port, lambda place: console.print(f"trigger serves on {place}", highlight=False))
+
+
+def _followers(settings: Settings, serving: Path | None) -> list[OnMove]:
+    if serving is None:
+        return []
+    from ratchet.serving import Follower, ServingConfig
+
+    return [Follower(settings, ServingConfig.load(serving))]
 
 
 @app.command(epilog="Example: ratchet trigger register --url http://ratchet-trigger.kubeflow:8080/webhooks/mlflow")

@@ -1,1 +1,12 @@
-"""The champion behind an endpoint: what follows the alias on a cluster."""
+"""The champion, served: a Deployment of vLLM or a KServe InferenceService that follows the alias, a canary first.
+
+config     what is served and how careful a step is       manifest   the objects, as plain mappings
+cluster    the API server, asked patiently                checking   real requests to the canary
+deployment, kserve: how each of the two is rolled         following  follow, show, abort; what a trigger calls
+"""
+
+from ratchet.serving.config import ServingConfig
+from ratchet.serving.following import Follower, abort, follow, show
+from ratchet.serving.outcome import Followed
+
+__all__ = ["Followed", "Follower", "ServingConfig", "abort", "follow", "show"]

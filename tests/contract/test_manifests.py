@@ -10,8 +10,11 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import typer
 import yaml
 
+from ratchet.cli.app import app
+from ratchet.profile import Profile
 from ratchet.services.fake_kubernetes import ObjectSchema, crd_versions
 from tests.fake_cluster import crd, needs_crds
 from tests.kubernetes_kinds import VERSIONS, complaints
@@ -28,6 +31,7 @@ UNCHECKED = {
     ("route.openshift.io/v1", "Route"),
 }
 """Kinds whose definitions are nowhere here."""
+COMING = ("gc", "janitor")
 OURS = {"app.kubernetes.io/part-of": "ratchet"}
 overlays = pytest.mark.parametrize("overlay", OVERLAYS)
 
@@ -226,7 +230,36 @@ def test_no_secret_has_a_value_in_the_repository() -> None:
 
 @overlays
 def test_variables_are_those_that_somebody_reads(overlay: str) -> None:
-    (config,) = (one for one in objects(overlay) if one["kind"] == "ConfigMap")
+    (config,) = (one for one in objects(overlay) if one["kind"] == "ConfigMap" and one["metadata"]["name"] == "ratchet")
     code = "\n".join(p.read_text() for p in (MANIFESTS.parent / "ratchet").rglob("*.py"))
     for name in config["data"]:
-        assert name == "AWS_REGION" or f'"{name}"' in code or name == "KFP_NAMESPACE", name
+        assert name == "AWS_REGION" or re.search(rf"""["']{name}["']""", code), name
+
+
+@overlays
+def test_the_profile_is_valid_and_names_what_is_there(overlay: str) -> None:
+    found = objects(overlay)
+    (text,) = (one["data"]["profile.yaml"] for one in found if one["metadata"]["name"].startswith("ratchet-profile-"))
+    profile = Profile.load(text)
+    (trigger,) = (
+        one["metadata"] for one in found if one["metadata"]["name"] == "ratchet-trigger" and one["kind"] == "Deployment"
+    )
+    assert profile.namespace == trigger["namespace"]
+    assert profile.service_account in {one["metadata"]["name"] for one in found if one["kind"] == "ServiceAccount"}
+
+
+@overlays
+def test_containers_run_commands_and_options_that_exist(overlay: str) -> None:
+    root = typer.main.get_command(app)
+    for name, _, spec in pods(overlay):
+        for container in spec["containers"]:
+            if "ratchet-core" not in container["image"] or "command" in container:
+                continue
+            command, given = root, list(container["args"])
+            while given and hasattr(command, "commands") and given[0] in command.commands:
+                command = command.commands[given.pop(0)]
+            if given and given[0] in COMING:
+                pytest.skip(f"`ratchet {given[0]}` is not there yet")
+            assert not hasattr(command, "commands"), f"{name}: no command {given}"
+            options = {option for one in command.params for option in one.opts}
+            assert {one for one in given if one.startswith("--")} <= options, name

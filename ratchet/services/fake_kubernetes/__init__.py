@@ -11,7 +11,8 @@ itself that it is at an early stage.
 
 from ratchet.services.fake_kubernetes.schemas import ObjectSchema, crd_versions
 from ratchet.services.fake_kubernetes.server import FakeKubernetes
+from ratchet.services.fake_kubernetes.serving import FakeServing
 from ratchet.services.fake_kubernetes.state import Kind, Refused, State
 from ratchet.services.fake_kubernetes.trainer import FakeTrainer
 
-__all__ = ["FakeKubernetes", "FakeTrainer", "Kind", "ObjectSchema", "Refused", "State", "crd_versions"]
+__all__ = ["FakeKubernetes", "FakeServing", "FakeTrainer", "Kind", "ObjectSchema", "Refused", "State", "crd_versions"]

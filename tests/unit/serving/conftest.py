@@ -1,0 +1,99 @@
+"""A cluster, a loop with a champion and a round, and what stands for the pods that serve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ratchet.registry import open_registry
+from ratchet.registry.base import ROUND, Lineage, Registry
+from ratchet.services.fake_kubernetes import FakeKubernetes, FakeServing
+from ratchet.services.fake_kubernetes.serving import DEPLOYMENT, SERVICE
+from ratchet.serving import Followed, ServingConfig, follow
+from ratchet.serving.cluster import Cluster
+from ratchet.settings import Settings
+from ratchet.store import open_store
+from ratchet.train.launchers.trainjob.api import connect
+from tests.fake_cluster import CRDS, NAMESPACE, crd, kubeconfig
+from tests.unit.loops import LOOP, new_loop, opened
+
+COMPONENTS = Path(__file__).resolve().parents[3] / "manifests" / "components"
+FAST = {"soak_seconds": 0.1, "ready_minutes": 0.02, "request_seconds": 5}
+
+
+@dataclass
+class World:
+    """Where the tests of serving play."""
+
+    settings: Settings
+    fake: FakeKubernetes
+    pods: FakeServing
+    registry: Registry
+    kind: str
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def cluster(self) -> Cluster:
+        return Cluster(connect(), poll=0.02, away=1)
+
+    def config(self, **canary: Any) -> ServingConfig:
+        url = {"url": self.pods.url} if self.kind == "deployment" else {}
+        given = {"kind": self.kind, "image": "registry.example/ratchet-inference@sha256:ab", "replicas": 2, "gpus": 1}
+        return ServingConfig.model_validate({**given, "canary": {**FAST, **url, **canary}})
+
+    def follow(self, version: str | None = None, again: bool = False, **canary: Any) -> Followed:
+        config = self.config(**canary)
+        return follow(self.settings, LOOP, version, config, cluster=self.cluster, again=again, say=self.said.append)
+
+    def promote(self) -> str:
+        """Another version becomes champion."""
+        now = self.registry.champion(LOOP)
+        assert now is not None
+        digest = f"{int(now.version) + 1:064d}"
+        made = self.registry.register(LOOP, f"s3://models/{digest}", digest, Lineage(tags={ROUND: now.version}))
+        assert self.registry.set_champion(LOOP, made.version, expected=now.version)
+        return made.version
+
+    def object(self, name: str = f"ratchet-{LOOP}", plural: str | None = None) -> dict[str, Any]:
+        usual = "deployments" if self.kind == "deployment" else "inferenceservices"
+        return self.fake.state.get(self.fake.kind(plural or usual), NAMESPACE, name)
+
+    def names(self, plural: str) -> list[str]:
+        return [one["metadata"]["name"] for one in self.fake.state.list(self.fake.kind(plural))]
+
+
+def _world(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    role = yaml.safe_load((COMPONENTS / f"serving-{kind}" / "role.yaml").read_text())
+    crds = [crd("kserve_serving.kserve.io_inferenceservices")] if kind == "kserve" else []
+    settings = new_loop(folder)
+    opened(
+        settings,
+        recipe="{name: small, prompts: {pool: 2, validation: 3, holdout: 2, report: 1}, promote: {min_items: 2}}",
+    )
+    with FakeKubernetes(crds, [DEPLOYMENT, SERVICE], roles=[role]) as fake, FakeServing(fake, LOOP) as pods:
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig(folder, fake.url)))
+        yield World(settings, fake, pods, open_registry(settings, open_store(settings.root)), kind)
+
+
+@pytest.fixture(params=["deployment", "kserve"])
+def world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    if request.param == "kserve" and not CRDS.is_dir():
+        pytest.skip("needs ../shared/crds")
+    yield from _world(request.param, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def deployments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    yield from _world("deployment", tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def kserve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    if not CRDS.is_dir():
+        pytest.skip("needs ../shared/crds")
+    yield from _world("kserve", tmp_path, monkeypatch)
