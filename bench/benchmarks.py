@@ -40,6 +40,7 @@ BENCHMARKS: Mapping[str, str] = {
     "trigger": "bench.trigger",
     "report": "bench.report",
     "compile": "bench.compiling",
+    "gc": "bench.gc",
     "overhead": "bench.overhead",
     "submit": "bench.submit",
     "demo": "bench.demo",

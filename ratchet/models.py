@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -39,6 +40,7 @@ from ratchet.store.many import put_files
 Dtype = Literal["float32", "bfloat16", "float16"]
 _DTYPES: dict[str, Dtype] = {"bfloat16": "bfloat16", "float16": "float16"}
 _STALE_SECONDS = 86_400
+_FRESH = timedelta(hours=12)
 
 
 def upload(store: Store, folder: str | Path, name: str) -> ModelRef:
@@ -54,8 +56,11 @@ def upload(store: Store, folder: str | Path, name: str) -> ModelRef:
     digest = files_digest(files)
     prefix = f"models/{check_name(name)}/{digest}"
     card = ModelCard(name=name, digest=digest, files=files)
-    if not store.exists(f"{prefix}/{CARD}"):
+    known = store.stat(f"{prefix}/{CARD}")
+    if known is None:
         put_files(store, {f"{prefix}/{file.path}": root / file.path for file in files})
+    if known is None or known.modified < datetime.now(UTC) - _FRESH:
+        # Written anew where it is old: retention goes by age, and leaves alone what somebody is about to name.
         store.put(f"{prefix}/{CARD}", canonical.pretty(card.model_dump(mode="json")))
     return ModelRef(name=name, uri=store.uri(prefix), digest=digest)
 

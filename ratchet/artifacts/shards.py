@@ -22,6 +22,8 @@ from ratchet.records import Record
 from ratchet.store import Store
 
 R = TypeVar("R", bound=Record)
+REMOVED = "removed.json"
+"""Beside a manifest: its shards were deleted by age, and when."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,12 @@ def read_shard(store: Store, key: str, shard: Shard) -> pa.Table:
     try:
         data = store.get(key)
     except NotFound as error:
+        note = f"{key.rsplit('/', 1)[0]}/{REMOVED}"
+        if store.exists(note):
+            raise ShardUnreadable(
+                f"{where} was removed by retention, as {store.uri(note)} says: its round is over and promoted nothing. What it "
+                "counted is in its manifest; what was learned from is in the round's filter."
+            ) from error
         raise ShardUnreadable(
             f"{where} is missing, but the manifest lists it ({shard.rows} rows). Delete the manifest and run the stage again."
         ) from error

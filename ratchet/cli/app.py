@@ -24,6 +24,7 @@ from ratchet.cli import (
     opening,
     preflighting,
     recipes,
+    retention,
     reviewing,
     schedules,
     servers,
@@ -74,6 +75,7 @@ reviewing.register(app)
 versions.register(app)
 gating.register(app)
 standing.register(app)
+retention.register(app)
 app.add_typer(recipes.app, name="recipe")
 app.add_typer(gating.gate, name="gate")
 app.add_typer(schedules.app, name="schedule", rich_help_panel=cluster.PANEL)
