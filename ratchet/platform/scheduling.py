@@ -93,8 +93,11 @@ def ensure(
 def agree(client: Pipelines, wanted: WantedSchedule) -> Ensured:
     """Make the API agree with what is wanted, from whatever there is."""
     spec = wanted.spec
-    kept, made = _kept(client, spec)
-    others = [one for one in _of_loop(client, spec) if one.recurring_run_id != kept.recurring_run_id]
+    mine, made = _made(client, spec)
+    found = _of_loop(client, spec)
+    # Two that ensure at once each make one: both keep the same, so that neither deletes what the other keeps.
+    kept = next((one for one in found if one.display_name == spec.name), mine)
+    others = [one for one in found if one.recurring_run_id != kept.recurring_run_id]
     for one in others:
         client.delete_recurring_run(one.recurring_run_id)
     if (kept.status == "ENABLED") == wanted.paused:
@@ -167,8 +170,8 @@ def _need(store: Store, loop: str) -> WantedSchedule:
     return wanted
 
 
-def _kept(client: Pipelines, spec: ScheduleSpec) -> tuple[Any, bool]:
-    """The one schedule of this specification, and whether it was made now, switched off. Of duplicates the oldest."""
+def _made(client: Pipelines, spec: ScheduleSpec) -> tuple[Any, bool]:
+    """A schedule of this specification, and whether it was made now, switched off."""
 
     def find() -> Any | None:
         return next((one for one in _of_loop(client, spec) if one.display_name == spec.name), None)
@@ -189,7 +192,8 @@ def _of_loop(client: Pipelines, spec: ScheduleSpec) -> list[Any]:
 
 
 def _named(client: Pipelines, experiment: str, loop: str) -> list[Any]:
-    found = client.recurring_runs(experiment)
+    """The oldest first; of one second always in the same order."""
+    found = sorted(client.recurring_runs(experiment), key=lambda one: (one.created_at, one.recurring_run_id))
     return [one for one in found if is_of(one.display_name, loop) and parameters_of(one).get("loop", loop) == loop]
 
 

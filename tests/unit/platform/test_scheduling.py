@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from ratchet.errors import PlatformError, PlatformUnavailable, RecipeError, RoundError
 from ratchet.operations import policy as policies
 from ratchet.operations.policy import LoopPolicy, Stopped
-from ratchet.operations.schedules import cron_of, is_of
+from ratchet.operations.schedules import ScheduleSpec, WantedSchedule, cron_of, is_of
 from ratchet.platform import scheduling
 from ratchet.platform.deploying import deploy_file
 from ratchet.platform.places import Place
@@ -108,7 +109,8 @@ def test_a_schedule_that_was_made_and_never_switched_on_is_switched_on(store: St
 def test_duplicates_are_shown_and_the_oldest_is_kept(store: Store, fake: FakePipelines) -> None:
     first = ensured(store, fake)
     kept = fake.state.recurring[first.schedule]
-    twin = fake.state.add(fake.state.recurring, "recurring_run_id", {**kept, "created_at": "later"})
+    twin = fake.state.add(fake.state.recurring, "recurring_run_id", kept)
+    kept["created_at"] = "2020-01-01T00:00:00Z"
     foreign = fake.state.add(fake.state.recurring, "recurring_run_id", {**kept, "display_name": "somebody's own"})
     shown = scheduling.show(store, client(fake), PLACE, "mine")
     assert [one.stands for one in shown] == ["as wanted", "duplicate"]
@@ -121,6 +123,21 @@ def test_a_schedule_whose_answer_is_lost_is_not_made_twice(store: Store, fake: F
     fake.faults.append(Fault(code, method="POST", path="/recurringruns", after=True))
     ensured(store, fake)
     assert len(fake.state.recurring) == 1
+
+
+def test_several_that_ensure_at_once_leave_one_schedule_that_is_on(store: Store, fake: FakePipelines) -> None:
+    ensured(store, fake)
+    scheduling.delete(store, client(fake), PLACE, "mine")
+    (experiment,) = fake.state.experiments
+    (pipeline,) = fake.state.pipelines
+    spec = ScheduleSpec(loop="mine", cron=NIGHTLY, recipe="rft", pipeline=pipeline, experiment=experiment)
+    # Both have looked and found nothing before either makes one.
+    fake.faults.append(Fault(200, times=2, method="POST", path="/recurringruns", seconds=0.3))
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(scheduling.agree, client(fake), WantedSchedule(spec=spec)) for _ in range(2)]
+        kept = {one.result().schedule for one in asked}
+    assert kept == {*fake.state.recurring}
+    assert [one["status"] for one in fake.state.recurring.values()] == ["ENABLED"]
 
 
 def test_loops_whose_names_begin_alike_keep_their_schedules_apart(store: Store, fake: FakePipelines) -> None:
