@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ratchet import rounds, usage
+from ratchet.artifacts import Manifest
 from ratchet.errors import BudgetSpent, RoundError
 from ratchet.finish import finish
 from ratchet.operations.policy import LoopPolicy, write_policy
@@ -16,6 +17,7 @@ from ratchet.profile import Profile
 from ratchet.progress import silent
 from ratchet.rounds import Devices, Ticket
 from ratchet.settings import Settings
+from ratchet.stage import StageContext, run_ticket
 from ratchet.store import Store, open_store
 from tests.unit.loops import LOOP, RECIPE, leave, leave_all, new_loop, opened
 
@@ -135,3 +137,19 @@ def test_a_round_that_is_sure_to_pass_its_budget_is_not_opened(settings: Setting
     with pytest.raises(RoundError, match=r"takes 5 to 5 hours of a machine \(from 1 past rounds\), its budget is 2"):
         opened(settings, "job-2", budget=2.0)
     assert opened(settings, "job-3", budget=6.0).number == 2
+
+
+def test_a_stage_is_counted_and_kept_to_the_budget_by_who_runs_it(settings: Settings, store: Store) -> None:
+    ticket = opened(settings, budget=0.5)
+
+    def work(context: StageContext) -> Manifest:
+        took(store, ticket, "generate", 0.7)
+        assert context.meter is not None
+        context.meter.beat()
+        context.check_lease()
+        raise AssertionError("the work went on")
+
+    with pytest.raises(BudgetSpent, match=r"0\.7 hours"), rounds.keeping_failure(ticket, "generate"):
+        run_ticket("generate", ticket, {}, settings, work)
+    assert {one.stage for one in usage.uses(store, rounds.round_prefix(LOOP, 1))} == {"generate"}
+    assert finish(ticket.job, LOOP, settings).state == "STOPPED"
