@@ -41,6 +41,7 @@ BENCHMARKS: Mapping[str, str] = {
     "report": "bench.report",
     "compile": "bench.compiling",
     "gc": "bench.gc",
+    "containers": "bench.containers",
     "overhead": "bench.overhead",
     "submit": "bench.submit",
     "demo": "bench.demo",
