@@ -51,6 +51,18 @@ def mlflow(context: Context) -> Server:
     return Server("MLflow", context.places.registry, ("MLFLOW_TRACKING_SERVER_CERT_PATH", *_REQUESTS))
 
 
+def _pipelines(context: Context) -> str | None:
+    from ratchet.errors import PlatformError
+    from ratchet.platform.access import find_access
+
+    if context.profile is None or not context.on_cluster:
+        return None
+    try:
+        return find_access(context.profile.api, context.environment).address
+    except PlatformError:
+        return None
+
+
 def _endpoints(context: Context) -> list[tuple[str, str]]:
     from ratchet.preflight.endpoints import asked
 

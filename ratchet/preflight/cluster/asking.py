@@ -22,11 +22,12 @@ class Right:
     resource: str
     why: str
     needed: bool = True
+    name: str | None = None
 
     @property
     def words(self) -> str:
-        group = f".{self.group}" if self.group else ""
-        return f"{self.verb} {self.resource}{group}"
+        group, name = (f".{self.group}" if self.group else ""), (f" {self.name}" if self.name else "")
+        return f"{self.verb} {self.resource}{group}{name}"
 
 
 class Hidden(Exception):
@@ -68,7 +69,8 @@ def denied(api: Api, rights: Sequence[Right], user: str | None = None) -> list[R
 def _may(api: Api, right: Right, user: str | None) -> bool:
     resource, _, part = right.resource.partition("/")
     asked: dict[str, Any] = {"namespace": api.namespace, "verb": right.verb, "group": right.group, "resource": resource}
-    spec: dict[str, Any] = {"resourceAttributes": asked | ({"subresource": part} if part else {})}
+    more = {key: value for key, value in (("subresource", part), ("name", right.name)) if value}
+    spec: dict[str, Any] = {"resourceAttributes": asked | more}
     kind = "SelfSubjectAccessReview"
     if user is not None:
         kind, spec = "SubjectAccessReview", {**spec, "user": user}

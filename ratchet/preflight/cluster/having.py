@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ratchet.errors import PlatformError
 from ratchet.preflight.checking import Check
 from ratchet.preflight.cluster.asking import Hidden, Right, api_of, denied, found, reachable
+from ratchet.preflight.cluster.rights import LOGS, RUNS, SERVING, TRIGGER, needed
 from ratchet.preflight.context import Context
 from ratchet.preflight.finding import Finding, fail, ok, skipped, warn, worst
 from ratchet.train.launchers.trainjob.api import Api, Away, Refused
@@ -109,30 +110,55 @@ def account(context: Context) -> Finding:
 
 
 def rights(context: Context) -> Finding:
-    """What the runs' service account may do: asked of itself in its pod, and by a review of its name elsewhere."""
-    from ratchet.preflight.cluster.rights import needed
-
+    """What the service accounts may do: a pod asks it of itself, an operator by reviews of their names."""
+    api, account = api_of(context), context.where.service_account
     wanted = needed(context.where)
-    if not wanted:
-        return skipped("nothing of this profile speaks with the Kubernetes API")
-    api, name = api_of(context), context.where.service_account
-    user = None if context.asked.inside else f"system:serviceaccount:{api.namespace}:{name}"
+    if context.asked.inside:
+        return _may(api, account, wanted, None)
+    findings = [_may(api, account, wanted, _user(api, account)), _may(api, "this user", [*LOGS], None)]
+    if _is_there(api, TRIGGER):
+        user = _user(api, TRIGGER)
+        findings += [_may(api, TRIGGER, [*RUNS], user), *_serving(api, user)]
+    return worst(findings)
+
+
+def _user(api: Api, account: str) -> str:
+    return f"system:serviceaccount:{api.namespace}:{account}"
+
+
+def _may(api: Api, who: str, wanted: Sequence[Right], user: str | None) -> Finding:
     try:
         lacking = denied(api, wanted, user)
     except Hidden as error:
-        return warn(
-            f"the rights of {name} cannot be asked for: {error}", "Run it in a pod of the round with --in-cluster."
-        )
+        return warn(f"the rights of {who} cannot be asked for: {error}", "Run it in a pod of the round with --in-cluster.")
     must = [one for one in lacking if one.needed]
     words = ", ".join(f"{one.words} ({one.why})" for one in must or lacking)
-    fix = "Apply manifests/components/trainjob in that namespace: its Role grants just this."
+    fix = "Apply manifests/base and, for launcher trainjob, manifests/components/trainjob: their Roles grant just this."
     if must:
-        return fail(f"{name} may not {words}", fix)
-    return (
-        warn(f"{name} may not {words}: it will say less", fix)
-        if lacking
-        else ok(f"{name} may do the {len(wanted)} things it does")
-    )
+        return fail(f"{who} may not {words}", fix)
+    return warn(f"{who} may not {words}", fix) if lacking else ok(f"{who} may do the {len(wanted)} things it does")
+
+
+def _serving(api: Api, user: str) -> list[Finding]:
+    """Nothing where serving is not used: none of its rights is given then."""
+    findings = []
+    for component, wanted in SERVING.items():
+        try:
+            lacking = denied(api, wanted, user)
+        except Hidden:
+            continue  # told of its other rights already
+        if 0 < len(lacking) < len(wanted):
+            words = ", ".join(one.words for one in lacking)
+            fix = f"Apply manifests/components/{component} again: its Role grants just this."
+            findings.append(fail(f"{TRIGGER} may not {words} ({lacking[0].why})", fix))
+    return findings
+
+
+def _is_there(api: Api, account: str) -> bool:
+    try:
+        return found(api, f"/api/v1/namespaces/{api.namespace}/serviceaccounts/{account}") is not None
+    except Hidden:
+        return False
 
 
 CHECKS = (

@@ -1,15 +1,47 @@
-"""Which rights a profile's rounds need in the cluster."""
+"""Which rights a profile's rounds, the trigger, serving and `ratchet logs` need in the cluster: what manifests/ grants."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from ratchet.preflight.cluster.asking import Right
 from ratchet.profile import Profile
 from ratchet.train.launchers.trainjob.rights import RIGHTS, WORDS
 
+TRIGGER = "ratchet-trigger"
+_END, _START = "to report a step's end", "to start a step"
+ROUNDS = (
+    Right("create", "argoproj.io", "workflowtaskresults", _END),
+    Right("patch", "argoproj.io", "workflowtaskresults", _END),
+    Right("get", "", "configmaps", _START, name="kfp-launcher"),
+    # Where KFP's own store takes a role and no key there is no such secret.
+    Right("get", "", "secrets", _START, needed=False, name="mlpipeline-minio-artifact"),
+)
+"""What Argo's executor and KFP's launcher ask inside of every pod (manifests/base/rounds-role.yaml)."""
+RUNS = tuple(Right(verb, "pipelines.kubeflow.org", "runs", "to start rounds") for verb in ("create", "get", "list"))
+"""Asked by Kubeflow Pipelines where it serves several users (manifests/base/trigger-role.yaml)."""
+_ROLL = "to roll the champion out"
+SERVING: Mapping[str, tuple[Right, ...]] = {
+    "serving-kserve": tuple(
+        Right(verb, "serving.kserve.io", "inferenceservices", _ROLL) for verb in ("create", "get", "patch")
+    ),
+    "serving-deployment": tuple(
+        Right(verb, group, resource, _ROLL)
+        for group, resource in (("apps", "deployments"), ("", "services"))
+        for verb in ("create", "get", "patch", "delete")
+    ),
+}
+"""By the component of manifests/ that grants them to the trigger."""
+LOGS = (
+    Right("list", "", "pods", "for `ratchet logs`", needed=False),
+    Right("get", "", "pods/log", "for `ratchet logs`", needed=False),
+)
+"""Whoever reads the logs of runs."""
+
 
 def needed(profile: Profile) -> list[Right]:
-    """The rights of the runs' service account. Only training as a TrainJob speaks with the Kubernetes API."""
+    """The rights of the runs' service account."""
     if profile.launcher.kind != "trainjob":
-        return []
+        return [*ROUNDS]
     must = [Right(*one, "to train as a TrainJob") for one in RIGHTS]
-    return must + [Right(*one, "to say what it waits for", needed=False) for one in WORDS]
+    return [*ROUNDS, *must, *(Right(*one, "to say what it waits for", needed=False) for one in WORDS)]

@@ -15,6 +15,7 @@ from ratchet.preflight.http import Unreachable
 from ratchet.preflight.images.references import Reference, taken_apart
 from ratchet.preflight.images.registry import Login, logins, manifest
 from ratchet.profile import HERE
+from ratchet.profile.images import PLACEHOLDER
 
 _DATA = ".dockerconfigjson"
 
@@ -29,6 +30,8 @@ def images(context: Context) -> Finding:
 
 
 def _image(context: Context, image: str, keys: dict[str, Login]) -> Finding:
+    if image.startswith(PLACEHOLDER):
+        return fail(f"{image} only holds a place", "Name images of yours in the profile: `make images` builds them.")
     try:
         reference = taken_apart(image)
     except ValueError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,12 @@ import pytest
 import yaml
 
 from ratchet.preflight import Answer, Asked
-from ratchet.preflight.cluster.rights import needed
+from ratchet.preflight.cluster.asking import Right
+from ratchet.preflight.cluster.rights import ROUNDS, RUNS, SERVING, needed
 from ratchet.profile import Profile
 from ratchet.services.fake_kubernetes import FakeKubernetes, Kind
 from ratchet.services.fake_pipelines import FakePipelines
-from tests.fake_cluster import NAMESPACE, ROLE, crd, kubeconfig, needs_crds
+from tests.fake_cluster import NAMESPACE, crd, kubeconfig, needs_crds
 from tests.unit.preflight.checks import answered
 
 LOCAL_QUEUE = Kind("kueue.x-k8s.io", "v1beta2", "localqueues", "LocalQueue", status=False)
@@ -35,6 +36,7 @@ PROFILE: dict[str, Any] = {
     },
 }  # fmt: skip
 JOB = {"launcher": {"kind": "trainjob", "trainjob": {"image": IMAGE}}, "resources": {}}
+MANIFESTS = Path(__file__).resolve().parents[3] / "manifests"
 USER = f"system:serviceaccount:{NAMESPACE}:ratchet"
 
 
@@ -158,43 +160,81 @@ def test_a_service_account_that_is_missing_is_told(fake: FakeKubernetes) -> None
     assert (answer.result, "service account ratchet is not in namespace team" in answer.seen) == ("fail", True)
 
 
-def role() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(ROLE.read_text())
+def role(path: str = "components/trainjob/role.yaml") -> dict[str, Any]:
+    loaded: dict[str, Any] = next(iter(yaml.safe_load_all((MANIFESTS / path).read_text())))
     return loaded
 
 
-def test_the_rights_that_we_name_are_those_that_the_manifest_grants() -> None:
-    granted = {
-        (v, g, r)
-        for rule in role()["rules"]
-        for g in rule["apiGroups"]
-        for r in rule["resources"]
-        for v in rule["verbs"]
+Granted = set[tuple[str, str, str, str | None]]
+
+
+def granted(path: str) -> Granted:
+    return {
+        (verb, group, resource, name)
+        for rule in role(path)["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+        for name in rule.get("resourceNames", [None])
     }
-    assert {
-        (one.verb, one.group, one.resource) for one in needed(Profile.model_validate({**PROFILE, **JOB}))
-    } == granted
 
 
-def test_the_rights_of_the_service_account_are_asked_for_by_its_name_or_of_itself_in_its_pod(
-    fake: FakeKubernetes,
-) -> None:
-    assert ask("rights").result == "skipped"
-    fake.others = {USER: [role()]}
+def named(rights: Sequence[Right]) -> Granted:
+    return {(one.verb, one.group, one.resource, one.name) for one in rights}
+
+
+def test_the_rights_that_we_name_are_those_that_the_manifests_grant() -> None:
+    assert named(ROUNDS) == granted("base/rounds-role.yaml")
+    training = named(needed(Profile.model_validate({**PROFILE, **JOB}))) - named(ROUNDS)
+    assert training == granted("components/trainjob/role.yaml")
+    assert named(RUNS) == granted("base/trigger-role.yaml")
+    for component, rights in SERVING.items():
+        assert named(rights) == granted(f"components/{component}/role.yaml")
+
+
+BOTH = [role("base/rounds-role.yaml"), role()]
+
+
+def without(resource: str) -> list[dict[str, Any]]:
+    return [{"rules": [rule for one in BOTH for rule in one["rules"] if resource not in rule["resources"]]}]
+
+
+def test_the_rights_of_the_service_account_are_asked_for_by_its_name_or_of_itself_in_its_pod(fake: FakeKubernetes) -> None:
+    fake.others = {USER: BOTH}
     assert ask("rights", **JOB).result == "ok"
-    assert {resource for _, resource in fake.requests} == {"subjectaccessreviews"}
+    assert {resource for _, resource in fake.requests} == {
+        "serviceaccounts", "selfsubjectaccessreviews", "subjectaccessreviews",
+    }  # fmt: skip
 
 
 def test_rights_that_are_missing_are_told(fake: FakeKubernetes) -> None:
-    rules = [rule for rule in role()["rules"] if "trainjobs" not in rule["resources"]]
-    fake.others = {USER: [{"rules": rules}]}
+    fake.others = {USER: without("trainjobs")}
     answer = ask("rights", **JOB)
     assert answer.result == "fail"
     assert "ratchet may not create trainjobs.trainer.kubeflow.org (to train as a TrainJob)" in answer.seen
-    fake.others = {USER: [{"rules": [rule for rule in role()["rules"] if "events" not in rule["resources"]]}]}
-    assert (ask("rights", **JOB).result, "list events" in ask("rights", **JOB).seen) == ("warn", True)
+    assert ask("rights").result == "ok"
+    fake.others = {USER: without("events")}
+    answer = ask("rights", **JOB)
+    assert (answer.result, "list events" in answer.seen) == ("warn", True)
+    fake.others = {USER: without("configmaps")}
+    assert "ratchet may not get configmaps kfp-launcher (to start a step)" in ask("rights").seen
     fake.roles = []
     assert "cannot be asked for" in ask("rights", **JOB).seen
+
+
+def test_the_trigger_needs_rights_of_its_own_where_it_is_installed(fake: FakeKubernetes) -> None:
+    make(fake, "serviceaccounts", {"metadata": {"name": "ratchet-trigger"}})
+    fake.others = {USER: BOTH}
+    assert "ratchet-trigger may not create runs.pipelines.kubeflow.org" in ask("rights").seen
+    trigger = f"system:serviceaccount:{NAMESPACE}:ratchet-trigger"
+    runs, kserve = role("base/trigger-role.yaml"), role("components/serving-kserve/role.yaml")
+    fake.others = {USER: BOTH, trigger: [runs]}
+    assert ask("rights").result == "ok"
+    fake.others = {USER: BOTH, trigger: [runs, kserve]}
+    assert ask("rights").result == "ok"
+    half = {"rules": [{**kserve["rules"][0], "verbs": ["get"]}]}
+    fake.others = {USER: BOTH, trigger: [runs, half]}
+    assert "ratchet-trigger may not create inferenceservices.serving.kserve.io" in ask("rights").seen
 
 
 @pytest.mark.parametrize(

@@ -94,8 +94,9 @@ def test_a_registry_that_cannot_be_asked_or_is_ill_proves_nothing_of_the_nodes()
     assert (answer.result, "cannot be asked from here" in answer.seen) == ("warn", True)
 
 
-def test_a_name_that_is_none_is_told() -> None:
-    assert ask("registry.example/Upper@sha256:12").result == "fail"
+def test_a_name_that_is_none_or_only_holds_a_place_is_told() -> None:
+    assert "only holds a place" in ask("registry.example/ratchet-core:1").seen
+    assert ask("registry.test/Upper@sha256:12").result == "fail"
 
 
 @pytest.mark.parametrize(
