@@ -130,7 +130,9 @@ def _may(api: Api, who: str, wanted: Sequence[Right], user: str | None) -> Findi
     try:
         lacking = denied(api, wanted, user)
     except Hidden as error:
-        return warn(f"the rights of {who} cannot be asked for: {error}", "Run it in a pod of the round with --in-cluster.")
+        return warn(
+            f"the rights of {who} cannot be asked for: {error}", "Run it in a pod of the round with --in-cluster."
+        )
     must = [one for one in lacking if one.needed]
     words = ", ".join(f"{one.words} ({one.why})" for one in must or lacking)
     fix = "Apply manifests/base and, for launcher trainjob, manifests/components/trainjob: their Roles grant just this."

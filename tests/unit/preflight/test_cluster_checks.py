@@ -199,7 +199,9 @@ def without(resource: str) -> list[dict[str, Any]]:
     return [{"rules": [rule for one in BOTH for rule in one["rules"] if resource not in rule["resources"]]}]
 
 
-def test_the_rights_of_the_service_account_are_asked_for_by_its_name_or_of_itself_in_its_pod(fake: FakeKubernetes) -> None:
+def test_the_rights_of_the_service_account_are_asked_for_by_its_name_or_of_itself_in_its_pod(
+    fake: FakeKubernetes,
+) -> None:
     fake.others = {USER: BOTH}
     assert ask("rights", **JOB).result == "ok"
     assert {resource for _, resource in fake.requests} == {
