@@ -13,7 +13,7 @@ from ratchet.settings import STORE_REGISTRY
 Need = Literal[
     "settings", "s3", "mlflow", "loop", "recipe", "profile", "cluster", "pod", "gpu", "queue", "trainjob", "here"
 ]
-LIMIT_SECONDS = 20.0
+LIMIT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)

@@ -120,3 +120,10 @@ class Context:
         from ratchet.registry import open_registry
 
         return open_registry(self.places, self.store)
+
+    @cached_property
+    def s3_endpoint(self) -> str:
+        """Where the store's server is, as boto3 finds it."""
+        from ratchet.store.s3_client import make_client
+
+        return make_client().meta.endpoint_url

@@ -31,7 +31,7 @@ def servers(context: Context) -> list[Server]:
     """All that the context names, as far as it can be read."""
     found = []
     if context.settings is not None and context.settings.root.startswith("s3://"):
-        found.append(s3())
+        found.append(s3(context))
     if context.settings is not None and context.settings.registry.startswith(("http://", "https://")):
         found.append(mlflow(context))
     found += [
@@ -41,10 +41,8 @@ def servers(context: Context) -> list[Server]:
     return found
 
 
-def s3() -> Server:
-    from ratchet.store.s3_client import make_client
-
-    return Server("the store", make_client().meta.endpoint_url, ("AWS_CA_BUNDLE",))
+def s3(context: Context) -> Server:
+    return Server("the store", context.s3_endpoint, ("AWS_CA_BUNDLE",))
 
 
 def mlflow(context: Context) -> Server:

@@ -73,6 +73,7 @@ CHECKS = (
         ("settings",),
         imports=("ratchet.store.s3",),
         begins=True,
+        limit=60.0,
     ),
     Check(
         "conditions",

@@ -66,7 +66,7 @@ def clock(context: Context) -> Finding:
     """This machine's clock against those of the store and of MLflow."""
     compared = []
     if context.places.root.startswith("s3://"):
-        compared.append(places.s3())
+        compared.append(places.s3(context))
     if context.places.registry.startswith(("http://", "https://")):
         compared.append(places.mlflow(context))
     if not compared:

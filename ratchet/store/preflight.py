@@ -62,14 +62,15 @@ def takes_parts(store: Store) -> None:
     """
     if not store.root.startswith("s3://"):
         return
-    from ratchet.store.s3_parts import abandoned, uploaded
+    from ratchet.store.s3_parts import Parts
 
+    parts = Parts(store)
     with _probe(store) as key:
-        uploaded(store, key, _BYTES)
+        parts.upload(key, _BYTES)
         if store.get(key) != _BYTES:
             raise StoreError(f"{store.uri(key)}, uploaded in parts, does not read back as it was written")
     with _probe(store) as key:
-        abandoned(store, key, _BYTES)
+        parts.abandon(key, _BYTES)
         if store.exists(key):
             raise StoreError(
                 f"{store.uri(key)} is there although its upload was broken off: the server does not keep S3's rules"
