@@ -18,7 +18,13 @@ ROUNDS = (
     Right("get", "", "secrets", _START, needed=False, name="mlpipeline-minio-artifact"),
 )
 """What Argo's executor and KFP's launcher ask inside of every pod (manifests/base/rounds-role.yaml)."""
-RUNS = tuple(Right(verb, "pipelines.kubeflow.org", "runs", "to start rounds") for verb in ("create", "get", "list"))
+_KFP = "pipelines.kubeflow.org"
+_ROUNDS = "to start rounds"
+RUNS = (
+    *(Right(verb, _KFP, "experiments", _ROUNDS) for verb in ("create", "list")),
+    *(Right("list", _KFP, resource, _ROUNDS) for resource in ("pipelines", "pipelines/versions")),
+    *(Right(verb, _KFP, "runs", _ROUNDS) for verb in ("create", "list", "terminate")),
+)
 """Asked by Kubeflow Pipelines where it serves several users (manifests/base/trigger-role.yaml)."""
 _ROLL = "to roll the champion out"
 SERVING: Mapping[str, tuple[Right, ...]] = {
@@ -27,8 +33,11 @@ SERVING: Mapping[str, tuple[Right, ...]] = {
     ),
     "serving-deployment": tuple(
         Right(verb, group, resource, _ROLL)
-        for group, resource in (("apps", "deployments"), ("", "services"))
-        for verb in ("create", "get", "patch", "delete")
+        for group, resource, verbs in (
+            ("apps", "deployments", ("create", "get", "patch", "delete")),
+            ("", "services", ("create", "patch", "delete")),
+        )
+        for verb in verbs
     ),
 }
 """By the component of manifests/ that grants them to the trigger."""

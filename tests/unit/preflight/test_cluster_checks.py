@@ -227,7 +227,7 @@ def test_rights_that_are_missing_are_told(fake: FakeKubernetes) -> None:
 def test_the_trigger_needs_rights_of_its_own_where_it_is_installed(fake: FakeKubernetes) -> None:
     make(fake, "serviceaccounts", {"metadata": {"name": "ratchet-trigger"}})
     fake.others = {USER: BOTH}
-    assert "ratchet-trigger may not create runs.pipelines.kubeflow.org" in ask("rights").seen
+    assert "create runs.pipelines.kubeflow.org (to start rounds)" in ask("rights").seen
     trigger = f"system:serviceaccount:{NAMESPACE}:ratchet-trigger"
     runs, kserve = role("base/trigger-role.yaml"), role("components/serving-kserve/role.yaml")
     fake.others = {USER: BOTH, trigger: [runs]}
