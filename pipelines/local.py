@@ -22,7 +22,7 @@ def run_round(profile: Profile, arguments: dict[str, Any], pipeline_root: str, r
     warnings.filterwarnings(
         "ignore", message="You may be attemping to run a task that uses custom or non-Python base image"
     )
-    # Of a loop's tasks kfp.local says each time that it gives them no CPUs, no memory and no cache: all have what this machine has.
+    # Of a loop's tasks kfp.local says each time that it ignores their CPUs and memory: they have what this machine has.
     warnings.filterwarnings("ignore", message=r"Task '.*': settings \[")
     local.init(
         runner=_runner(runner, profile, arguments, pipeline_root), pipeline_root=pipeline_root, raise_on_error=True
