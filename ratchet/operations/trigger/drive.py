@@ -35,6 +35,7 @@ class LoopState:
     moves: MoveReader
     asks: Asks
     round: int = 0
+    observed: int = 0
     told: str = ""
     failed_starts: int = 0
     not_before: dict[str, float] = field(default_factory=dict)
@@ -66,10 +67,11 @@ class Driver:
             loop, LoopState(MoveReader(self._registry, self._store, loop), Asks(self._store, loop))
         )
         moves = state.moves.read()
-        for move in observe(self._store, loop, moves):
+        for move in observe(self._store, loop, moves, state.observed):
             self._metrics.moves.labels(loop, move.kind).inc()
             log.info("loop %s: %s", loop, move.words())
         if moves:
+            state.observed = moves[-1].number
             self._follow(loop, moves[-1])
         result = self._act(loop, state, moves)
         self._tell(loop, state, result)

@@ -11,7 +11,7 @@ import threading
 import time
 
 MOST = 4096
-REST_SECONDS = 0.5
+REST_SECONDS = 1.0
 
 
 class Hints:

@@ -6,7 +6,7 @@ somebody looks, so what was taken back before anybody looked never moved anythin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -16,11 +16,10 @@ from ratchet import canonical
 from ratchet.errors import Conflict
 from ratchet.records import Record
 from ratchet.registry import Registry
+from ratchet.registry.ledger import INTENT
 from ratchet.registry.promotion import Kind, Move, history, mend, record_foreign_moves
 from ratchet.rounds import loop_prefix
 from ratchet.store import Store
-
-Words = Callable[[str], None]
 
 
 class AliasMove(Record):
@@ -63,41 +62,44 @@ def alias_moves(found: Sequence[Move]) -> list[AliasMove]:
 
 
 class MoveReader:
-    """Reads a loop's moves from the registry and the log. The log is read whole only when its objects, or the alias, changed."""
+    """Reads a loop's moves from the registry and the log. The log is read whole only when it grew, or the alias is elsewhere."""
 
     def __init__(self, registry: Registry, store: Store, loop: str) -> None:
         self._registry = registry
         self._store = store
         self._loop = loop
-        self._known: tuple[tuple[str, ...], str | None] | None = None
+        self._settled: int | None = None
         self._moves: list[AliasMove] = []
 
     def read(self) -> list[AliasMove]:
         """All moves so far, once what is half-done is completed and what was done without ratchet is recorded."""
-        before = self._fingerprint()
-        if before == self._known:
+        if self._settled is not None and self._alike() and not self._begun(self._settled + 1):
             return self._moves
-        self._known = None
+        self._settled = None
         mend(self._registry, self._store, self._loop)
         record_foreign_moves(self._registry, self._store, self._loop)
-        written = self._fingerprint()
         found = history(self._store, self._loop)
         self._moves = alias_moves(found)
-        last = self._moves[-1].target if self._moves else None
-        # Only what was settled while we looked may be taken for known: else the next look reads again.
-        if written == self._fingerprint() and written[1] == last and all(one.done is not None for one in found):
-            self._known = written
+        if all(one.done is not None for one in found):
+            self._settled = found[-1].number if found else 0
         return self._moves
 
-    def _fingerprint(self) -> tuple[tuple[str, ...], str | None]:
+    def _alike(self) -> bool:
         now = self._registry.champion(self._loop)
-        return tuple(s.uri for s in self._store.list(f"{loop_prefix(self._loop)}/promotions/")), (
-            now.version if now else None
-        )
+        return (now.version if now else None) == (self._moves[-1].target if self._moves else None)
+
+    def _begun(self, number: int) -> bool:
+        """Whether there is such a number in the log: they have no gaps."""
+        return self._store.exists(f"{loop_prefix(self._loop)}/promotions/{number:04d}.{INTENT}.json")
 
 
-def observe(store: Store, loop: str, moves: Sequence[AliasMove]) -> list[AliasMove]:
-    """Keep the moves that no trigger has kept before, and return them. Each is new once, whoever looks at the same time."""
+def observe(store: Store, loop: str, moves: Sequence[AliasMove], after: int = 0) -> list[AliasMove]:
+    """Keep the moves that no trigger has kept before, and return them. Each is new once, whoever looks at the same time.
+
+    Those up to the number `after` are known to be kept.
+    """
+    if not moves or moves[-1].number <= after:
+        return []
     place = f"{loop_prefix(loop)}/trigger/moves"
     known = {store.key(stat.uri) for stat in store.list(f"{place}/")}
     new = []
