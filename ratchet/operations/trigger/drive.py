@@ -121,7 +121,7 @@ class Driver:
 
     def _act(self, loop: str, state: LoopState, moves: Sequence[AliasMove]) -> Idle | Ask:
         decision = decide(self._read(loop, state, moves))
-        if isinstance(decision, Idle):
+        if isinstance(decision, Idle) and decision.waits != "waits":
             return decision
         if self._starter.running(loop) or not stands_still(self._store, loop):
             return Idle("running", "a run works on the loop")
@@ -130,7 +130,9 @@ class Driver:
         decision = decide(seen)
         if isinstance(decision, Due) and seen.policy is not None:
             return self._start(loop, state, decision, seen.policy)
-        return self._stop(seen, decision) if isinstance(decision, MustStop) else Idle("behind", "it changes just now")
+        if isinstance(decision, MustStop):
+            return self._stop(seen, decision)
+        return decision if isinstance(decision, Idle) else Idle("behind", "it changes just now")
 
     def _stop(self, seen: Seen, decision: MustStop) -> Idle:
         wanted = Stopped(why=decision.why, rule=decision.rule, after=seen.round)

@@ -122,6 +122,7 @@ def test_a_policy_that_stops_says_why_once_and_goes_on_when_it_is_told_to(ground
 def test_a_policy_that_waits_starts_nothing_before_the_next_move(ground: Ground) -> None:
     ground.policy(after="wait")
     ground.look()
+    assert waits(ground.look()) == "running", "it did not end yet, so it has no end to wait after"
     ground.end_round(1, "REFUSED")
     assert waits(ground.look()) == "waits"
     ground.person("2")
