@@ -31,7 +31,7 @@ UNCHECKED = {
     ("route.openshift.io/v1", "Route"),
 }
 """Kinds whose definitions are nowhere here."""
-COMING = ("gc", "janitor")
+COMING = ("gc",)
 OURS = {"app.kubernetes.io/part-of": "ratchet"}
 overlays = pytest.mark.parametrize("overlay", OVERLAYS)
 
