@@ -116,7 +116,7 @@ def test_a_loop_that_works_already_takes_no_other_round(starter: LocalStarter, t
     finally:
         held.kill()
         held.communicate()
-    assert starter.running(LOOP) == [], "a lock ends with who held it"
+    assert ended(starter), "a lock ends with who held it"
     assert read_record(open_store(starter._settings.root), request()) is None, "so the request can be made again"
 
 
