@@ -35,7 +35,7 @@ PROFILE: dict[str, Any] = {
         }
     },
 }  # fmt: skip
-JOB = {"launcher": {"kind": "trainjob", "trainjob": {"image": IMAGE}}, "resources": {}}
+JOB: dict[str, Any] = {"launcher": {"kind": "trainjob", "trainjob": {"image": IMAGE}}, "resources": {}}
 MANIFESTS = Path(__file__).resolve().parents[3] / "manifests"
 USER = f"system:serviceaccount:{NAMESPACE}:ratchet"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,7 +107,8 @@ def test_libraries_are_those_that_ratchet_was_made_for(tmp_path: Path, monkeypat
     ]
     lines = ["Metadata-Version: 2.1", "Name: thing", "Version: 1", "Requires-Python: >=4"]
     (folder / "METADATA").write_text("\n".join([*lines, *(f"Requires-Dist: {one}" for one in wants)]))
-    monkeypatch.syspath_prepend(str(tmp_path))
+    # Not syspath_prepend, which warns where some library has loaded pkg_resources.
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     answer = ask("versions", machine=Machine(distribution="thing"))
     assert answer.result == "fail"
     for words in ("Python 3.", "(wants >=4)", "(wants <1)", "(wants <2)"):
