@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -125,38 +124,38 @@ def janitor(
     still: Annotated[
         float, typer.Option("--still", min=0, help="Hours without a sign of life after which a round is given up.")
     ] = 6.0,
-    profile: ProfileOption = None,
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="Ask its Kubeflow Pipelines which runs live; a name or YAML file.")
+    ] = None,
     embedded: EmbeddedOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Close what a death left open: rounds whose run is gone, and MLflow runs of rounds that have ended.
 
-    Where the profile names an API of Kubeflow Pipelines, or KFP_ENDPOINT does, or this is a pod, it is asked first which runs live.
+    With --profile the Kubeflow Pipelines of that profile are asked first which runs live; without, the lease alone tells.
     """
     from ratchet.operations.janitor import clean
     from ratchet.status import all_loops
 
     with workplace(embedded, known=True) as settings:
         names = (loop,) if loop else tuple(all_loops(settings))
-        found = clean(settings, names, apply=apply, still=still, starter=_platform(settings, profile))
+        found = clean(
+            settings, names, apply=apply, still=still, starter=_platform(settings, profile) if profile else None
+        )
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
         return
     _print_left(found, apply)
 
 
-def _platform(settings: Settings, given: str | None) -> Starter | None:
-    """What can say which runs live; None where nothing names a platform, and a lease alone tells."""
-    from ratchet.profile import Profile
-
-    profile = Profile.load(given or settings.profile)
-    if not profile.api and not {"KFP_ENDPOINT", "KUBERNETES_SERVICE_HOST"} & os.environ.keys():
-        return None
+def _platform(settings: Settings, given: str) -> Starter:
+    """What can say which runs live."""
     from ratchet.platform.places import Place
     from ratchet.platform.starter import KfpStarter
+    from ratchet.profile import Profile
     from ratchet.store import open_store
 
-    place = Place.of(profile)
+    place = Place.of(Profile.load(given))
     return KfpStarter(place.connect(), open_store(settings.root), place)
 
 
