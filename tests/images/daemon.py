@@ -71,7 +71,10 @@ def daemon(folder: Path) -> Iterator[str]:
                 child.wait(30)
             child.kill()
             child.wait()
-            shutil.rmtree(runs, ignore_errors=True)
+            # The host's network stays mounted where containers have used it.
+            for mount in (runs / "exec" / "netns").glob("*"):
+                subprocess.run(["umount", str(mount)], check=False)
+            shutil.rmtree(runs)
 
 
 def _wait(host: str, child: subprocess.Popen[bytes], log: Path) -> None:
