@@ -12,6 +12,8 @@ from ratchet.records import Prompt, Record
 from ratchet.store import Store
 
 SET_FILE = "set.json"
+FORGOTTEN = "forgotten"
+"""Folder of pictures that must not come back: one small object each, its name the picture's SHA-256."""
 SHARES: Mapping[str, float] = {"pool": 0.7, "validation": 0.05, "holdout": 0.15, "report": 0.1}
 SPLIT_NAMES = tuple(SHARES)
 SHARD_ROWS = 2000
@@ -72,6 +74,12 @@ def find(store: Store, digest: str) -> PromptSet | None:
         return PromptSet.model_validate_json(store.get(f"{set_prefix(digest)}/{SET_FILE}"))
     except NotFound:
         return None
+
+
+def forgotten(store: Store) -> frozenset[str]:
+    """SHA-256 of the pictures that people have taken out, and that no import brings back."""
+    keys = (store.key(stat.uri) for stat in store.list(f"{FORGOTTEN}/"))
+    return frozenset(key.removeprefix(f"{FORGOTTEN}/").removesuffix(".json") for key in keys)
 
 
 def complete_sets(store: Store) -> Iterator[PromptSet]:

@@ -61,7 +61,8 @@ class Manifest(Record):
     `content_digest` covers schema, rows and `results`; not files, clocks, hosts, code revision or prices, nor where in a store
     a model of the results lies, which its own digest names.
     `results` is the stage's own outcome (a model, metrics, a decision) and must be deterministic; `seconds` need not be, nor
-    `results.spent`: what judges cost depends on what was asked before.
+    `results.spent`: what judges cost depends on what was asked before. `forgotten` are rows that were taken out afterwards, with the
+    picture that they showed.
     """
 
     manifest_version: int = MANIFEST_VERSION
@@ -81,6 +82,7 @@ class Manifest(Record):
     code_revision: str
     image_digest: str | None = None
     counts: dict[str, int] = {}
+    forgotten: int = 0
     results: dict[str, Any] = {}
     seconds: dict[str, float] = {}
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))

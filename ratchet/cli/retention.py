@@ -1,9 +1,10 @@
-"""`ratchet gc`: take away by age what no version, champion, ledger or round needs."""
+"""`ratchet gc` and `ratchet forget`: take away what is old and not needed, and a picture that must not be here."""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,13 +12,17 @@ import typer
 from ratchet.cli.output import EmbeddedOption, JsonOption, console, print_json, print_lines, print_tables, workplace
 
 if TYPE_CHECKING:
-    from ratchet.operations.retention import Sweep
+    from ratchet.operations.retention import Sweep, Told
+    from ratchet.settings import Settings
 
 _UNITS = {"h": 1 / 24, "d": 1, "w": 7}
 
 
 def register(app: typer.Typer) -> None:
     app.command("gc", rich_help_panel="Operations", epilog="Example: ratchet gc --older-than 30d --apply")(gc)
+    app.command("forget", rich_help_panel="Operations", epilog="Example: ratchet forget --image photo.jpg --apply")(
+        forget
+    )
 
 
 def age(text: str) -> timedelta:
@@ -72,3 +77,69 @@ def _print(found: Sweep) -> None:
     print_lines([f"{found.objects} objects, {found.size / 2**20:,.1f} MiB {verb}{end}"])
     if not found.objects:
         console.print("nothing to delete", highlight=False)
+
+
+def forget(
+    image: Annotated[str, typer.Option(help="The picture's SHA-256, or its file.")],
+    apply: Annotated[bool, typer.Option("--apply/--dry-run", help="Take it out, or only say where it is.")] = False,
+    embedded: EmbeddedOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a picture, and what was made from it, out of the store, and list the versions that learned from it."""
+    from ratchet.operations.retention import forget as take_out
+    from ratchet.registry import open_registry
+    from ratchet.store import open_store
+
+    with workplace(embedded, known=True) as settings:
+        store = open_store(settings.root)
+        found = take_out(
+            store,
+            open_registry(settings, store),
+            _sha_of(image),
+            apply=apply,
+            redraw=lambda loop, n: _redraw(settings, loop, n),
+        )
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    _print_forgotten(found)
+
+
+def _sha_of(image: str) -> str:
+    from ratchet import canonical
+
+    path = Path(image)
+    return canonical.sha256(path.read_bytes()) if path.is_file() else image
+
+
+def _redraw(settings: Settings, loop: str, number: int) -> None:
+    """The pages of a round that showed the picture, in the store and with its version."""
+    from ratchet import rounds
+    from ratchet.finish import write_papers
+    from ratchet.store import open_store
+
+    end = rounds.read_end(open_store(settings.root), loop, number)
+    if end is not None:
+        write_papers(settings, loop, number, end)
+
+
+def _print_forgotten(found: Told) -> None:
+    verb = "gone" if found.applied else "to take out"
+    lines = [
+        f"picture {found.sha256}",
+        f"{verb}: {found.rows} rows and {len(found.derived)} pictures made from it, in {len(found.files)} files of "
+        f"{len(found.rounds)} rounds; {found.cached} files of remembered answers",
+    ]
+    for loop, versions in found.versions.items():
+        lines.append(
+            f"versions of {loop} that learned from it: {', '.join(versions) or 'none'}; their weights are as they were"
+        )
+    if not found.versions:
+        lines.append("no version learned from it")
+    if found.left:
+        lines.append(
+            f"named by its hash still in {len(found.left)} documents, which hold no picture: {', '.join(found.left[:5])}"
+        )
+    if not found.applied and (found.files or found.cached):
+        lines.append("`--apply` takes it out; exports, and copies outside of the store, are yours to find")
+    print_lines(lines)

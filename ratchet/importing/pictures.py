@@ -45,8 +45,10 @@ class Pictures:
     With `remember` False it keeps nothing, for sources that show hardly a picture twice.
     """
 
-    def __init__(self, source: Source, max_pixels: int, remember: bool = True) -> None:
-        self._source = source
+    def __init__(
+        self, source: Source, max_pixels: int, remember: bool = True, forgotten: frozenset[str] = frozenset()
+    ) -> None:
+        self._source, self._forgotten = source, forgotten
         self._max_pixels = max_pixels
         self._remember = remember
         self._by_path: dict[str, Seen | RowRefused] = {}
@@ -70,6 +72,8 @@ class Pictures:
 
     def _describe(self, data: bytes) -> Seen:
         sha256 = canonical.sha256(data)
+        if sha256 in self._forgotten:
+            raise RowRefused("forgotten", f"the picture {sha256} was taken out with `ratchet forget`, and stays out.")
         if not self._remember:
             return describe(data, sha256, self._max_pixels)
         if sha256 not in self._by_hash:

@@ -23,7 +23,16 @@ from ratchet.importing.source import open_source
 from ratchet.importing.survey import Survey
 from ratchet.importing.tables import Source
 from ratchet.importing.telling import check_outcome, told_of
-from ratchet.promptset import SET_FILE, SPLIT_NAMES, Fingerprint, PromptSet, PromptSetWriter, find, set_prefix
+from ratchet.promptset import (
+    SET_FILE,
+    SPLIT_NAMES,
+    Fingerprint,
+    PromptSet,
+    PromptSetWriter,
+    find,
+    forgotten,
+    set_prefix,
+)
 from ratchet.records import Prompt
 from ratchet.store import Store
 
@@ -47,7 +56,7 @@ def import_prompts(source: str, store: Store, options: ImportOptions) -> ImportR
     if known is not None:
         return known
     with tempfile.TemporaryDirectory(prefix="ratchet-import-") as folder:
-        survey = Survey(opened, options, Path(folder))
+        survey = Survey(opened, options, Path(folder), forgotten(store))
         survey.run()
         if options.rejects is not None:
             options.rejects.parent.mkdir(parents=True, exist_ok=True)

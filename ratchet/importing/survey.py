@@ -54,11 +54,14 @@ def in_threads(function: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
 class Survey:
     """What the first pass learned. `accepted` and `rejects` are JSON lines."""
 
-    def __init__(self, source: Source, options: ImportOptions, folder: Path) -> None:
+    def __init__(
+        self, source: Source, options: ImportOptions, folder: Path, forgotten: frozenset[str] = frozenset()
+    ) -> None:
         self.source, self.options = source, options
         self.accepted = folder / "accepted.jsonl"
         self.rejects = folder / "rejects.jsonl"
-        self.reader = RowReader(options, Pictures(source, options.max_pixels, remember=not options.pictures))
+        pictures = Pictures(source, options.max_pixels, remember=not options.pictures, forgotten=forgotten)
+        self.reader = RowReader(options, pictures)
         self.clusters = Clusters()
         self.splitter = Splitter(options)
         self.rows_read = 0
