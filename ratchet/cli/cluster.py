@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from ratchet.cli.compiling import ImageOption, chosen
 from ratchet.cli.output import (
     EmbeddedOption,
     JsonOption,
@@ -56,18 +57,16 @@ def profile_of(settings: Settings, given: str | None) -> Profile:
 
 def deploy(
     profile: PlaceOption = None,
+    image: ImageOption = None,
     allow_tags: AllowTagsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compile the round for a profile and upload it to Kubeflow Pipelines, unless the newest version is the same."""
-    import os
-
     from ratchet.platform import deploying, places
-    from ratchet.profile import Profile
 
-    loaded = Profile.load(profile or os.environ.get("RATCHET_PROFILE"))
+    loaded = chosen(profile, image)
     deploying.check_images(loaded, allow_tags)
-    made = deploying.deploy(places.Place.of(loaded).connect(), loaded)
+    made = deploying.deploy(places.Place.of(loaded).connect(), loaded, allow_tags=allow_tags)
     if as_json:
         print_json(made.model_dump(mode="json"))
         return

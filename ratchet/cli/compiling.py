@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ratchet import recipe as recipes
 from ratchet.cli.output import JsonOption, ProfileOption, console, errors, print_json, print_lines
 from ratchet.errors import RecipeError
-from ratchet.profile import Profile, loading
+
+if TYPE_CHECKING:
+    from ratchet.profile import Profile
 
 profile = typer.Typer(no_args_is_help=True, help="List, check and show profiles: where a round runs.")
 ProfileArgument = Annotated[str, typer.Argument(help="A shipped name, a YAML file, or YAML text.")]
@@ -46,6 +47,8 @@ def compile_(
     """
     if out.suffix != ".yaml":
         raise typer.BadParameter(f"{out} must end in .yaml, as KFP wants it", param_hint="--out")
+    from ratchet import recipe as recipes
+
     placed = chosen(profile, image)
     for given in recipe or ():
         placed.check(recipes.load(given))
@@ -63,6 +66,8 @@ def chosen(given: str | None, images: list[str] | None) -> Profile:
     """The profile, with the images of the command line."""
     import os
 
+    from ratchet.profile import Profile
+
     pairs: dict[str, str] = {}
     for one in images or ():
         name, equals, reference = one.partition("=")
@@ -75,6 +80,8 @@ def chosen(given: str | None, images: list[str] | None) -> Profile:
 @profile.command("list", epilog="Example: ratchet profile list")
 def list_(as_json: JsonOption = False) -> None:
     """The profiles that come with ratchet. Their images only hold a place: give your own by --image, or in a copy."""
+    from ratchet.profile import Profile, loading
+
     loaded = [Profile.load(name) for name in loading.names()]
     if as_json:
         print_json([{"name": one.name, "description": one.description} for one in loaded])
@@ -87,6 +94,8 @@ def list_(as_json: JsonOption = False) -> None:
 @profile.command(epilog="Example: ratchet profile show gpu > mine.yaml")
 def show(profile: ProfileArgument, as_json: JsonOption = False) -> None:
     """The resolved profile, every default spelled out; secrets by name, which is all that it knows of them."""
+    from ratchet.profile import Profile
+
     loaded = Profile.load(profile).model_dump(mode="json")
     if as_json:
         print_json(loaded)
@@ -99,6 +108,8 @@ def show(profile: ProfileArgument, as_json: JsonOption = False) -> None:
 @profile.command(epilog="Example: ratchet profile schema > profile.schema.json")
 def schema() -> None:
     """JSON Schema of a profile, for editors."""
+    from ratchet.profile import Profile
+
     print_json(Profile.model_json_schema())
 
 
@@ -120,6 +131,8 @@ def check(
 
 def _fits(loaded: Profile, given: str) -> str | None:
     """Why a recipe does not fit; None where it does."""
+    from ratchet import recipe as recipes
+
     try:
         loaded.check(recipes.load(given))
     except RecipeError as error:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from ratchet import rounds
 from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, console, print_json, workplace
 from ratchet.errors import RoundError
-from ratchet.store import Store
 
 if TYPE_CHECKING:
     from ratchet.artifacts import Manifest
     from ratchet.filter.excluded import Excluded
+    from ratchet.store import Store
 
 
 def register(app: typer.Typer) -> None:
@@ -55,6 +54,8 @@ def excluded(
 
 def _filtered(store: Store, loop: str, number: int | None) -> Manifest:
     """The filter's manifest of a round, or of the last one that has one. Raises RoundError where there is none."""
+    from ratchet import rounds
+
     wanted = [number] if number is not None else list(reversed(rounds.numbers(store, loop)))
     found = next((done["filter"] for n in wanted if "filter" in (done := rounds.manifests(store, loop, n))), None)
     if found is None:

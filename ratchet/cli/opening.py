@@ -87,6 +87,6 @@ def _on_cluster(
     check_images(loaded, allow_tags)
     place = Place.of(loaded)
     client = place.connect()
-    made = deploy(client, loaded)
+    made = deploy(client, loaded, allow_tags=allow_tags)
     console.print(f"pipeline {made.pipeline}: {'uploaded' if made.new else 'unchanged'}, version {made.version}")
     say(ensure(store, client, place, loop, cron, policy), as_json=False)

@@ -14,11 +14,11 @@ import typer
 from rich.console import Console
 
 from ratchet import canonical
-from ratchet.settings import Settings
 
 if TYPE_CHECKING:
     from ratchet.artifacts import Manifest
     from ratchet.report.tables import Table
+    from ratchet.settings import Settings
 
 console = Console()
 errors = Console(stderr=True)
@@ -89,6 +89,8 @@ def workplace(embedded: Path | None, *, known: bool = False) -> Iterator[Setting
 
     `known`: the command needs what is there already, so a folder that is no workplace is a usage error and not made one.
     """
+    from ratchet.settings import Settings
+
     if embedded is None:
         yield Settings.from_environment()
         return

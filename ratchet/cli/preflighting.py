@@ -11,7 +11,6 @@ from rich.text import Text
 
 from ratchet.cli.output import EmbeddedOption, JsonOption, ProfileOption, console, print_json, workplace
 from ratchet.errors import PreflightFailed
-from ratchet.stage import STAGES
 
 if TYPE_CHECKING:
     from ratchet.preflight import Answer
@@ -49,6 +48,7 @@ def preflight(
     """
     from ratchet.preflight import Asked, Context, run_checks
     from ratchet.preflight.catalogue import chosen
+    from ratchet.stage import STAGES
 
     checks = chosen(only or (), skip or ())
     if listing:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.padding import Padding
 
-from ratchet import recipe as recipes
 from ratchet.cli.output import JsonOption, console, print_json
-from ratchet.profile import Profile
+
+if TYPE_CHECKING:
+    from ratchet.recipe import Recipe
 
 app = typer.Typer(no_args_is_help=True, help="List, check and show recipes.")
 RecipeArgument = Annotated[str, typer.Argument(help="A shipped name, a YAML file, or YAML text.")]
@@ -25,6 +26,8 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """The recipes that come with ratchet: what each collects, how it trains, and the paper that it follows."""
+    from ratchet import recipe as recipes
+
     loaded = [one for one in (recipes.load(name) for name in recipes.names()) if that is None or _mentions(one, that)]
     if as_json:
         print_json([_listed(one) for one in loaded])
@@ -39,14 +42,14 @@ def list_(
         console.print(f"no recipe mentions {that!r}; `ratchet recipe list` shows all", highlight=False, markup=False)
 
 
-def _words(one: recipes.Recipe) -> str:
+def _words(one: Recipe) -> str:
     """What it does, its paper, the step that only that paper has, and what was left out."""
     told = [one.description, f"Source: {one.source}." if one.source else None]
     told += [f"Step: {one.step}" if one.step else None, f"Simplified: {one.simplified}" if one.simplified else None]
     return "\n".join(words for words in told if words)
 
 
-def _listed(one: recipes.Recipe) -> dict[str, Any]:
+def _listed(one: Recipe) -> dict[str, Any]:
     generate = one.generate
     return {
         "name": one.name,
@@ -67,7 +70,7 @@ def _paper(source: str | None) -> str:
     return re.split(r" \(|[,;]", source or "")[0]
 
 
-def _collects(one: recipes.Recipe) -> str:
+def _collects(one: Recipe) -> str:
     """Strategies, what guides them, and the kinds of negatives that stand against them."""
     said = _listed(one)
     told = " + ".join(said["strategies"])
@@ -75,7 +78,7 @@ def _collects(one: recipes.Recipe) -> str:
     return told + (f" against {', '.join(said['negatives'])}" if said["negatives"] else "")
 
 
-def _mentions(one: recipes.Recipe, word: str) -> bool:
+def _mentions(one: Recipe, word: str) -> bool:
     said = _listed(one) | {"negatives": ["negatives", *_listed(one)["negatives"]] if one.generate.negatives else []}
     return word.casefold() in " ".join(map(str, said.values())).casefold()
 
@@ -86,7 +89,9 @@ def check(
     profile: Annotated[str | None, typer.Option(help="Profile that the recipe must fit (YAML file).")] = None,
 ) -> None:
     """Validate a recipe, and that a profile has what it needs."""
+    from ratchet import recipe as recipes
     from ratchet.evaluate import inputs
+    from ratchet.profile import Profile
 
     loaded = recipes.load(recipe)
     Profile.load(profile).check(loaded)
@@ -97,6 +102,8 @@ def check(
 @app.command(epilog="Example: ratchet recipe show rft > mine.yaml")
 def show(recipe: RecipeArgument, as_json: JsonOption = False) -> None:
     """The resolved recipe, every default spelled out."""
+    from ratchet import recipe as recipes
+
     loaded = recipes.load(recipe)
     if as_json:
         print_json(loaded.model_dump(mode="json"))

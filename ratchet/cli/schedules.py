@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from ratchet.cli.cluster import PlaceOption, profile_of
-from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, console, print_json, workplace
+from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, console, print_json, print_lines, workplace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +73,11 @@ def say(made: Ensured, as_json: bool) -> None:
     console.print(f"schedule {made.name}: {said}, {made.cron!r} (seconds first, UTC)", highlight=False, soft_wrap=True)
     if made.removed:
         console.print(f"{len(made.removed)} other schedule(s) of the loop deleted", highlight=False)
+    if made.waiting:
+        console.print(
+            f"{len(made.waiting)} other schedule(s) switched off, whose run goes on; the next `ratchet schedule ensure` deletes them",
+            highlight=False,
+        )
     if not made.enabled:
         console.print("it is paused; `ratchet schedule resume` goes on", highlight=False)
 
@@ -108,13 +113,32 @@ def resume(
 
 
 @app.command(epilog="Example: ratchet schedule delete --loop mine --profile gpu.yaml")
-def delete(loop: LoopOption = "default", profile: PlaceOption = None, embedded: EmbeddedOption = None) -> None:
-    """Delete the loop's schedule; nobody owns the loop then. A round that runs goes on."""
+def delete(
+    loop: LoopOption = "default",
+    now: Annotated[
+        bool, typer.Option("--now", help="Also one whose run is under way: the cluster ends that run with it.")
+    ] = False,
+    profile: PlaceOption = None,
+    embedded: EmbeddedOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete the loop's schedule; nobody owns the loop then. A round that runs goes on, and its schedule waits for its end."""
     from ratchet.platform import scheduling
 
     with _at(profile, embedded) as (store, client, place, _):
-        found = scheduling.delete(store, client, place, loop)
-    console.print(f"deleted: {', '.join(found) or 'there was none'}", highlight=False, soft_wrap=True)
+        done = scheduling.delete(store, client, place, loop, now=now)
+    if as_json:
+        print_json(done.model_dump(mode="json"))
+        return
+    removed = ", ".join(done.removed) or ("none yet" if done.waiting else "there was none")
+    lines = [f"deleted: {removed}"]
+    lines += [
+        f"{schedule} is switched off, and stays until run {', '.join(runs)} has ended: deleting it would end the run. "
+        f"`ratchet schedule delete --loop {loop}` again after that, or now with --now"
+        for schedule, runs in done.waiting.items()
+    ]
+    lines += [f"run {run} ends with it; `ratchet stop {run}` ends its round, too" for run in done.killed]
+    print_lines(lines)
 
 
 @app.command(epilog="Example: ratchet schedule show --loop mine --profile gpu.yaml")
@@ -137,7 +161,13 @@ def show(
     for one in found:
         table.add_row(one.schedule, one.name, one.cron or "", "yes" if one.enabled else "no", one.stands)
     console.print(table if found else f"loop {loop} has no schedule; `ratchet schedule ensure` makes one")
-    if any(one.stands != "as wanted" for one in found):
+    if any(one.stands in ("old", "duplicate") for one in found):
         console.print(f"`ratchet schedule ensure --loop {loop}` leaves the one that is wanted", highlight=False)
+    for one in found:
+        if one.stands == "ending":
+            words = (
+                f"{one.schedule} stays until run {', '.join(one.runs)} has ended; the next ensure or delete removes it"
+            )
+            console.print(words, highlight=False, soft_wrap=True)
     if stopped is not None:
         console.print(stopped.words(loop), style="yellow", highlight=False, markup=False)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ratchet.cli.output import JsonOption, LoopOption, errors, print_json, print_lines, user_name
-from ratchet.settings import Settings
 
 if TYPE_CHECKING:
     from ratchet.serving import Followed
@@ -32,6 +31,7 @@ def follow(
     """Serve the champion: a canary is asked, takes a share of the traffic, then all; else the old version stays."""
     from ratchet.serving import ServingConfig
     from ratchet.serving import follow as follow_champion
+    from ratchet.settings import Settings
 
     def say(words: str) -> None:
         errors.print(words, highlight=False, markup=False)
@@ -64,6 +64,7 @@ def abort(
     """End a canary now: the old version has all traffic, and this champion is not tried again unasked."""
     from ratchet.serving import ServingConfig
     from ratchet.serving import abort as abort_canary
+    from ratchet.settings import Settings
 
     reason = why or f"aborted by {user_name('--why')}"
     _print(abort_canary(Settings.from_environment(), loop, ServingConfig.load(config), reason), as_json)
@@ -78,6 +79,7 @@ def fetch(
 ) -> None:
     """Download a version from the store, checked by its digest: the first container of a pod that serves."""
     from ratchet.serving.fetching import fetch_version
+    from ratchet.settings import Settings
 
     print_lines([str(fetch_version(Settings.from_environment(), loop, version, to, digest))])
 

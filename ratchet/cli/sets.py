@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from pydantic import ValidationError
 
-from ratchet import rounds
 from ratchet.cli.output import EmbeddedOption, JsonOption, console, print_json, workplace
 from ratchet.errors import ImportRefused, RoundError
-from ratchet.store import Store
 
 if TYPE_CHECKING:
     from ratchet.importing.options import ImportOptions
+    from ratchet.store import Store
 
 
 def register(app: typer.Typer) -> None:
@@ -127,6 +125,8 @@ def export(
 
 def artifact_uri(store: Store, given: str) -> str:
     """Address of what `ratchet export` was asked for. Raises RoundError naming what there is."""
+    from ratchet import rounds
+
     if "://" in given or given.startswith("/"):
         return given
     loop, number, stage = [*given.split("/"), "", ""][:3]
@@ -146,6 +146,8 @@ def artifact_uri(store: Store, given: str) -> str:
 
 def options_of(**given: Any) -> ImportOptions:
     """Options from the command line's values; None means the default. Raises ImportRefused naming the bad one."""
+    from pydantic import ValidationError
+
     from ratchet.importing.options import ImportOptions
 
     try:

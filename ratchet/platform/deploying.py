@@ -45,10 +45,11 @@ def check_images(profile: Profile, allow_tags: bool) -> None:
         )
 
 
-def deploy(client: Pipelines, profile: Profile) -> Deployed:
+def deploy(client: Pipelines, profile: Profile, *, allow_tags: bool = False) -> Deployed:
     """Compile the round for the profile, and upload it unless the newest version is the same."""
     with tempfile.TemporaryDirectory(prefix="ratchet-deploy-") as folder:
-        file: Path = import_module("ratchet.pipelines.compile").compile_round(profile, Path(folder) / "round.yaml")
+        compiler, out = import_module("ratchet.pipelines.compile"), Path(folder) / "round.yaml"
+        file: Path = compiler.compile_round(profile, out, allow_tags=allow_tags)
         return deploy_file(client, Place.of(profile), file)
 
 

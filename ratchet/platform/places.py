@@ -9,6 +9,8 @@ from ratchet.platform.asking import Patience
 from ratchet.platform.pipelines import DEFAULT, Pipelines
 from ratchet.profile import Profile
 
+DEFAULT_NAMESPACE = "kubeflow"
+
 
 @dataclass(frozen=True)
 class Place:
@@ -23,7 +25,7 @@ class Place:
     @classmethod
     def of(cls, profile: Profile) -> Place:
         return cls(
-            pipeline=f"ratchet-{profile.name}",
+            pipeline=pipeline_of(profile.name, profile.namespace),
             namespace=profile.namespace,
             service_account=profile.service_account,
             experiment=profile.experiment,
@@ -35,3 +37,15 @@ class Place:
 
     def connect(self, patience: Patience = DEFAULT) -> Pipelines:
         return Pipelines(find_access(self.api), self.namespace, patience)
+
+
+def pipeline_of(profile: str, namespace: str) -> str:
+    """Its name says the namespace, too: an installation for one user has one list of pipelines for profiles of any namespace.
+
+    What comes after the last dot is a namespace, which has none itself, so two that differ never share a name.
+    """
+    return (
+        f"ratchet-{profile}"
+        if namespace == DEFAULT_NAMESPACE and "." not in profile
+        else f"ratchet-{profile}.{namespace}"
+    )

@@ -1,12 +1,13 @@
 """Recurring runs of KFP, made to agree with what the store says a loop is to have.
 
-A recurring run cannot be changed. A new one is made switched off, then the others of the loop are deleted, then it is
-switched on: two are never on at once, and whoever is killed in between leaves what the next `ensure` puts right.
+A recurring run cannot be changed. A new one is made switched off, then the others of the loop are switched off, then it is
+switched on, then the others are deleted: two are never on at once, and whoever is killed in between leaves what the next
+`ensure` puts right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -25,6 +26,7 @@ from ratchet.operations.schedules import (
 from ratchet.platform.asking import NotThere
 from ratchet.platform.pipelines import Pipelines, parameters_of
 from ratchet.platform.places import Place
+from ratchet.platform.retiring import Retired, remove, switch_off, under_way
 from ratchet.platform.starter import deployed
 from ratchet.profile import Profile
 from ratchet.records import Record
@@ -36,13 +38,15 @@ MINE = {"max_concurrency": "1", "no_catchup": True}
 
 
 class Shown(Record):
-    """A schedule at the API. `stands`: as wanted, old (of an earlier specification), or duplicate."""
+    """A schedule at the API. `stands`: as wanted, old (of an earlier specification), duplicate, or ending (old or duplicate,
+    off, and kept only until its `runs` have ended)."""
 
     schedule: str
     name: str
     cron: str | None
     enabled: bool
     stands: str
+    runs: tuple[str, ...] = ()
 
 
 class Ensured(Record):
@@ -51,7 +55,17 @@ class Ensured(Record):
     cron: str
     made: bool
     removed: tuple[str, ...]
+    waiting: tuple[str, ...] = ()
     enabled: bool
+
+
+class Deleted(Record):
+    """What `delete` did. `waiting`: the schedules that are off and stay until their runs have ended; `killed`: runs that the
+    cluster ends with their schedules."""
+
+    removed: tuple[str, ...]
+    waiting: dict[str, tuple[str, ...]] = {}
+    killed: tuple[str, ...] = ()
 
 
 def ensure(
@@ -106,27 +120,29 @@ def agree(client: Pipelines, wanted: WantedSchedule) -> Ensured:
             mine = _made(client, wanted.spec)
             continue
         others = [one for one in found if one.recurring_run_id != kept.recurring_run_id]
-        if not others and (kept.status == "ENABLED") != wanted.paused:
+        settled = not switch_off(client, others) and (kept.status == "ENABLED") != wanted.paused
+        if not settled:
+            # Deleted meanwhile: the next look tells what stands.
+            with suppress(NotThere):
+                client.switch_recurring_run(kept.recurring_run_id, on=not wanted.paused)
+        gone = remove(client, wanted.spec.experiment, others)
+        removed |= {*gone.removed}
+        if settled and not gone.removed:
             new = mine[1] and mine[0].recurring_run_id == kept.recurring_run_id
-            return _ensured(kept, wanted, new, removed)
-        for one in others:
-            client.delete_recurring_run(one.recurring_run_id)
-        removed |= {one.recurring_run_id for one in others}
-        # Deleted meanwhile: the next look tells what stands.
-        with suppress(NotThere):
-            client.switch_recurring_run(kept.recurring_run_id, on=not wanted.paused)
+            return _ensured(kept, wanted, new, removed, gone.waiting)
     raise PlatformUnavailable(
         f"the schedules of loop {wanted.spec.loop} change while they are looked at: are several `ratchet schedule ensure` running? Again."
     )
 
 
-def _ensured(kept: Any, wanted: WantedSchedule, made: bool, removed: set[str]) -> Ensured:
+def _ensured(kept: Any, wanted: WantedSchedule, made: bool, removed: set[str], waiting: Iterable[str]) -> Ensured:
     return Ensured(
         schedule=kept.recurring_run_id,
         name=wanted.spec.name,
         cron=wanted.spec.cron,
         made=made,
         removed=tuple(sorted(removed)),
+        waiting=tuple(sorted(waiting)),
         enabled=not wanted.paused,
     )
 
@@ -153,17 +169,33 @@ def resume(store: Store, client: Pipelines, loop: str) -> Ensured | None:
     return agree(client, wanted)
 
 
-def delete(store: Store, client: Pipelines, place: Place, loop: str) -> Sequence[str]:
-    """Delete the loop's schedules; nobody owns it then. What runs goes on."""
+def delete(store: Store, client: Pipelines, place: Place, loop: str, *, now: bool = False) -> Deleted:
+    """Delete the loop's schedules; nobody owns it then. What runs goes on, and its schedule waits for it, switched off.
+
+    `now`: those as well, and the cluster ends what they have started.
+    """
     experiment = client.find_experiment(place.experiment_of(loop))
     found = _named(client, experiment.experiment_id, loop) if experiment is not None else []
-    for one in found:
-        client.delete_recurring_run(one.recurring_run_id)
+    switch_off(client, found)
+    gone = remove(client, experiment.experiment_id if experiment is not None else "", found)
+    done = _killed(client, gone) if now else Deleted(removed=gone.removed, waiting=dict(gone.waiting))
     forget_wanted(store, loop)
     policy = policies.read_policy(store, loop)
     if policy is not None and policy.owner == "schedule":
         policies.write_policy(store, loop, policy.model_copy(update={"owner": "nobody"}))
-    return [one.recurring_run_id for one in found]
+    return done
+
+
+def _killed(client: Pipelines, gone: Retired) -> Deleted:
+    """Also the schedules whose runs are under way."""
+    killed = tuple(run for runs in gone.waiting.values() for run in runs)
+    for run in killed:
+        # Its workflow goes with the schedule; without this the API would call it running for ever. It may have ended meanwhile.
+        with suppress(PlatformError):
+            client.terminate(run)
+    for schedule in gone.waiting:
+        client.delete_recurring_run(schedule)
+    return Deleted(removed=(*gone.removed, *gone.waiting), killed=killed)
 
 
 def show(store: Store, client: Pipelines, place: Place, loop: str) -> list[Shown]:
@@ -172,13 +204,23 @@ def show(store: Store, client: Pipelines, place: Place, loop: str) -> list[Shown
     experiment = client.find_experiment(place.experiment_of(loop))
     found = _named(client, experiment.experiment_id, loop) if experiment is not None else []
     same = [one for one in found if wanted is not None and one.display_name == wanted.spec.name]
+    busy = under_way(client, experiment.experiment_id) if experiment is not None and found else {}
+
+    def stands(one: Any) -> str:
+        if one in same[:1]:
+            return "as wanted"
+        if one.status != "ENABLED" and one.recurring_run_id in busy:
+            return "ending"
+        return "duplicate" if one in same else "old"
+
     return [
         Shown(
             schedule=one.recurring_run_id,
             name=one.display_name,
             cron=one.trigger.cron_schedule.cron if one.trigger and one.trigger.cron_schedule else None,
             enabled=one.status == "ENABLED",
-            stands="as wanted" if one in same[:1] else "duplicate" if one in same else "old",
+            stands=stands(one),
+            runs=busy.get(one.recurring_run_id, ()),
         )
         for one in found
     ]

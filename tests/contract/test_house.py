@@ -20,6 +20,7 @@ from ratchet.stage import STAGES, STEPS
 ROOT = Path(__file__).resolve().parents[2]
 BELOW_STAGES = ("records", "artifacts", "store", "recipe")
 STAGE_PACKAGES = ("begin", "generate", "verify", "filter", "train", "evaluate", "registry", "report", "finish")
+SLOW_TO_START = ("numpy", "pyarrow", "PIL", "pydantic", "ratchet.recipe", "ratchet.records")
 HEAVY = ("torch", "transformers", "trl", "mlflow", "kfp", "boto3", "vllm", "sklearn")
 
 
@@ -40,6 +41,12 @@ def test_a_recipe_is_read_without_the_libraries_that_do_its_work() -> None:
     code = "import sys; from ratchet import recipe; recipe.load(recipe.names()[0]); print({'numpy', 'PIL'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_command_line_starts_without_what_only_some_commands_need() -> None:
+    code = f"import sys, ratchet.cli.app; print([m for m in {SLOW_TO_START!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
 
 
 def imported(path: Path) -> set[str]:

@@ -114,8 +114,15 @@ def test_a_schedule_goes_through_its_life(ratchet: Ratchet, fake: FakePipelines)
     assert made["schedule"] in ratchet("schedule", "pause", "--loop", LOOP)[1]
     assert fake.state.tick() == []
     assert ratchet("schedule", "resume", "--loop", LOOP)[0] == 0
-    assert len(fake.state.tick()) == 1
-    assert made["schedule"] in ratchet("schedule", "delete", "--loop", LOOP)[1]
+    (run,) = fake.state.tick()
+    waits = ratchet("schedule", "delete", "--loop", LOOP)[1]
+    assert "deleted: none yet" in waits
+    assert f"stays until run {run} has ended" in waits
+    assert f"stays until run {run} has ended" in ratchet("schedule", "show", "--loop", LOOP)[1]
+    assert fake.state.tick() == []
+    ended = ratchet("schedule", "delete", "--loop", LOOP, "--now")[1]
+    assert made["schedule"] in ended
+    assert f"`ratchet stop {run}` ends its round" in ended
     assert "has no schedule" in ratchet("schedule", "show", "--loop", LOOP)[1]
 
 
@@ -142,6 +149,21 @@ def test_a_prompt_set_that_the_store_lacks_is_told_before_anything_is_uploaded(
 ) -> None:
     code, _, err = ratchet("init", "--loop", LOOP, "--seed", "tinyworld", "--schedule", "@daily", "--prompts", "charts")
     assert (code, "charts" in err, fake.state.pipelines) == (3, True, {})
+
+
+def test_images_of_the_command_line_are_deployed_and_a_tag_only_when_told(
+    ratchet: Ratchet, fake: FakePipelines
+) -> None:
+    given = ("deploy", "--image", "training=registry.test/mine:dev")
+    code, _, err = ratchet(*given)
+    assert (code, "without a digest" in err, fake.state.pipelines) == (2, True, {})
+    assert ratchet(*given, "--allow-tags")[0] == 0
+    (version,) = fake.state.versions.values()
+    spec = json.dumps(version["pipeline_spec"])
+    assert "registry.test/mine:dev" in spec
+    assert IMAGES["core"] in spec
+    assert IMAGES["training"] not in spec
+    assert ratchet("deploy", "--image", "nothing=registry.test/mine:dev")[0] == 2
 
 
 def test_a_profile_of_this_machine_is_not_deployed(ratchet: Ratchet, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ratchet import canonical
 from ratchet.services.fake_pipelines.bodies import Object
-from ratchet.services.fake_pipelines.state import State
+from ratchet.services.fake_pipelines.state import OPEN, State
 
 LOOK_SECONDS = 0.2
 
@@ -60,9 +60,11 @@ class Executor:
                 state = "SUCCEEDED" if code == 0 else "FAILED"
                 self._state.advance(name, state, None if code == 0 else f"the run ended with status {code}")
                 return
-            if self._ended.is_set() or self._state.runs[name]["state"] == "CANCELING":
+            state = self._state.runs[name]["state"]
+            if self._ended.is_set() or state not in ("PENDING", "RUNNING"):
                 # As a cluster does it: the pods are killed, and no task of the run comes any more.
                 os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
-                self._state.advance(name, "CANCELED")
+                if state in OPEN:
+                    self._state.advance(name, "CANCELED")
                 return

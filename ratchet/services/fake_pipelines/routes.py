@@ -167,7 +167,7 @@ def _switch(state: State, asked: Asked) -> Object:
 
 def _delete_recurring(state: State, asked: Asked) -> Object:
     state.get(state.recurring, asked.ids[0], "recurring run")
-    del state.recurring[asked.ids[0]]
+    state.delete_schedule(asked.ids[0])
     return {}
 
 

@@ -114,6 +114,14 @@ class State:
             if state not in OPEN:
                 found["finished_at"] = now()
 
+    def delete_schedule(self, recurring: str) -> None:
+        """The workflows that it owns go with it, also one that runs, as Kubernetes collects what has lost its owner."""
+        with self.lock:
+            del self.recurring[recurring]
+            for run in self._open_of(recurring):
+                state = "CANCELED" if run["state"] == "CANCELING" else "FAILED"
+                self.advance(run["run_id"], state, "its workflow was deleted with the recurring run that owned it")
+
     def tick(self) -> list[str]:
         """The moment of every schedule: one run of each that is enabled and has fewer open runs than it may."""
         with self.lock:

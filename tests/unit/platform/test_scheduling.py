@@ -81,7 +81,7 @@ def test_whoever_is_killed_in_the_middle_leaves_what_the_next_puts_right(
     store: Store, fake: FakePipelines, method: str
 ) -> None:
     ensured(store, fake)
-    # POST: the new one is made and its answer lost for good; DELETE: the old one stays.
+    # POST: the new one is made and stays off; DELETE: the old one stays, switched off.
     fake.faults.append(Fault(503, times=99, method="DELETE", path="/recurringruns"))
     if method == "POST":
         fake.faults.append(Fault(503, times=99, path=":enable"))
@@ -89,7 +89,7 @@ def test_whoever_is_killed_in_the_middle_leaves_what_the_next_puts_right(
         ensured(store, fake, cron="0 3 * * *")
     on = [one for one in fake.state.recurring.values() if one["status"] == "ENABLED"]
     assert len(fake.state.recurring) == 2
-    assert len(on) == 1, "never two that are on"
+    assert len(on) == (method == "DELETE"), "never two that are on"
     fake.faults.clear()
     healed = ensured(store, fake, cron="0 3 * * *")
     assert (healed.made, len(healed.removed)) == (False, 1)
@@ -177,13 +177,53 @@ def test_a_stopped_loop_without_schedule_goes_on_as_well(store: Store, fake: Fak
 
 def test_a_deleted_schedule_leaves_a_loop_of_nobody(store: Store, fake: FakePipelines) -> None:
     ensured(store, fake)
-    assert len(scheduling.delete(store, client(fake), PLACE, "mine")) == 1
-    assert scheduling.delete(store, client(fake), PLACE, "mine") == []
+    assert len(scheduling.delete(store, client(fake), PLACE, "mine").removed) == 1
+    assert scheduling.delete(store, client(fake), PLACE, "mine").removed == ()
     policy = policies.read_policy(store, "mine")
     assert policy is not None
     assert policy.owner == "nobody"
     with pytest.raises(RoundError, match="has no schedule: `ratchet schedule ensure"):
         scheduling.resume(store, client(fake), "mine")
+
+
+def test_a_schedule_that_is_replaced_waits_switched_off_for_its_run(store: Store, fake: FakePipelines) -> None:
+    first = ensured(store, fake)
+    (run,) = fake.state.tick()
+    second, again = ensured(store, fake, cron="0 3 * * *"), ensured(store, fake)
+    assert (second.removed, second.waiting) == ((), (first.schedule,))
+    assert (again.schedule, again.waiting, again.removed) == (first.schedule, (), (second.schedule,)), (
+        "it is wanted again"
+    )
+    third = ensured(store, fake, cron="0 3 * * *")
+    assert fake.state.runs[run]["state"] == "PENDING", "deleting its schedule would have ended it"
+    assert fake.state.recurring[first.schedule]["status"] == "DISABLED"
+    shown = {one.stands: one for one in scheduling.show(store, client(fake), PLACE, "mine")}
+    assert (shown["ending"].schedule, shown["ending"].runs) == (first.schedule, (run,))
+    assert shown["as wanted"].schedule == third.schedule
+    fake.state.advance(run, "SUCCEEDED")
+    assert ensured(store, fake, cron=None).removed == (first.schedule,)
+    assert [*fake.state.recurring] == [third.schedule]
+
+
+def test_a_deleted_schedule_waits_switched_off_for_its_run(store: Store, fake: FakePipelines) -> None:
+    first = ensured(store, fake)
+    (run,) = fake.state.tick()
+    for _ in range(2):
+        done = scheduling.delete(store, client(fake), PLACE, "mine")
+        assert (done.removed, done.waiting) == ((), {first.schedule: (run,)})
+    assert fake.state.tick() == []
+    assert fake.state.runs[run]["state"] == "PENDING"
+    fake.state.advance(run, "SUCCEEDED")
+    assert scheduling.delete(store, client(fake), PLACE, "mine").removed == (first.schedule,)
+
+
+def test_a_schedule_is_deleted_with_its_run_only_when_told(store: Store, fake: FakePipelines) -> None:
+    first = ensured(store, fake)
+    (run,) = fake.state.tick()
+    done = scheduling.delete(store, client(fake), PLACE, "mine", now=True)
+    assert (done.removed, done.killed) == ((first.schedule,), (run,))
+    assert fake.state.recurring == {}
+    assert fake.state.runs[run]["state"] == "CANCELED"
 
 
 def test_a_loop_of_the_trigger_is_only_taken_over_when_told(store: Store, fake: FakePipelines) -> None:
