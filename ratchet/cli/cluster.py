@@ -177,10 +177,14 @@ def logs(
     run: RunArgument,
     stage: Annotated[str | None, typer.Option("--stage", help="One stage; default: all that began.")] = None,
     tail: Annotated[int, typer.Option("--tail", min=1, help="Last lines of each pod.")] = 200,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Then also what the pods say from now on, until the run has ended.")
+    ] = False,
     profile: PlaceOption = None,
     embedded: EmbeddedOption = None,
 ) -> None:
     """What a run's tasks have said; where their pods are gone, what the store has kept of them."""
+    from ratchet.platform import following
     from ratchet.platform import logs as platform_logs
     from ratchet.platform.places import Place
     from ratchet.store import open_store
@@ -188,6 +192,10 @@ def logs(
     platform_logs.check_stage(stage)
     with workplace(embedded, known=True) as settings:
         place = Place.of(profile_of(settings, profile))
+        if follow:
+            said = following.follow(place.connect(), place.namespace, run, stage, tail)
+            print_lines(f"{one.stage} {one.pod}: {one.text}" for one in said)
+            return
         store = open_store(settings.root)
         for one in platform_logs.logs(place.connect(), store, place.namespace, run, stage, tail):
             head = f"[bold]{one.stage}[/bold] {one.pod or ''} {one.state or ''}"

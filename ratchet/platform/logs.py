@@ -76,10 +76,11 @@ def pods_of(run: Any, stage: str) -> dict[str, str | None]:
 
 
 class Pods:
-    """Pods of a namespace, as far as this account may see them."""
+    """Pods of a namespace, as far as this account may see them. `why`: what the last question failed of; `barred`: the next
+    will, too."""
 
     def __init__(self, namespace: str) -> None:
-        self._namespace, self._core, self.why = namespace, None, ""
+        self._namespace, self._core, self.why, self.barred = namespace, None, "", False
         from kubernetes import client, config
 
         configuration = client.Configuration()
@@ -91,6 +92,7 @@ class Pods:
                 config.load_kube_config(client_configuration=configuration)
             except config.ConfigException:
                 self.why = "this machine knows no cluster (no service account, no kubeconfig)"
+                self.barred = True
                 return
         self._core = client.CoreV1Api(client.ApiClient(configuration))
 
@@ -107,14 +109,12 @@ class Pods:
             if wanted.search((pod.metadata.annotations or {}).get(_NODE, ""))
         ]
 
-    def log(self, pod: str, tail: int) -> str | None:
-        text = self._asked(
-            lambda core: (
-                core.read_namespaced_pod_log(
-                    pod, self._namespace, container=CONTAINER, tail_lines=tail, _preload_content=False
-                ).data
-            )
-        )
+    def log(self, pod: str, tail: int | None, *, since: int | None = None, timestamps: bool = False) -> str | None:
+        """The last `tail` lines, or those of the last `since` seconds. None, with `why`: there is no log to be had."""
+        given: dict[str, Any] = {"container": CONTAINER, "timestamps": timestamps, "_preload_content": False}
+        limits = {"tail_lines": tail, "since_seconds": since}
+        given |= {name: limit for name, limit in limits.items() if limit is not None}
+        text = self._asked(lambda core: core.read_namespaced_pod_log(pod, self._namespace, **given).data)
         return text.decode(errors="replace") if text is not None else None
 
     def _asked(self, call: Any) -> Any:
@@ -131,6 +131,7 @@ class Pods:
                 self.why = "the pod is gone: Kubernetes has deleted it"
             elif error.status in (401, 403):
                 self.why = f"this account may not read pods/log in namespace {self._namespace} ({error.status})"
+                self.barred = True
             else:
                 self.why = f"Kubernetes answered {error.status} {error.reason}"
         except (HTTPError, OSError) as error:
