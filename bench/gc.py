@@ -68,6 +68,7 @@ def fill(folder: Path, objects: int) -> None:
     """A store of rounds that are over, `objects` shards in all."""
     template = _round()
     folder.mkdir()
+    _with_champion(folder)
     shared: Path | None = None
     for number in range(1, -(-objects // A_ROUND) + 1):
         place = folder / rounds.round_prefix("old", number)
@@ -83,6 +84,14 @@ def fill(folder: Path, objects: int) -> None:
                 shared = shard
             else:
                 os.link(shared, shard)
+
+
+def _with_champion(folder: Path) -> None:
+    """What the rounds began from, in the registry: without it nothing is deleted."""
+    store = open_store(str(folder))
+    registry = open_registry(Settings(root=str(folder), registry="store"), store)
+    made = registry.register("old", "s3://elsewhere/model", "0" * 64)
+    registry.set_champion("old", made.version, expected=None)
 
 
 def _round() -> dict[str, object]:

@@ -1,13 +1,14 @@
-"""What must stay: everything that a registered version, a champion, a ledger, a promotion or a round that is not over names.
+"""What must stay: everything that a registered version names, a round that is not over, or any other JSON document of a loop.
 
 Documents are read as text, and every address below the root that one of them gives is kept: a field that this code does not know
-keeps what it names too.
+keeps what it names too. Only what the stages of rounds that are over wrote keeps nothing: those are what goes by age.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,30 +19,38 @@ from ratchet.adapters import Base
 from ratchet.artifacts.manifest import MANIFEST
 from ratchet.errors import NotFound
 from ratchet.model_files import BASE
+from ratchet.operations.retention.registered import versions_of_loop
 from ratchet.promptset import set_prefix
 from ratchet.registry.base import Registry
 from ratchet.rounds import Round
-from ratchet.store import Store
+from ratchet.store import Stat, Store
 
 _OVER = frozenset({"REFUSED", "STALE", "STOPPED"})
 """Ends that nothing can follow: a FAILED round may be reopened, a PENDING one answered, a PROMOTED one is a version's history."""
-_ROUND = re.compile(r"(loops/[^/]+/(?:rounds|controls/[^/]+)/\d+)/(.+)")
+_PLACE = re.compile(r"loops/[^/]+/(?:rounds|controls/[^/]+)/\d+(?=/|$)")
+_PROMOTION = re.compile(r"loops/[^/]+/promotions/")
+_STAGE = re.compile(r"[a-z_]+-[0-9a-f]{12}(/|$)")
+_NOTE = ".parquet.json"
 _DIGEST = re.compile(r'"([0-9a-f]{64})"')
 
 
 @dataclass
 class References:
-    """`models` and `prompts` by their folders, `files` by their keys; `spent`: rounds of which only what they decided by is kept."""
+    """`models` and `prompts` by their folders, `files` by their keys; `spent`: rounds of which only what they decided by is kept.
+
+    `loops` are those that have rounds or promotions, with the digests of their versions that rounds began from.
+    """
 
     models: set[str] = field(default_factory=set)
     prompts: set[str] = field(default_factory=set)
     files: set[str] = field(default_factory=set)
     spent: set[str] = field(default_factory=set)
     last: dict[str, int] = field(default_factory=dict)
+    loops: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def keep_named(self, store: Store, text: str) -> None:
-        """Every address below the root that stands in a JSON text."""
-        for uri in re.findall(rf'"({re.escape(store.root)}/[^"\\]+)"', text):
+    def keep_named(self, store: Store, text: str, only: str = "") -> None:
+        """Every address below the root that stands in a JSON text; `only` those below a folder of it."""
+        for uri in re.findall(rf'"({re.escape(store.root)}/{only}[^"\\]+)"', text):
             self._keep(uri[len(store.root) + 1 :])
 
     def keep_round(self, store: Store, text: str) -> None:
@@ -64,15 +73,18 @@ class References:
 def gather(store: Store, registry: Registry, before: datetime) -> References:
     """What is referenced now; rounds that ended `before` that moment, and promoted nothing, are spent.
 
-    Raises what the registry raises when it does not answer: without it nothing is known to be unused.
+    Raises what the registry raises when it does not answer: without it nothing is known to be unused; RegistryError for another
+    registry than the loops' own.
     """
     found = References()
-    names = set()
-    for prefix, files in _rounds(store):
-        names.add(prefix.split("/")[1])
-        _read_round(store, prefix, files, before, found)
-    for name in sorted(names | _model_names(store)):
-        for version in registry.versions(name):
+    for place, documents in _documents(store):
+        if _PLACE.fullmatch(place):
+            _read_round(store, place, list(documents), before, found)
+        else:
+            _read_others(store, documents, found)
+    loops = {loop: versions_of_loop(store, registry, loop, seeds) for loop, seeds in sorted(found.loops.items())}
+    for name in sorted(_model_names(store) | loops.keys()):
+        for version in loops.get(name) or registry.versions(name):
             found.keep_named(store, canonical.pretty([version.uri, *version.tags.values()]).decode())
     _keep_bases(store, found)
     return found
@@ -91,69 +103,104 @@ def grown(store: Store, known: References) -> None:
             known.last[loop] = number
 
 
-def _rounds(store: Store) -> Iterable[tuple[str, list[str]]]:
-    """Each round's place with the keys of its documents, one round at a time."""
-    place: str | None = None
-    files: list[str] = []
-    for stat in store.list("loops/"):
-        key = store.key(stat.uri)
-        matched = _ROUND.fullmatch(key)
-        if matched is None:
-            continue
-        if matched[1] != place:
-            if place is not None:
-                yield place, files
-            place, files = matched[1], []
-        if matched[2] in ("round.json", "end.json") or key.endswith(f"/{MANIFEST}"):
-            files.append(key)
-    if place is not None:
-        yield place, files
+def _documents(store: Store) -> Iterator[tuple[str, Iterator[Stat]]]:
+    """JSON documents that loops and what starts their rounds have written, by the place of a round or of a loop.
 
-
-def _read_round(store: Store, prefix: str, files: list[str], before: datetime, found: References) -> None:
-    opened_at = f"{prefix}/round.json"
-    manifests = [key for key in files if key.endswith(f"/{MANIFEST}")]
-    if opened_at not in files:
-        # A control arm's place, or a round that never opened: what it names stays.
-        for key in manifests:
-            found.keep_named(store, store.get(key).decode())
-        return
-    text = store.get(opened_at).decode()
-    number = int(prefix.rsplit("/", 1)[1])
-    if "/rounds/" in prefix:
-        loop = prefix.split("/")[1]
-        found.last[loop] = max(found.last.get(loop, 0), number)
-    if _is_over(store, prefix, text, before):
-        found.spent.add(prefix)
-        found.keep_prompts(text)
-        # What was trained on stays, with its pictures: later rounds may replay it, and a version says it was made of it.
-        for key in manifests:
-            if key.startswith(f"{prefix}/filter-"):
-                packs = canonical.loads(store.get(key)).get("packs", [])
-                found.keep_named(store, canonical.pretty(packs).decode())
-        return
-    found.keep_round(store, text)
-    for key in manifests:
-        found.keep_named(store, store.get(key).decode())
-
-
-def _is_over(store: Store, prefix: str, text: str, before: datetime) -> bool:
-    """Whether nobody goes on with the round, for long enough. A control arm has no end of its own: it goes by its beginning.
-
-    A round that this version cannot read is never over.
+    One by one: of a place that is no round's there may be any number. Notes on single shards name nothing.
     """
+    for top in ("loops/", "local/", "trigger/"):
+        documents = (one for one in store.list(top) if one.uri.endswith(".json") and not one.uri.endswith(_NOTE))
+        yield from itertools.groupby(documents, key=lambda stat: _place_of(store.key(stat.uri)))
+
+
+def _place_of(key: str) -> str:
+    matched = _PLACE.match(key)
+    return matched[0] if matched else "/".join(key.split("/")[:2])
+
+
+def _read_others(store: Store, documents: Iterator[Stat], found: References) -> None:
+    """What lies beside a loop's rounds: promotions, labels, policies, controls' results, and what is not known yet."""
+    for stat in documents:
+        key = store.key(stat.uri)
+        if _PROMOTION.match(key):
+            found.loops.setdefault(key.split("/")[1], {})
+        found.keep_named(store, _text(store, key))
+
+
+def _text(store: Store, key: str) -> str:
     try:
-        opened = Round.model_validate_json(text)
+        return store.get(key).decode(errors="replace")
+    except NotFound:
+        return ""  # taken back since it was listed
+
+
+def _read_round(store: Store, place: str, documents: Sequence[Stat], before: datetime, found: References) -> None:
+    keys = {store.key(stat.uri): stat for stat in documents}
+    opened_at = f"{place}/round.json"
+    text = _text(store, opened_at) if opened_at in keys else ""
+    opened = _parsed(text)
+    loop, number = place.split("/")[1], int(place.rsplit("/", 1)[1])
+    if opened_at in keys and "/rounds/" in place:
+        found.last[loop] = max(found.last.get(loop, 0), number)
+        seeds = found.loops.setdefault(loop, {})
+        if opened is not None and opened.seed.name == loop and opened.seed.version:
+            seeds[opened.seed.version] = opened.seed.digest
+    over = _judged(store, place, keys, before) if "/controls/" in place else _is_over(store, opened, before)
+    if not over:
+        found.keep_prompts(text)
+        for key in keys:
+            found.keep_named(store, _text(store, key))
+        return
+    found.spent.add(place)
+    _read_spent(store, place, keys, found)
+
+
+def _read_spent(store: Store, place: str, keys: Iterable[str], found: References) -> None:
+    """Of a round that is over its prompt sets stay, and what others than its stages wrote down beside it."""
+    for key in keys:
+        stage = key.removeprefix(f"{place}/").rpartition("/")[0]
+        if key.startswith(f"{place}/filter-") and key.endswith(f"/{MANIFEST}"):
+            # What was trained on stays, with its pictures: later rounds may replay it, and a version says it was made of it.
+            packs = canonical.loads(store.get(key)).get("packs", [])
+            found.keep_named(store, canonical.pretty(packs).decode())
+        if key == f"{place}/round.json":
+            found.keep_prompts(_text(store, key))
+        elif _STAGE.match(stage):
+            if key.endswith(f"/{MANIFEST}") and "/controls/" in place:
+                # A control arm that says nothing of its beginning.
+                found.keep_named(store, _text(store, key), only="prompts")
+        else:
+            found.keep_named(store, _text(store, key))
+
+
+def _parsed(text: str) -> Round | None:
+    """None for a round that this version cannot read, or that says nothing of its beginning."""
+    try:
+        return Round.model_validate_json(text)
     except ValidationError:
+        return None
+
+
+def _is_over(store: Store, opened: Round | None, before: datetime) -> bool:
+    """Whether nobody goes on with the round, for long enough. One that this version cannot read is never over."""
+    if opened is None:
         return False
-    if "/rounds/" not in prefix:
-        return opened.opened < before
     end = rounds.read_end(store, opened.loop, opened.number)
     if end is None or end.ended >= before:
         return False
     later = store.exists(f"{rounds.round_prefix(opened.loop, opened.number + 1)}/round.json")
     # With a round after it, a FAILED one is not taken up again.
     return end.state in _OVER or (end.state == "FAILED" and later)
+
+
+def _judged(store: Store, place: str, keys: Mapping[str, Stat], before: datetime) -> bool:
+    """A control arm has no end of its own: it is over when it was judged, or all the loop's were after its last word."""
+    told = [one.modified for key, one in keys.items() if key.startswith(f"{place}/promote-") and key.endswith(MANIFEST)]
+    if told:
+        return max(told) < before
+    results = store.stat(f"loops/{place.split('/')[1]}/controls/results.json")
+    last = max((one.modified for one in keys.values()), default=before)
+    return results is not None and last <= results.modified < before
 
 
 def _model_names(store: Store) -> set[str]:

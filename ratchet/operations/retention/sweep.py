@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +15,7 @@ from ratchet import canonical
 from ratchet.artifacts.shards import REMOVED
 from ratchet.errors import NotFound, RatchetError
 from ratchet.model_files import CARD
+from ratchet.operations.retention.deleting import Deleting
 from ratchet.operations.retention.references import References, gather, grown
 from ratchet.promptset import SET_FILE, PromptSet
 from ratchet.registry.base import Registry
@@ -25,8 +25,6 @@ LEAST = timedelta(days=1)
 """What is younger may be in the hands of a run that has not written down yet that it needs it."""
 _CACHES = frozenset({"answers", "judgements"})
 _RAW = ("generate-", "verify-")
-_AT_ONCE = 8
-_BATCH = 256
 
 
 @dataclass
@@ -78,7 +76,8 @@ def collect(
 ) -> Sweep:
     """Find what may go, and with `apply` delete it. `looked` is told how many objects were looked at.
 
-    Raises RatchetError for an age below a day, RegistryUnavailable where the registry cannot say what it has.
+    Raises RatchetError for an age below a day, RegistryUnavailable where the registry cannot say what it has, RegistryError
+    where it cannot be the loops' own.
     """
     if older_than < LEAST:
         raise RatchetError(
@@ -87,7 +86,7 @@ def collect(
     before = (now or datetime.now(UTC)) - older_than
     sweep = Sweep(apply, before)
     pass_ = _Pass(store, gather(store, registry, before), sweep, registry)
-    with _Deleting(store, apply) as deleting:
+    with Deleting(store, apply, before) as deleting:
         for unit, stats in itertools.groupby(_told(store, looked), key=lambda s: unit_of(store.key(s.uri))):
             pass_.unit(unit, stats, deleting)
     return sweep
@@ -117,7 +116,7 @@ class _Pass:
         self.store, self.kept, self.sweep, self.registry = store, kept, sweep, registry
         self._noted = ""
 
-    def unit(self, unit: str, stats: Iterator[Stat], deleting: _Deleting) -> None:
+    def unit(self, unit: str, stats: Iterator[Stat], deleting: Deleting) -> None:
         top = unit.split("/", 1)[0]
         if top == "models" and unit.count("/") == 2:
             self._model(unit, list(stats), deleting)
@@ -130,13 +129,13 @@ class _Pass:
     def _old(self, stat: Stat) -> bool:
         return stat.modified < self.sweep.before
 
-    def _model(self, folder: str, stats: list[Stat], deleting: _Deleting) -> None:
+    def _model(self, folder: str, stats: list[Stat], deleting: Deleting) -> None:
         if folder in self.kept.models or not all(map(self._old, stats)) or self._needed_now(folder, deleting):
             self.sweep.staying("models")
             return
         self._whole("models", f"{folder}/{CARD}", stats, deleting)
 
-    def _needed_now(self, folder: str, deleting: _Deleting) -> bool:
+    def _needed_now(self, folder: str, deleting: Deleting) -> bool:
         """Asked once more before weights go: a round, or a version, may have come since everything was gathered."""
         if not deleting.apply:
             return False
@@ -147,7 +146,7 @@ class _Pass:
         card = self.store.stat(f"{folder}/{CARD}")
         return folder in self.kept.models or (card is not None and not self._old(card))
 
-    def _prompts(self, folder: str, stats: list[Stat], deleting: _Deleting) -> None:
+    def _prompts(self, folder: str, stats: list[Stat], deleting: Deleting) -> None:
         if folder in self.kept.prompts or not all(map(self._old, stats)) or self._imported(folder):
             self.sweep.staying("prompt sets")
             return
@@ -167,16 +166,14 @@ class _Pass:
         except NotFound:
             return False
 
-    def _whole(self, kind: str, first: str, stats: list[Stat], deleting: _Deleting) -> None:
-        keys = {self.store.key(stat.uri): stat for stat in stats}
-        if first in keys:
-            deleting.now(first)
-        for key, stat in keys.items():
-            self.sweep.going(kind, key, stat.size)
-            if key != first:
-                deleting.soon(key)
+    def _whole(self, kind: str, index: str, stats: list[Stat], deleting: Deleting) -> None:
+        went = deleting.whole(index, stats)
+        for stat in went:
+            self.sweep.going(kind, self.store.key(stat.uri), stat.size)
+        if len(went) < len(stats):
+            self.sweep.staying(kind)
 
-    def _object(self, key: str, stat: Stat, deleting: _Deleting) -> None:
+    def _object(self, key: str, stat: Stat, deleting: Deleting) -> None:
         kind = self._kind(key)
         if kind is None:
             return
@@ -203,43 +200,8 @@ class _Pass:
             return "checkpoints of spent rounds"
         return None
 
-    def _note(self, folder: str, deleting: _Deleting) -> None:
+    def _note(self, folder: str, deleting: Deleting) -> None:
         if folder != self._noted and deleting.apply:
             body = {"removed": datetime.now(UTC), "by": "ratchet gc", "older_than": self.sweep.before}
             self.store.put(f"{folder}/{REMOVED}", canonical.pretty(body))
         self._noted = folder
-
-
-class _Deleting:
-    """Deletes in batches, side by side, or does nothing. What is under way ends before an error is raised."""
-
-    def __init__(self, store: Store, apply: bool) -> None:
-        self.store, self.apply = store, apply
-        self._keys: list[str] = []
-        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ratchet-gc")
-
-    def __enter__(self) -> _Deleting:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                self._flush()
-        finally:
-            self._pool.shutdown(cancel_futures=True)
-
-    def now(self, key: str) -> None:
-        """At once, before anything that is to come."""
-        if self.apply:
-            self.store.delete(key)
-
-    def soon(self, key: str) -> None:
-        if self.apply:
-            self._keys.append(key)
-            if len(self._keys) >= _BATCH:
-                self._flush()
-
-    def _flush(self) -> None:
-        keys, self._keys = self._keys, []
-        for _ in self._pool.map(self.store.delete, keys):
-            pass
