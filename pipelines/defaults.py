@@ -13,6 +13,8 @@ POD = {
     "RATCHET_NAMESPACE": "metadata.namespace",
 }
 """What a container knows of its own pod, from the cluster itself."""
+OURS = {"app.kubernetes.io/name": "ratchet", "app.kubernetes.io/part-of": "ratchet"}
+"""Policies of the network select rounds' pods by `part-of` where the namespace is shared. A profile's labels go before these."""
 BACKOFF = "5s"
 """Before the second try; twice as long before each one after."""
 
@@ -64,8 +66,7 @@ def _pod(task: Any, profile: Profile, resources: Resources) -> None:
         run_as_non_root=security.run_as_non_root,
     )
     queue = {} if resources.queue is None else {QUEUE_LABEL: resources.queue}
-    known = {"app.kubernetes.io/name": "ratchet", "app.kubernetes.io/component": place_of(task.name)}
-    for key, value in (known | resources.labels | queue).items():
+    for key, value in (OURS | {"app.kubernetes.io/component": place_of(task.name)} | resources.labels | queue).items():
         kubernetes.add_pod_label(task, key, value)
     for key, value in resources.annotations.items():
         kubernetes.add_pod_annotation(task, key, value)

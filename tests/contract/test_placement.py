@@ -53,7 +53,7 @@ CLUSTER: dict[str, Any] = {
             "queue": "gpus",
             "node_selector": {"gpu": "a100"},
             "tolerations": [TAINT],
-            "labels": {"team": "training"},
+            "labels": {"team": "training", "app.kubernetes.io/part-of": "vision"},
         }
         for stage in ("generate", "train", "evaluate")
     },
@@ -120,6 +120,7 @@ def test_nodes_taints_and_queues_are_the_stages_beside_the_profiles(made: dict[s
         assert labels.get(QUEUE_LABEL) == ("gpus" if own else None)
         assert labels["team"] == ("training" if own else "vision")
         assert labels["app.kubernetes.io/component"] == place_of(task)
+        assert labels["app.kubernetes.io/part-of"] == ("vision" if own else "ratchet")
         assert pod["podMetadata"]["annotations"] == {"sidecar.istio.io/inject": "false"}
 
 
