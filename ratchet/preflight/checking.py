@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +11,20 @@ from ratchet.preflight.finding import Finding
 from ratchet.settings import STORE_REGISTRY
 
 Need = Literal[
-    "settings", "s3", "mlflow", "loop", "recipe", "profile", "cluster", "pod", "gpu", "queue", "trainjob", "here"
+    "settings",
+    "s3",
+    "mlflow",
+    "loop",
+    "recipe",
+    "sampler",
+    "judges",
+    "profile",
+    "cluster",
+    "pod",
+    "gpu",
+    "queue",
+    "trainjob",
+    "here",
 ]
 LIMIT_SECONDS = 30.0
 
@@ -63,6 +76,22 @@ def _recipe(context: Context) -> str | None:
     return None if context.recipe is not None else "no recipe was named (--recipe)"
 
 
+def _sampler(context: Context) -> str | None:
+    from ratchet.preflight.endpoints import SAMPLER, asked
+
+    return _recipe(context) or _no_server([who for who, _ in asked(context.wanted) if who == SAMPLER])
+
+
+def _judges(context: Context) -> str | None:
+    from ratchet.preflight.endpoints import SAMPLER, asked
+
+    return _recipe(context) or _no_server([who for who, _ in asked(context.wanted) if who != SAMPLER])
+
+
+def _no_server(found: Sequence[str]) -> str | None:
+    return None if found else "the recipe asks no server for this"
+
+
 def _profile(context: Context) -> str | None:
     return None if context.profile is not None else "the profile cannot be read: see profile"
 
@@ -107,6 +136,8 @@ NEEDS: Mapping[Need, Callable[[Context], str | None]] = {
     "mlflow": _mlflow,
     "loop": _loop,
     "recipe": _recipe,
+    "sampler": _sampler,
+    "judges": _judges,
     "profile": _profile,
     "cluster": _cluster,
     "pod": _pod,

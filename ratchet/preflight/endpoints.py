@@ -14,12 +14,13 @@ from ratchet.preflight.http import Unreachable, ask
 from ratchet.recipe import EndpointConfig, Recipe
 
 HUB = "https://huggingface.co"
+SAMPLER = "generate"
 _KEY = "Put the key into the variable that key_env names, from a secret of the profile."
 
 
 def asked(recipe: Recipe) -> list[tuple[str, EndpointConfig]]:
     """The servers that the recipe's stages ask, by who asks."""
-    found = [("generate", recipe.generate.engine)] if isinstance(recipe.generate.engine, EndpointConfig) else []
+    found = [(SAMPLER, recipe.generate.engine)] if isinstance(recipe.generate.engine, EndpointConfig) else []
     named = {str(getattr(one, "judge", None)) for one in recipe.verify.chosen}
     for name in sorted(named & set(recipe.verify.judges)):
         engine = recipe.verify.judges[name].engine
@@ -29,16 +30,14 @@ def asked(recipe: Recipe) -> list[tuple[str, EndpointConfig]]:
 
 
 def generating(context: Context) -> Finding:
-    return _all(context, [one for one in asked(context.wanted) if one[0] == "generate"])
+    return _all(context, [one for one in asked(context.wanted) if one[0] == SAMPLER])
 
 
 def judging(context: Context) -> Finding:
-    return _all(context, [one for one in asked(context.wanted) if one[0] != "generate"])
+    return _all(context, [one for one in asked(context.wanted) if one[0] != SAMPLER])
 
 
 def _all(context: Context, servers: list[tuple[str, EndpointConfig]]) -> Finding:
-    if not servers:
-        return skipped("the recipe asks no server for this")
     return worst([_server(who, config, speaks=not context.beginning) for who, config in servers])
 
 
@@ -141,7 +140,7 @@ def _cached(context: Context, source: str) -> Finding:
 
 
 CHECKS = (
-    Check("sampler", "the server that generate asks", generating, ("recipe",), imports=("aiohttp",), begins=True),
-    Check("judges", "the servers that judges run on", judging, ("recipe",), imports=("aiohttp",), begins=True),
+    Check("sampler", "the server that generate asks", generating, ("sampler",), imports=("aiohttp",), begins=True),
+    Check("judges", "the servers that judges run on", judging, ("judges",), imports=("aiohttp",), begins=True),
     Check("hub", "models on the Hugging Face hub", hub, ("recipe",), begins=True),
 )

@@ -14,12 +14,13 @@ from ratchet.preflight.checking import Check
 from ratchet.preflight.context import Context
 from ratchet.preflight.finding import Finding, fail, ok, warn
 from ratchet.preflight.http import Unreachable, ask
-from ratchet.registry.base import CHAMPION
+from ratchet.registry.base import CHAMPION, SCRATCH_MODELS
 
 OLDEST = (2, 9)
 """The first with aliases and data sets of runs, which rounds write."""
 WEBHOOKS = (3, 3)
 SCRATCH = "ratchet-preflight"
+"""The experiment of a preflight without a loop."""
 _RIGHTS = (
     "Give the account of MLFLOW_TRACKING_USERNAME (or MLFLOW_TRACKING_TOKEN) the right to it, "
     "or ask whoever runs the MLflow server."
@@ -64,11 +65,13 @@ def _of_version(uri: str, status: int, said: str) -> Finding:
 
 
 def experiment(context: Context) -> Finding:
-    """That runs can be written: the loop's experiment is found, or made as its first round would."""
+    """That runs can be written: the loop's experiment is found, or made as its first round would. begin leaves that to the round."""
     client = _client(context)
     name = context.asked.loop or SCRATCH
     with _refusals("find or create experiments") as said:
         found = client.get_experiment_by_name(name)
+        if found is None and context.beginning:
+            return ok(f"experiment {name} is not there yet: the round makes it")
         number = found.experiment_id if found is not None else client.create_experiment(name)
         if found is not None and found.lifecycle_stage != "active":
             return fail(f"experiment {name} is deleted", f"Restore it: `mlflow experiments restore -x {number}`.")
@@ -77,8 +80,10 @@ def experiment(context: Context) -> Finding:
 
 
 def rights(context: Context) -> Finding:
-    """A registered model of its own: made, given a version, an alias and a tag, and deleted."""
-    client, name = _client(context), f"{SCRATCH}-{uuid.uuid4().hex[:12]}"
+    """A registered model of its own: made, given a version, an alias and a tag, and deleted. begin only reads the loop's."""
+    if context.beginning:
+        return _readable(context)
+    client, name = _client(context), f"{SCRATCH_MODELS}{uuid.uuid4().hex[:12]}"
     uri = context.places.root if context.places.root.startswith("s3://") else "s3://bucket/none"
     try:
         with _refusals("register a model, give it an alias and a tag, and delete it") as said:
@@ -93,6 +98,21 @@ def rights(context: Context) -> Finding:
         with suppress(Exception):
             client.delete_registered_model(name)
     return said[0] if said else ok("a model was registered, tagged, given an alias, and deleted")
+
+
+def _readable(context: Context) -> Finding:
+    """Every round asks, so nothing is written here: a model that comes and goes is a webhook to whoever listens."""
+    from mlflow.exceptions import MlflowException
+
+    client, name = _client(context), context.loop
+    with _refusals("read registered models") as said:
+        try:
+            client.get_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return ok(f"there is no registered model {name} yet")
+    return said[0] if said else ok(f"registered model {name} can be read")
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from ratchet.settings import STORE_REGISTRY, Settings
 from ratchet.store import Store
 
 CHAMPION = "champion"
+SCRATCH_MODELS = "ratchet-preflight-"
+"""Registered models whose name begins so come and go with `ratchet preflight`: no loop's."""
 
 # Tags of a version, and so the columns of a registry's table.
 DIGEST = "ratchet.digest"

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from ratchet import canonical
 from ratchet.errors import NotFound, RoundError, StoreError
 from ratchet.operations.trigger.signature import WINDOW_SECONDS, Refused
-from ratchet.registry.base import CHAMPION
+from ratchet.registry.base import CHAMPION, SCRATCH_MODELS
 from ratchet.rounds import check_loop_name
 from ratchet.store import Store
 
@@ -33,6 +33,8 @@ def loop_of(body: bytes) -> str | None:
         raise Refused("malformed", "the body is no delivery of MLflow: it has no `data`")
     name = told["data"].get("name")
     if told.get("entity") != ENTITY or told.get("action") not in ACTIONS or told["data"].get("alias") != CHAMPION:
+        return None
+    if isinstance(name, str) and name.startswith(SCRATCH_MODELS):
         return None
     try:
         return check_loop_name(name) if isinstance(name, str) else None

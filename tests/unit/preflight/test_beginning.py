@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,22 @@ def test_warnings_are_said_and_stop_nothing(tmp_path: Path, capfd: pytest.Captur
     with serving(saying(200, b"3.1.0")) as server, pytest.raises(PreflightFailed, match="experiment"):
         before_round(Settings(root=folder.root, registry=server.url), LOOP, "champion", load(SMALL), Profile())
     assert "preflight warns:\n  mlflow  MLflow 3.1.0" in capfd.readouterr().err
+
+
+def test_begin_only_reads_the_registry(tmp_path: Path) -> None:
+    """What it wrote would be a webhook at every round."""
+
+    def decide(method: str, path: str, _: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
+        nothing = json.dumps({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": f"no {path}"}).encode()
+        return (200, {}, b"3.17.2") if path == "/version" else (404 if method == "GET" else 500, {}, nothing)
+
+    with serving(decide) as server:
+        settings = Settings(root=new_loop(tmp_path).root, registry=server.url)
+        answers = before_round(settings, LOOP, "champion", load(SMALL), Profile())
+    found = {one.check: (one.result, one.seen) for one in answers}
+    assert found["registry"] == ("ok", f"there is no registered model {LOOP} yet")
+    assert found["experiment"] == ("ok", f"experiment {LOOP} is not there yet: the round makes it")
+    assert {method for method, _ in server.asked} == {"GET"}
 
 
 def test_begin_passes_on_real_servers_that_have_all(mlflow_uri: str, s3_root: str, tiny_seed: Path) -> None:

@@ -33,6 +33,7 @@ def test_the_events_of_the_alias_champion_name_their_loop(event: str) -> None:
     [
         delivery(EVENTS[0], name="mine", alias="candidate"),
         delivery(EVENTS[0], name="Not A Loop", alias="champion"),
+        delivery(EVENTS[0], name="ratchet-preflight-0123456789ab", alias="champion"),
         delivery(EVENTS[0], name="../../etc", alias="champion"),
         delivery(EVENTS[0], name=7, alias="champion"),
         delivery("model_version_tag.set", name="mine"),
