@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,33 +68,52 @@ class World:
         return [one["metadata"]["name"] for one in self.fake.state.list(self.fake.kind(plural))]
 
 
-def _world(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    role = yaml.safe_load((COMPONENTS / f"serving-{kind}" / "role.yaml").read_text())
-    crds = [crd("kserve_serving.kserve.io_inferenceservices")] if kind == "kserve" else []
+@pytest.fixture(scope="session")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A loop with a champion and a round, begun once: that is most of what a test here would cost."""
+    folder = tmp_path_factory.mktemp("serving")
     settings = new_loop(folder)
     opened(
         settings,
         recipe="{name: small, prompts: {pool: 2, validation: 3, holdout: 2, report: 1}, promote: {min_items: 2}}",
     )
+    shutil.copytree(settings.root, folder / "as-begun")
+    return settings
+
+
+@pytest.fixture
+def settings(begun: Settings) -> Settings:
+    """The same place, as it was when the round had begun: what is stored there names it."""
+    root = Path(begun.root)
+    shutil.rmtree(root)
+    shutil.copytree(root.parent / "as-begun", root)
+    return begun
+
+
+def _world(kind: str, settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    role = yaml.safe_load((COMPONENTS / f"serving-{kind}" / "role.yaml").read_text())
+    crds = [crd("kserve_serving.kserve.io_inferenceservices")] if kind == "kserve" else []
     with FakeKubernetes(crds, [DEPLOYMENT, SERVICE], roles=[role]) as fake, FakeServing(fake, LOOP) as pods:
         monkeypatch.setenv("KUBECONFIG", str(kubeconfig(folder, fake.url)))
         yield World(settings, fake, pods, open_registry(settings, open_store(settings.root)), kind)
 
 
 @pytest.fixture(params=["deployment", "kserve"])
-def world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(
+    request: pytest.FixtureRequest, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
     if request.param == "kserve" and not CRDS.is_dir():
         pytest.skip("needs ../shared/crds")
-    yield from _world(request.param, tmp_path, monkeypatch)
+    yield from _world(request.param, settings, tmp_path, monkeypatch)
 
 
 @pytest.fixture
-def deployments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    yield from _world("deployment", tmp_path, monkeypatch)
+def deployments(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    yield from _world("deployment", settings, tmp_path, monkeypatch)
 
 
 @pytest.fixture
-def kserve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def kserve(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     if not CRDS.is_dir():
         pytest.skip("needs ../shared/crds")
-    yield from _world("kserve", tmp_path, monkeypatch)
+    yield from _world("kserve", settings, tmp_path, monkeypatch)

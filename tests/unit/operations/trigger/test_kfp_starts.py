@@ -46,7 +46,17 @@ class Served:
         self.child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-c", "from ratchet.cli import main; main()", "trigger", "serve", "--loop", LOOP, "--start", "kfp"]
+        command = [
+            sys.executable,
+            "-c",
+            "from ratchet.cli import main; main()",
+            "trigger",
+            "serve",
+            "--loop",
+            LOOP,
+            "--start",
+            "kfp",
+        ]
         with self.log.open("ab") as out:
             self.child = subprocess.Popen(
                 [*command, "--port", str(self.port), "--poll", "3600"], env=self.environment, stdout=out, stderr=out
@@ -70,7 +80,9 @@ class Served:
     def looks(self) -> float:
         """Hints that wait; a look that has ended is none."""
         page = requests.get(f"{self.url}/metrics", timeout=10).text
-        return next(float(one.split()[1]) for one in page.splitlines() if one.startswith("ratchet_trigger_queue_depth "))
+        return next(
+            float(one.split()[1]) for one in page.splitlines() if one.startswith("ratchet_trigger_queue_depth ")
+        )
 
     def says(self, version: str, name: str | None = None) -> tuple[str, dict[str, str], bytes]:
         """A delivery as MLflow signs it: its outcome, and what to send again."""

@@ -120,7 +120,7 @@ def test_triggers_that_are_killed_all_the_time_start_each_move_once(tmp_path: Pa
             child.wait()
     # One look marks as started what the last kill left unmarked, the next asks for what came after it.
     for _ in range(3):
-        print("LOOKED", ground.new_driver().look(LOOP))
+        ground.new_driver().look(LOOP)
     # Two that find a person's move at once may both write it down: the second entry moved nothing, and is no move.
     moves = [move.number for move in alias_moves(history(ground.store, LOOP))]
     assert len(moves) == TURNS + 1
