@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,15 @@ def settings(begun: Settings) -> Settings:
     return begun
 
 
+@cache
+def _inference_services() -> dict[str, Any]:
+    """Not to be changed: it is shared, and takes a second to read."""
+    return crd("kserve_serving.kserve.io_inferenceservices")
+
+
 def _world(kind: str, settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     role = yaml.safe_load((COMPONENTS / f"serving-{kind}" / "role.yaml").read_text())
-    crds = [crd("kserve_serving.kserve.io_inferenceservices")] if kind == "kserve" else []
+    crds = [_inference_services()] if kind == "kserve" else []
     with FakeKubernetes(crds, [DEPLOYMENT, SERVICE], roles=[role]) as fake, FakeServing(fake, LOOP) as pods:
         monkeypatch.setenv("KUBECONFIG", str(kubeconfig(folder, fake.url)))
         yield World(settings, fake, pods, open_registry(settings, open_store(settings.root)), kind)
