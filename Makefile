@@ -10,7 +10,7 @@ FIND_LINKS ?= $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 UV_TORCH := $(if $(FIND_LINKS),,--torch-backend cpu)
 UV := $(if $(FIND_LINKS),UV_FIND_LINKS="$(FIND_LINKS)") $(VENV)/bin/uv pip
 
-.PHONY: help env dev lock lock-gpu demo test test-slow manifests-check lint types format bench study-audit study-collapse study-collection study-gate study-preference study-grpo study-saturation study-sft clean
+.PHONY: help env dev lock lock-gpu demo test test-slow manifests-check images test-images lint types format bench study-audit study-collapse study-collection study-gate study-preference study-grpo study-saturation study-sft clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 

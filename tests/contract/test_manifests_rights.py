@@ -144,6 +144,9 @@ def test_what_the_platform_asks_in_rounds_pods_is_bound_to_names() -> None:
     assert role("base/rounds-role.yaml") == {
         ("create", "argoproj.io", "workflowtaskresults"),
         ("patch", "argoproj.io", "workflowtaskresults"),
+        ("list", "argoproj.io", "workflowtasksets"),
+        ("watch", "argoproj.io", "workflowtasksets"),
+        ("patch", "argoproj.io", "workflowtasksets/status"),
         ("get", "", "configmaps"),
         ("get", "", "secrets"),
     }

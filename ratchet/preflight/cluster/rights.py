@@ -13,6 +13,9 @@ _END, _START = "to report a step's end", "to start a step"
 ROUNDS = (
     Right("create", "argoproj.io", "workflowtaskresults", _END),
     Right("patch", "argoproj.io", "workflowtaskresults", _END),
+    # Asked by Argo's agent, which older releases of Kubeflow Pipelines have not.
+    *(Right(verb, "argoproj.io", "workflowtasksets", _START, needed=False) for verb in ("list", "watch")),
+    Right("patch", "argoproj.io", "workflowtasksets/status", _START, needed=False),
     Right("get", "", "configmaps", _START, name="kfp-launcher"),
     # Where KFP's own store takes a role and no key there is no such secret.
     Right("get", "", "secrets", _START, needed=False, name="mlpipeline-minio-artifact"),
