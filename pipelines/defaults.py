@@ -6,6 +6,7 @@ from typing import Any
 from kfp import kubernetes
 
 from ratchet.profile import QUEUE_LABEL, Profile, Resources, place_of
+from ratchet.profile.tasks import LEASE_VARIABLE
 
 POD = {
     "RATCHET_POD": "metadata.name",
@@ -34,6 +35,8 @@ class Placed:
             task.set_retry(num_retries=profile.retries, backoff_duration=BACKOFF, backoff_factor=2.0)
         for variable, value in profile.environment.items():
             task.set_env_variable(variable, value)
+        if profile.lease_seconds is not None:
+            task.set_env_variable(LEASE_VARIABLE, str(profile.lease_seconds))
         _sizes(task, resources)
         _pod(task, profile, resources)
         _nodes(task, resources)

@@ -8,12 +8,14 @@ import argparse
 import sys
 import tempfile
 import warnings
+from math import ceil
 from typing import Any
 
 from kfp import local
 
 from ratchet.pipelines.round import round_pipeline
 from ratchet.profile import Profile
+from ratchet.stage import lease_seconds
 
 
 def run_round(profile: Profile, arguments: dict[str, Any], pipeline_root: str, runner: str = "subprocess") -> None:
@@ -27,7 +29,12 @@ def run_round(profile: Profile, arguments: dict[str, Any], pipeline_root: str, r
     local.init(
         runner=_runner(runner, profile, arguments, pipeline_root), pipeline_root=pipeline_root, raise_on_error=True
     )
-    round_pipeline(profile)(**arguments)
+    round_pipeline(_with_lease(profile))(**arguments)
+
+
+def _with_lease(profile: Profile) -> Profile:
+    """Here no pod waits for a place, and a run that was killed is gone: the lease is as long as this environment says."""
+    return profile if profile.here else profile.model_copy(update={"lease": f"{ceil(lease_seconds())}s"})
 
 
 def _runner(name: str, profile: Profile, arguments: dict[str, Any], pipeline_root: str) -> Any:

@@ -220,16 +220,16 @@ def run_ticket(
     context = context_of(
         name, store, opened, manifests, settings=settings, lease=lease, progress=progress, launcher=where
     )
-    beat = lease.seconds / 2
+    beat = leases.beat(lease.seconds)
     with (
-        leases.renewing(lease, lease.seconds / 3),
-        usage.metering(store, opened, name, part, ticket.job, beat) as meter,
+        leases.renewing(lease, beat),
+        usage.metering(store, opened, name, part, ticket.job, 1.5 * beat) as meter,
     ):
         return work(replace(context, meter=meter, progress=meter.watching(progress)))
 
 
 def lease_seconds() -> float:
-    """How long a lease lasts without renewal: RATCHET_LEASE_SECONDS, default 60."""
+    """How long a lease lasts without renewal: RATCHET_LEASE_SECONDS, which a profile's `lease` becomes on a cluster; default 60."""
     return float(os.environ.get("RATCHET_LEASE_SECONDS", "60"))
 
 

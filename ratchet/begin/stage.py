@@ -78,7 +78,7 @@ def _checked(job: str, options: BeginOptions, settings: Settings) -> Ticket:
     before_round(settings, options.loop, options.seed, wanted, profile, options.body_version)
     held = take_lease(store, options.loop, job)
     try:
-        with lease.renewing(held, held.seconds / 3):
+        with lease.renewing(held, lease.beat(held.seconds)):
             return _begin(job, options, settings, wanted, held)
     except Exception:
         # Nothing works on the loop now. The same run may begin again and takes the lease back.

@@ -14,6 +14,7 @@ from ratchet.errors import LeaseLost, RatchetError, StoreError
 from ratchet.finish import leftovers
 from ratchet.launching.trainjob import RECORD
 from ratchet.operations import stopping
+from ratchet.registry import lease as leases
 from ratchet.registry import open_registry, tracking
 from ratchet.rounds import RoundEnd, Ticket
 from ratchet.rounds.refusals import read_refusal
@@ -62,6 +63,8 @@ def _stop_loop(store: Store, loop: str) -> None:
 def _unopened(settings: Settings, loop: str, job: str) -> RoundEnd:
     """How a run ended whose begin opened no round, in begin's own words."""
     store = open_store(settings.root)
+    # A begin that was killed may have taken the loop before it had a round.
+    leases.free(store.sub(rounds.loop_prefix(loop)), job)
     refusal = read_refusal(store, loop, job)
     if refusal is None:
         said = f"run {job} opened no round: begin was killed, or never started; its log says more"

@@ -137,6 +137,8 @@ def _end_round(settings: Settings, loop: str, run: str, why: str) -> str | None:
     """End the round that this run works on, if it works on one; another run's round is left alone."""
     store = open_store(settings.root)
     if _working(store, loop) != run:
+        # It may have taken the loop and not come to a round: its exit task does not run.
+        leases.free(store.sub(rounds.loop_prefix(loop)), run)
         ticket = rounds.read_run(store, loop, run)
         end = rounds.read_end(store, loop, ticket.number) if ticket is not None else None
         return f"{end.state}: {end.reason}" if end is not None and end.job == run else None

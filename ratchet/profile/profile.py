@@ -10,9 +10,18 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from ratchet.launching import LauncherConfig
 from ratchet.launching.trainjob import Label, Name, Toleration
 from ratchet.profile import fitting, images, loading, variables
-from ratchet.profile.quantities import DataKey, Duration, LabelKey, Variable, seconds_of
+from ratchet.profile.quantities import NEVER, DataKey, Duration, LabelKey, Variable, seconds_of
 from ratchet.profile.resources import Prices, PullPolicy, Resources, Security
-from ratchet.profile.tasks import HERE, IMAGE_OF_TASK, PLACES, TIMEOUTS, WITHOUT_MODELS, place_of
+from ratchet.profile.tasks import (
+    HERE,
+    IMAGE_OF_TASK,
+    LEASE,
+    LEASE_VARIABLE,
+    PLACES,
+    TIMEOUTS,
+    WITHOUT_MODELS,
+    place_of,
+)
 from ratchet.recipe import Recipe
 from ratchet.records import Record
 
@@ -52,6 +61,11 @@ class Profile(Record):
         {}, description="most that one try of a stage may take, such as {train: 3d}; `never`: no limit"
     )
     retries: int = Field(1, ge=0, le=10, description="tries after the first, of every task")
+    lease: Duration | None = Field(
+        None,
+        description=f"how long a run keeps its loop while none of its pods works, as they wait for a place; null: {LEASE}, and on "
+        "this machine RATCHET_LEASE_SECONDS",
+    )
     parallelism: int = Field(
         1, ge=1, le=256, description="shards of generate that run side by side; 1: one task makes them all"
     )
@@ -90,13 +104,22 @@ class Profile(Record):
                 raise ValueError(f"image_of gives {task} the set {name!r}; images has {', '.join(self.images)}")
         return self
 
+    @field_validator("lease")
+    @classmethod
+    def _ends(cls, value: str | None) -> str | None:
+        if value == NEVER:
+            raise ValueError(
+                "a lease must end: a run that is gone would keep its loop for ever; write such as 6h or 2d"
+            )
+        return value
+
     @model_validator(mode="after")
     def _variables(self) -> Profile:
         """No variable twice, and no secret in the open."""
         variables.check_public(self.environment)
         if self.launcher.trainjob is not None:
             variables.check_public(self.launcher.trainjob.environment, "launcher.trainjob.environment")
-        named = {"environment": [*self.environment]}
+        named = {"environment": [*self.environment], "lease": [LEASE_VARIABLE] if self.lease_seconds else []}
         for field in ("config_maps", "optional_config_maps", "secrets", "optional_secrets"):
             for name, keys in getattr(self, field).items():
                 named[f"{field}.{name}"] = [*keys.values()]
@@ -165,6 +188,12 @@ class Profile(Record):
     def here(self) -> bool:
         """Whether it is of this machine: its images are this Python's environment, which no cluster can pull."""
         return any(image.startswith(HERE) for image in self.images.values())
+
+    @property
+    def lease_seconds(self) -> int | None:
+        """What every task is told of the lease's length; None: what its environment says."""
+        given = self.lease or (None if self.here else LEASE)
+        return None if given is None else seconds_of(given)
 
     def set_of(self, task: str) -> str:
         """The dependency set of a task."""

@@ -40,6 +40,10 @@ TIMEOUTS: Mapping[str, str] = {
 }
 """How long a try of a task may run; without a limit a pod whose image cannot be pulled would wait for ever."""
 
+LEASE = "6h"
+"""How long a run of a cluster keeps its loop between two tasks, while a pod waits for a node, an image or a queue."""
+LEASE_VARIABLE = "RATCHET_LEASE_SECONDS"
+
 
 def place_of(task: str) -> str:
     """The name under which a profile places the task."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -24,6 +24,8 @@ CLOCK_KEY = "lease.clock"
 CLOCK_GRAIN = timedelta(seconds=1)
 TRIES = 20
 JOIN_SECONDS = 5.0
+LONGEST_BEAT = 20.0
+"""However long a lease lasts, its holder renews it at least so often: it then also learns so soon that it was stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,22 @@ class Lease:
         if self._lost is not None or state is None:
             raise self._lost or LeaseLost(f"{self.store.uri(KEY)} is gone")
         return state
+
+
+def beat(seconds: float) -> float:
+    """Seconds between two renewals of a lease that lasts `seconds`."""
+    return min(seconds / 3, LONGEST_BEAT)
+
+
+def free(store: Store, holder: str) -> None:
+    """Release the lease if `holder`, whose run has ended, still has it, and fence off what is left of that run."""
+    for _ in range(TRIES):
+        state = read(store)
+        if state is None or state.holder != holder or state.released:
+            return
+        with suppress(Conflict):  # what is left of the run renewed it meanwhile
+            _write(store, holder, state.epoch + 1, state.seconds, state.taken, True, state.etag)
+            return
 
 
 def store_clock(store: Store) -> datetime:
@@ -188,9 +206,11 @@ def _refuse_held(
         return
     if now(store) >= state.until + CLOCK_GRAIN:
         return
+    loop = store.root.rsplit("/", 1)[-1]
     raise LeaseHeld(
         f"{store.uri(KEY)} is held by {state.holder!r} (epoch {state.epoch}) since {_shown(state.taken)} until "
-        f"{_shown(state.until)} unless renewed: wait for that run, or end its round with `ratchet cancel --loop LOOP`"
+        f"{_shown(state.until)} unless renewed. Wait for that run. If it is gone or not wanted, end it with `ratchet stop --loop {loop}` (a round of this "
+        f"machine: `ratchet cancel --loop {loop}`); once the lease is over, `ratchet janitor --apply --loop {loop}` closes what it left"
     )
 
 

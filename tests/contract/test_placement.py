@@ -139,6 +139,13 @@ def test_every_task_is_tried_again_and_none_uses_the_cache_of_kfp(made: dict[str
     assert not any(task.get("cachingOptions", {}).get("enableCache", False) for task in tasks(made).values())
 
 
+def test_a_lease_outlasts_the_wait_for_a_place(made: dict[str, Any]) -> None:
+    for container in executors(made).values():
+        assert {"name": "RATCHET_LEASE_SECONDS", "value": "21600"} in container["env"]
+    assert Profile(lease="2d").lease_seconds == 2 * 86400
+    assert Profile().lease_seconds is None
+
+
 def test_containers_run_as_the_profile_says_and_never_as_root(made: dict[str, Any], on_cpus: dict[str, Any]) -> None:
     named = {"runAsUser": "1000", "runAsGroup": "2000", "runAsNonRoot": True}
     assert all(pod["securityContext"] == named for pod in pods(made).values())
@@ -310,7 +317,8 @@ def test_for_any_profile_every_task_has_every_setting(profile: Profile) -> None:
         assert pod["securityContext"].get("runAsUser") == (
             None if profile.security.run_as_user is None else str(profile.security.run_as_user)
         )
-        assert {one["name"]: one["value"] for one in container["env"]} == profile.environment
+        held = {"RATCHET_LEASE_SECONDS": "21600"}
+        assert {one["name"]: one["value"] for one in container["env"]} == profile.environment | held
         named = ((profile.secrets, False), (profile.optional_secrets, True))
         assert secrets(pod) == {(name, optional): keys for given, optional in named for name, keys in given.items()}
         maps = ((profile.config_maps, False), (profile.optional_config_maps, True))

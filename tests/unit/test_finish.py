@@ -178,3 +178,9 @@ def test_a_store_that_fails_at_the_jobs_record_does_not_keep_the_lease(
     assert state is not None
     assert state.released
     assert "whether a TrainJob is left is not known: the disk is away" in capsys.readouterr().err
+
+
+def test_a_begin_that_was_killed_before_it_had_a_round_lets_go_of_the_loop(settings: Settings, store: Store) -> None:
+    leases.acquire(store.sub(rounds.loop_prefix(LOOP)), "job-0", 6 * 3600)
+    assert "opened no round" in finish("job-0", LOOP, settings).reason
+    assert opened(settings, "job-1").number == 1

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from ratchet.errors import RatchetError, TrainError
 from ratchet.profile import threads
+from ratchet.registry.lease import beat
 from ratchet.stage import StageContext, lease_seconds
 from ratchet.train.launchers import Outcome, trained_apart
 from ratchet.train.launchers.elastic import STOP_SECONDS, Ended, read_ended
@@ -68,7 +69,7 @@ def _environment(context: StageContext, folder: Path) -> dict[str, str]:
 
 def _wait(context: StageContext, agent: subprocess.Popen[bytes]) -> None:
     """Until the agent ends. Asks for the lease now and then: work that nobody will take is not gone on with."""
-    every = lease_seconds() / 3
+    every = beat(lease_seconds())
     asked = time.monotonic()
     while agent.poll() is None:
         time.sleep(LOOK_SECONDS)

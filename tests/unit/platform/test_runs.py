@@ -144,3 +144,14 @@ def test_a_run_is_waited_for_over_an_outage_of_the_server(fake: FakePipelines, s
 
     assert runs.wait(client(fake), run, look, every=0.01) == "failed"
     assert [said.split(":")[0] for said in seen] == ["pending", "waiting", "failed"]
+
+
+def test_a_run_that_is_stopped_before_it_has_a_round_lets_go_of_the_loop(
+    fake: FakePipelines, settings: Settings
+) -> None:
+    run = started(fake, settings)
+    held = leases.acquire(open_store(settings.root).sub(rounds.loop_prefix(LOOP)), run, 6 * 3600)
+    assert runs.stop_run(client(fake), settings, run, "a mistake").ended is None
+    with pytest.raises(LeaseLost):
+        held.check()
+    assert opened(settings, "next").number == 1

@@ -135,3 +135,10 @@ def test_quantities_and_times_in_plain_numbers() -> None:
     assert Resources(gpus=1, memory="3Gi").shared_memory == "1536Mi"
     assert Resources(gpus=1, memory="3Gi", shm="1Gi").shared_memory == "1Gi"
     assert Resources(memory="3Gi").shared_memory is None
+
+
+def test_a_lease_must_end_and_is_said_once() -> None:
+    with pytest.raises(RecipeError, match="a lease must end"):
+        Profile.load("name: x\nlease: never\n")
+    with pytest.raises(RecipeError, match="RATCHET_LEASE_SECONDS is given twice"):
+        Profile.load("name: x\nlease: 2h\nenvironment: {RATCHET_LEASE_SECONDS: '9'}\n")

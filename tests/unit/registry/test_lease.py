@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ratchet.errors import LeaseError, LeaseHeld, LeaseLost, StoreUnavailable
-from ratchet.registry.lease import Lease, acquire, read, renewing, store_clock
+from ratchet.registry.lease import Lease, acquire, beat, free, read, renewing, store_clock
 from ratchet.store import FolderStore, Stat, Store, open_store
 
 
@@ -72,6 +72,26 @@ def test_a_lease_is_taken_over_when_its_run_has_ended(store: Store) -> None:
     with pytest.raises(LeaseHeld):
         acquire(store, "run-2", 60, holder_ended=lambda holder: holder != "run-1")
     assert acquire(store, "run-2", 60, holder_ended=lambda holder: holder == "run-1").epoch == 2
+
+
+def test_a_pod_that_waits_for_a_place_costs_its_run_nothing(store: Store) -> None:
+    """Nobody renews between two tasks: a cluster's lease outlasts the wait."""
+    first = acquire(store, "run-1", 6 * 3600)
+    with pytest.raises(LeaseHeld, match=r"`ratchet stop --loop a`.*`ratchet janitor --apply --loop a`"):
+        acquire(store, "run-2", 6 * 3600, now=later(5 * 3600))
+    first.check()
+    assert (beat(6 * 3600), beat(60), beat(0.3)) == (20.0, 20.0, pytest.approx(0.1))
+
+
+def test_a_run_that_has_ended_is_freed_and_fenced_off_however_long_its_lease(store: Store) -> None:
+    first = acquire(store, "run-1", 6 * 3600)
+    free(store, "another")
+    first.check()
+    free(store, "run-1")
+    free(store, "run-1")
+    with pytest.raises(LeaseLost):
+        first.check()
+    assert acquire(store, "run-2", 60).epoch == 3
 
 
 def test_a_released_lease_is_free_at_once(store: Store) -> None:

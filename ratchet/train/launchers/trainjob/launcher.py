@@ -16,6 +16,7 @@ from types import FrameType
 
 from ratchet.errors import LeaseLost, RatchetError, TrainError
 from ratchet.launching.trainjob import TrainJobConfig
+from ratchet.registry.lease import beat
 from ratchet.stage import StageContext, lease_seconds
 from ratchet.train.launchers import Outcome, trained_apart
 from ratchet.train.launchers.trainjob import leftover
@@ -73,7 +74,7 @@ def _watch(context: StageContext, config: TrainJobConfig, jobs: Jobs, job: Objec
     following = Following(jobs.api, context.progress)
     attempt = attempt_of(job)
     failures = partial(read_failures, context, attempt)
-    watching = Watching(jobs, job, config, failures, context.check_lease, lease_seconds() / 3, following)
+    watching = Watching(jobs, job, config, failures, context.check_lease, beat(lease_seconds()), following)
     try:
         watching.run()
         following.end()
