@@ -78,7 +78,10 @@ def with_hours(store: Store, loop: str, number: int, end: RoundEnd) -> RoundEnd:
 
 
 class Meter:
-    """Counts one try of a task; `check` raises BudgetSpent, in the thread that works, once the round's budget is spent."""
+    """Counts one try of a task; `check` raises BudgetSpent, in the thread that works, once the round's budget is spent.
+
+    The first `check` looks; a task whose artifact is complete has come back before it, whatever the round has taken.
+    """
 
     def __init__(self, store: Store, opened: Round, stage: str, part: str, job: str) -> None:
         self._store, self._round, self._worker = store, opened, threading.get_ident()
@@ -87,6 +90,7 @@ class Meter:
         self._key = f"{opened.prefix}/used/{name}.json"
         self._start = time.monotonic()
         self._spent: str | None = None
+        self._looked = False
 
     def beat(self) -> None:
         """Write what is counted by now, and look whether the budget is spent."""
@@ -95,6 +99,7 @@ class Meter:
         self.look()
 
     def look(self) -> None:
+        self._looked = True
         budget = self._round.budget
         if not budget or not self._use.devices:
             return
@@ -103,6 +108,12 @@ class Meter:
             self._spent = spent_words(self._round, hours)
 
     def check(self) -> None:
+        """Called before the work, and now and then by it."""
+        if not self._looked:
+            self.look()
+        self._raise()
+
+    def _raise(self) -> None:
         if self._spent is not None and threading.get_ident() == self._worker:
             raise BudgetSpent(self._spent)
 
@@ -111,17 +122,15 @@ class Meter:
 
         def tell(done: int, total: int, unit: str, note: str = "") -> None:
             progress(done, total, unit, note)
-            self.check()
+            self._raise()
 
         return tell
 
 
 @contextmanager
 def metering(store: Store, opened: Round, stage: str, part: str, job: str, every: float) -> Iterator[Meter]:
-    """Count what the block takes, every `every` seconds and at its end. Raises BudgetSpent before it where nothing is left."""
+    """Count what the block takes, every `every` seconds and at its end. The block calls `check` before it begins to work."""
     meter, ended = Meter(store, opened, stage, part, job), threading.Event()
-    meter.look()
-    meter.check()
 
     def count() -> None:
         while not ended.wait(every):

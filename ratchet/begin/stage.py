@@ -21,7 +21,7 @@ from ratchet.begin.limits import budget_of, check_affordable, say_kept
 from ratchet.errors import LeaseHeld, ModelError, RoundError, StoreError
 from ratchet.evaluate.inputs import pin_suites
 from ratchet.filter.inputs import evaluation_sets
-from ratchet.finish.stage import end_of
+from ratchet.finish.closing import close_dead, promotion_of
 from ratchet.operations import stopping
 from ratchet.preflight.beginning import before_round
 from ratchet.profile import Profile
@@ -29,14 +29,16 @@ from ratchet.progress import for_stage
 from ratchet.provenance import code_revision
 from ratchet.registry import Registry, approval, lease, open_registry, tracking
 from ratchet.registry.base import CHAMPION, ModelVersion
-from ratchet.registry.promotion import Move, history, mend, record_foreign_moves
-from ratchet.rounds import Round, RoundEnd, Ticket
+from ratchet.registry.promotion import history, mend, record_foreign_moves
+from ratchet.rounds import Round, Ticket
 from ratchet.rounds.refusals import keeping_refusal
 from ratchet.settings import Settings
 from ratchet.stage import lease_seconds
 from ratchet.store import Store, open_store
 from ratchet.train.checkpoints import sweep_round
-from ratchet.usage import devices_of, with_hours
+from ratchet.usage import devices_of
+
+CLOSED = "closed by the next begin: its seed or recipe is not the one asked for now"
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,9 @@ def _checked(job: str, options: BeginOptions, settings: Settings) -> Ticket:
 def _begin(job: str, options: BeginOptions, settings: Settings, wanted: recipe.Recipe, held: lease.Lease) -> Ticket:
     """The part of `begin` that holds the lease."""
     store = open_store(settings.root)
+    if options.control is None:
+        # Again: the checks before took minutes, and the round that ended meanwhile may have stopped the loop.
+        stopping.refuse(store, options.loop)
     registry = open_registry(settings, store)
     mend(registry, store, options.loop)
     record_foreign_moves(registry, store, options.loop)
@@ -192,7 +197,7 @@ def _open(
         if end is not None and not (options.resume and last and end.state == "FAILED"):
             continue
         unfinished = rounds.read_round(store, options.loop, number)
-        promoted = _promotion_of(store, unfinished)
+        promoted = promotion_of(store, options.loop, number)
         # A round whose own promotion moved the alias is still the same round, though the champion is not its seed now.
         fits = unfinished.seed == seed or promoted is not None
         # It keeps the models that it pinned, wherever their aliases point by now.
@@ -201,8 +206,7 @@ def _open(
             return number
         if end is None:
             sweep_round(store, unfinished.prefix)
-            closed = with_hours(store, options.loop, number, _closed(store, unfinished, promoted))
-            closed = rounds.write_end(store, options.loop, number, closed)
+            closed = close_dead(store, options.loop, number, CLOSED)
             tracking.end_round(registry, store, options.loop, number, closed)
     number = known[-1] + 1 if known else 1
     # A set that is not there is told now, not when the filter comes to it.
@@ -213,29 +217,6 @@ def _open(
         sweep_round(store, rounds.round_prefix(options.loop, known[-1]))
     rounds.write_round(store, _new_round(store, registry, options, wanted, seed, job, number))
     return number
-
-
-def _promotion_of(store: Store, unfinished: Round) -> Move | None:
-    """The move of the alias that this round made, if it came so far before it was stopped."""
-    moves = history(store, unfinished.loop)
-    return next(
-        (m for m in moves if m.moved and m.intent.kind == "promotion" and m.intent.round == unfinished.number), None
-    )
-
-
-def _closed(store: Store, unfinished: Round, promoted: Move | None) -> RoundEnd:
-    """How a round ended that only finish is missing of, or that nobody goes on with."""
-    ticket = Ticket(root=store.root, loop=unfinished.loop, number=unfinished.number, job=unfinished.job, epoch=0)
-    end = end_of(store, ticket)
-    if end.state != "FAILED":
-        return end
-    if promoted is not None:
-        version = promoted.intent.target
-        return RoundEnd(
-            state="PROMOTED", reason=promoted.intent.reason, job=unfinished.job, champion=version, candidate=version
-        )
-    reason = "closed by the next begin: it was unfinished, and its seed or recipe is not the one asked for now"
-    return RoundEnd(state="FAILED", reason=reason, job=unfinished.job)
 
 
 def _new_round(

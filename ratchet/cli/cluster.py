@@ -121,11 +121,12 @@ def submit(
         if as_json and not wait:
             print_json(started.model_dump(mode="json"))
             return
-        console.print(
+        shown = errors if as_json else console
+        shown.print(
             f"run {started.run}{'' if started.new else ' (was started before)'}", highlight=False, soft_wrap=True
         )
         if started.url is not None:
-            console.print(started.url, highlight=False, soft_wrap=True)
+            shown.print(started.url, highlight=False, soft_wrap=True)
         if wait:
             _wait(settings, place, loop, started.run, as_json)
 
@@ -236,4 +237,9 @@ def stop(
             f"run {one.run} {said}; its round: {one.ended or 'none was open'}", highlight=False, soft_wrap=True
         )
     if loop is not None:
-        console.print(f"a schedule goes on: `ratchet schedule pause --loop {loop}` switches it off", highlight=False)
+        print_lines(
+            [
+                f"the loop goes on: `ratchet loop pause --loop {loop}` keeps every other round from starting, "
+                f"`ratchet schedule pause --loop {loop}` switches a schedule off"
+            ]
+        )

@@ -118,6 +118,7 @@ def cancel(
     with workplace(embedded, known=True) as settings:
         end = cancel_round(settings, loop, why)
     console.print(f"{end.state}: {end.reason}", highlight=False)
+    console.print(f"`ratchet loop pause --loop {loop}` keeps every other round from starting", highlight=False)
 
 
 def rollback(

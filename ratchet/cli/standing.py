@@ -18,6 +18,7 @@ from ratchet.cli.output import (
     user_name,
     workplace,
 )
+from ratchet.cli.policies import policy
 
 if TYPE_CHECKING:
     from ratchet.operations.estimate import Estimate, Range
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ratchet.operations.starting import Starter
     from ratchet.settings import Settings
 
-loop_app = typer.Typer(no_args_is_help=True, help="Show, pause and resume a loop; its stop rules.")
+loop_app = typer.Typer(no_args_is_help=True, help="Show, pause and resume a loop; its policy and its stop rules.")
 
 
 def register(app: typer.Typer) -> None:
@@ -33,6 +34,7 @@ def register(app: typer.Typer) -> None:
         (show, "ratchet loop show --loop mine"),
         (pause, "ratchet loop pause --loop mine --why 'new data on Monday'"),
         (resume, "ratchet loop resume --loop mine --why 'looked at the alarm'"),
+        (policy, "ratchet loop policy --loop mine --owner trigger --recipe rft --rounds-without-promotion 3"),
     ):
         loop_app.command(epilog=f"Example: {example}")(function)
     app.add_typer(loop_app, name="loop", rich_help_panel="Loops")
@@ -109,8 +111,8 @@ def estimate(
 
     with workplace(embedded, known=True) as settings:
         store = open_store(settings.root)
-        policy = read_policy(store, loop)
-        text = recipe or (policy.recipe if policy else recipe_of_last(settings, loop))
+        known = read_policy(store, loop)
+        text = recipe or (known.recipe if known else recipe_of_last(settings, loop))
         found = estimated(store, loop, recipes.load(text), Profile.load(profile or settings.profile))
     if as_json:
         print_json(found.model_dump(mode="json"))

@@ -8,6 +8,7 @@ else is FAILED, with that stage and what it said.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 
 from ratchet import canonical, rounds
 from ratchet.errors import LeaseLost, RatchetError, StoreError
@@ -22,6 +23,8 @@ from ratchet.settings import Settings
 from ratchet.stage import STEPS, lease_of
 from ratchet.store import Store, open_store
 from ratchet.usage import with_hours
+
+SILENT = "it left no manifest and no message: its process was killed, or never started"
 
 
 def finish(job: str, loop: str, settings: Settings) -> RoundEnd:
@@ -88,15 +91,7 @@ def end_of(store: Store, ticket: Ticket) -> RoundEnd:
     failures = rounds.read_failures(store, ticket.loop, ticket.number, ticket.job)
     missing = [name for name in STEPS if name not in done]
     if missing:
-        first = next((name for name in ("begin", *missing) if name in failures), missing[0])
-        stops = rounds.read_stops(store, ticket.loop, ticket.number, ticket.job)
-        if first in stops:
-            return RoundEnd(state="STOPPED", reason=f"{first}: {stops[first]}", job=ticket.job)
-        refusal = read_refusal(store, ticket.loop, ticket.job) if first == missing[0] == "generate" else None
-        if refusal is not None and first not in failures:
-            return RoundEnd(state="FAILED", reason=refusal.words, job=ticket.job)
-        said = failures.get(first, "it left no manifest and no message: its process was killed, or never started")
-        return RoundEnd(state="FAILED", reason=f"{first}: {said}", job=ticket.job)
+        return _undecided(store, ticket, missing, failures)
     results = done["promote"].results
     return RoundEnd(
         state=results["state"],
@@ -107,6 +102,24 @@ def end_of(store: Store, ticket: Ticket) -> RoundEnd:
         champion=results.get("champion"),
         candidate=results.get("candidate"),
     )
+
+
+def _undecided(store: Store, ticket: Ticket, missing: Sequence[str], failures: Mapping[str, str]) -> RoundEnd:
+    """What the first stage without a manifest said. Where it said nothing, a finished one may have: a task that was tried again
+    when it was done, and failed then, keeps those after it from starting."""
+    first = next((name for name in ("begin", *missing) if name in failures), missing[0])
+    before = [name for name in STEPS if name in failures and name not in missing]
+    stops = rounds.read_stops(store, ticket.loop, ticket.number, ticket.job)
+    told = before[-1] if first not in failures and before and before[-1] in stops else first
+    if told in stops:
+        return RoundEnd(state="STOPPED", reason=f"{told}: {stops[told]}", job=ticket.job)
+    refusal = read_refusal(store, ticket.loop, ticket.job) if first == missing[0] == "generate" else None
+    if refusal is not None and first not in failures:
+        return RoundEnd(state="FAILED", reason=refusal.words, job=ticket.job)
+    said = failures.get(first, SILENT)
+    if first not in failures and before:
+        said = f"{said}; {before[-1]}, which had finished, was tried again and said {failures[before[-1]]}"
+    return RoundEnd(state="FAILED", reason=f"{first}: {said}", job=ticket.job)
 
 
 def _end_job(store: Store, ticket: Ticket) -> None:

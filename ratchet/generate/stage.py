@@ -52,6 +52,7 @@ def _run_shard(context: StageContext, number: int, running: Running, of: int = 1
     if finished is not None:
         running.skip(finished.counts["prompts"])
         return finished
+    context.check_lease()
     context.seconds.clear()
     pool = open_part(context.store, context.pool_set(), "pool")
     if not pool.manifest.rows:

@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from ratchet import rounds
+from ratchet.errors import ArtifactError, RoundError
 from ratchet.operations.prices import price_of_hour
 from ratchet.profile import Profile
 from ratchet.recipe import Recipe
@@ -46,7 +47,7 @@ class StageEstimate(Record):
 
 class Estimate(Record):
     """What a round is likely to take. `rounds` it rests on, `alike` of them with this very recipe; `asks` is what the recipe
-    says of its size."""
+    says of its size; `unread` past rounds say nothing, as another version wrote them or they are damaged."""
 
     loop: str
     recipe: str
@@ -54,6 +55,7 @@ class Estimate(Record):
     device: str
     rounds: int
     alike: int
+    unread: int = 0
     stages: tuple[StageEstimate, ...]
     hours: Range | None
     price: Range | None
@@ -64,6 +66,8 @@ class Estimate(Record):
         """What it rests on, and what it says."""
         size = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in self.asks.items())
         lines = [f"a round of loop {self.loop} with recipe {self.recipe} asks for: {size}"]
+        if self.unread:
+            lines.append(f"{self.unread} past rounds are left out: another version wrote them, or they are damaged")
         if not self.rounds:
             return [
                 *lines,
@@ -84,9 +88,9 @@ class Estimate(Record):
 
 def estimate(store: Store, loop: str, recipe: Recipe, profile: Profile) -> Estimate:
     """Of one round of the loop with this recipe in this profile."""
-    past = past_rounds(store, loop, recipe)
+    past, unread = past_rounds(store, loop, recipe)
     devices = devices_of(profile)
-    took = [(one.recipe, seconds_of(store, one)) for one in past]
+    took = [(one.recipe, seconds) for one, seconds in past]
     stages = tuple(
         _stage(name, took, recipe, devices.by_stage.get(name, 0), price_of_hour(profile, name))
         for name in (*COSTLY, "promote")
@@ -97,7 +101,8 @@ def estimate(store: Store, loop: str, recipe: Recipe, profile: Profile) -> Estim
         profile=profile.name,
         device=devices.kind,
         rounds=len(past),
-        alike=sum(one.recipe.digest == recipe.digest for one in past),
+        alike=sum(one.recipe.digest == recipe.digest for one, _ in past),
+        unread=unread,
         stages=stages,
         hours=_sum([one.hours for one in stages if one.devices]),
         price=_sum([one.price for one in stages]),
@@ -106,10 +111,18 @@ def estimate(store: Store, loop: str, recipe: Recipe, profile: Profile) -> Estim
     )
 
 
-def past_rounds(store: Store, loop: str, recipe: Recipe) -> list[Round]:
-    """The loop's latest rounds that trained by the same method and sampled with the same engine."""
-    found = [rounds.read_round(store, loop, number) for number in rounds.numbers(store, loop)[-LATEST:]]
-    return [one for one in found if _kind(one.recipe) == _kind(recipe)]
+def past_rounds(store: Store, loop: str, recipe: Recipe) -> tuple[list[tuple[Round, dict[str, float]]], int]:
+    """The loop's latest rounds that trained by the same method and sampled with the same engine, with the seconds that their stages
+    took; and how many of the latest cannot be read. What an old round says must not keep a new one from beginning."""
+    found, unread = [], 0
+    for number in rounds.numbers(store, loop)[-LATEST:]:
+        try:
+            one = rounds.read_round(store, loop, number)
+            if _kind(one.recipe) == _kind(recipe):
+                found.append((one, seconds_of(store, one)))
+        except (RoundError, ArtifactError):
+            unread += 1
+    return found, unread
 
 
 def seconds_of(store: Store, opened: Round) -> dict[str, float]:

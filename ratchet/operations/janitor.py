@@ -15,18 +15,15 @@ from typing import Literal
 from ratchet import rounds
 from ratchet.errors import LeaseHeld, RatchetError
 from ratchet.finish import write_papers
-from ratchet.finish.stage import end_of
+from ratchet.finish.closing import close_dead, end_of_dead
 from ratchet.operations.starting import Starter
 from ratchet.records import Record
 from ratchet.registry import Registry, open_registry, tracking
 from ratchet.registry import lease as leases
 from ratchet.registry.base import TrackedRun
-from ratchet.registry.promotion import history
-from ratchet.rounds import RoundEnd, Ticket
 from ratchet.settings import Settings
 from ratchet.stage import lease_seconds
 from ratchet.store import Store, open_store
-from ratchet.usage import with_hours
 
 STILL_HOURS = 6.0
 
@@ -75,25 +72,13 @@ def _rounds(store: Store, loop: str, starter: Starter | None, still: timedelta) 
     if starter is not None and any(run.run == state.holder for run in starter.running(loop)):
         return
     for number in open_:
-        end = _end(store, loop, number, state, now)
+        end = end_of_dead(store, loop, number, _why(state, now))
         yield Left(kind="round", loop=loop, round=number, name=state.holder, state=end.state, why=end.reason)
 
 
-def _end(store: Store, loop: str, number: int, state: leases.LeaseState, now: datetime) -> RoundEnd:
-    """How the round ended: as promote decided, if only finish is missing; else it FAILED, with what its stages said."""
-    job = state.holder if rounds.read_run(store, loop, state.holder) else rounds.read_round(store, loop, number).job
-    end = end_of(store, Ticket(root=store.root, loop=loop, number=number, job=job, epoch=state.epoch))
-    moved = [m for m in history(store, loop) if m.moved and m.intent.kind == "promotion" and m.intent.round == number]
-    if end.state != "FAILED":
-        return end
-    if moved:
-        version = moved[-1].intent.target
-        return RoundEnd(state="PROMOTED", reason=moved[-1].intent.reason, job=job, champion=version, candidate=version)
+def _why(state: leases.LeaseState, now: datetime) -> str:
     hours = (now - state.renewed).total_seconds() / 3600
-    reason = (
-        f"{end.reason} (closed by the janitor: run {state.holder} is gone, its lease was still for {hours:.1f} hours)"
-    )
-    return end.model_copy(update={"reason": reason})
+    return f"closed by the janitor: run {state.holder} is gone, its lease was still for {hours:.1f} hours"
 
 
 def _close_round(settings: Settings, registry: Registry, store: Store, left: Left) -> Left:
@@ -107,13 +92,13 @@ def _close_round(settings: Settings, registry: Registry, store: Store, left: Lef
     except LeaseHeld:
         return left.model_copy(update={"why": "somebody has taken the loop up meanwhile"})
     try:
-        end = with_hours(store, left.loop, number, _end(store, left.loop, number, state, now))
-        end = rounds.write_end(store, left.loop, number, end)
+        end = close_dead(store, left.loop, number, _why(state, now))
     finally:
         lease.release()
     write_papers(settings, left.loop, number, end)
-    tracking.end_round(registry, store, left.loop, number, end)
-    return left.model_copy(update={"state": end.state, "why": end.reason, "closed": True})
+    told = tracking.end_round(registry, store, left.loop, number, end)
+    why = end.reason if told else f"{end.reason}; its run in the registry was not ended"
+    return left.model_copy(update={"state": end.state, "why": why, "closed": True})
 
 
 def _runs(registry: Registry, store: Store, loop: str, still: timedelta) -> Iterator[Left]:
@@ -139,8 +124,10 @@ def _end_run(registry: Registry, store: Store, left: Left) -> Left:
     end = rounds.read_end(store, left.loop, left.round) if left.round is not None else None
     try:
         if left.round is not None and end is not None:
-            if tracking.mend(registry, store, left.loop, left.round):
-                return left.model_copy(update={"closed": True})
+            if tracking.run_of(store, registry, left.loop, left.round) == left.name:
+                return left.model_copy(
+                    update={"closed": tracking.end_round(registry, store, left.loop, left.round, end)}
+                )
             registry.end_run(left.name, tracking.ended_as(end), tags)
         else:
             registry.end_run(left.name, "KILLED" if left.state == "KILLED" else "FAILED", tags)

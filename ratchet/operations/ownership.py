@@ -26,9 +26,21 @@ def check_owner(store: Store, loop: str, run: str, scheduled: Scheduled) -> None
 
 
 def refusal(loop: str, owner: Owner, by: str) -> str:
-    other = (
-        f"stop the trigger for this loop, or give it the loop: `ratchet schedule delete --loop {loop}`"
-        if owner == "schedule"
-        else f"delete the schedule (`ratchet schedule delete --loop {loop}`), or give it the loop: `ratchet schedule ensure --take-over`"
+    return f"loop {loop} belongs to its {owner}, and this run was started by {by}: {_way_on(loop, owner)}."
+
+
+def kept(loop: str, owner: Owner) -> str:
+    """What a person is told who would give the loop to somebody else."""
+    return f"loop {loop} belongs to its {owner}: {_way_on(loop, owner)}; --take-over does it all the same."
+
+
+def _way_on(loop: str, owner: Owner) -> str:
+    if owner == "schedule":
+        return (
+            f"delete the schedule with `ratchet schedule delete --loop {loop}`, then `ratchet loop policy --loop {loop} --owner "
+            "trigger` gives the loop to the trigger"
+        )
+    return (
+        f"delete the schedule with `ratchet schedule delete --loop {loop}`, or give it the loop: `ratchet schedule ensure --loop "
+        f"{loop} --take-over`"
     )
-    return f"loop {loop} belongs to its {owner}, and this run was started by {by}: {other}."

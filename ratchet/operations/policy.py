@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -16,8 +17,9 @@ from ratchet import canonical, rounds
 from ratchet.errors import Conflict, NotFound, RoundError
 from ratchet.records import Record
 from ratchet.registry.base import CHAMPION
-from ratchet.store import Store
+from ratchet.store import Stat, Store
 
+TURNS = 6
 Owner = Literal["nobody", "schedule", "trigger"]
 
 
@@ -61,7 +63,7 @@ class Stopped(Record):
 
 
 class Resumed(Record):
-    """Somebody let a loop go on that had stopped. `after` is the last round before: those up to it count no more."""
+    """Somebody let a loop go on that had stopped. `after` is the last round that had ended: those up to it count no more."""
 
     after: int = Field(0, ge=0)
     by: str = ""
@@ -86,23 +88,36 @@ def read_policy(store: Store, loop: str) -> LoopPolicy | None:
     except ValidationError as error:
         raise RoundError(
             f"{store.uri(policy_key(loop))} is no policy of this version of ratchet: {error.errors()[0]['msg']}. "
-            f"Write it anew with `ratchet init --loop {loop}`."
+            f"Delete it and write it anew with `ratchet loop policy --loop {loop}`."
         ) from error
+
+
+def change_policy(store: Store, loop: str, change: Callable[[LoopPolicy | None], LoopPolicy]) -> LoopPolicy:
+    """Write what `change` makes of the policy that stands, and return it. `change` is called again where another wrote meanwhile,
+    with what that one wrote: it must set only what was asked for, and raise where that no longer fits."""
+    key = policy_key(loop)
+    for _ in range(TURNS):
+        # The tag first: bytes that are newer than it make the write fail, and never the other way round.
+        stat = store.stat(key)
+        policy = change(read_policy(store, loop))
+        try:
+            _put(store, key, canonical.pretty(policy.model_dump(mode="json")), stat)
+        except Conflict:
+            continue
+        return policy
+    raise RoundError(f"the policy of loop {loop} is changed by others all the time; look at it, and try again.")
+
+
+def _put(store: Store, key: str, data: bytes, stat: Stat | None) -> None:
+    if stat is None:
+        store.put_if(key, data, absent=True)
+    else:
+        store.put_if(key, data, etag=stat.etag)
 
 
 def write_policy(store: Store, loop: str, policy: LoopPolicy) -> None:
-    """Replace the loop's policy. Raises RoundError when another wrote it at the same moment."""
-    key, data = policy_key(loop), canonical.pretty(policy.model_dump(mode="json"))
-    stat = store.stat(key)
-    try:
-        if stat is None:
-            store.put_if(key, data, absent=True)
-        else:
-            store.put_if(key, data, etag=stat.etag)
-    except Conflict as error:
-        raise RoundError(
-            f"the policy of loop {loop} was changed by another at this moment; look at it, and try again."
-        ) from error
+    """Replace the loop's policy whatever stands; `change_policy` keeps what others have asked for."""
+    change_policy(store, loop, lambda _: policy)
 
 
 def read_stopped(store: Store, loop: str) -> Stopped | None:
@@ -125,11 +140,16 @@ def go_on(store: Store, loop: str, by: str = "", why: str = "") -> Stopped | Non
     """Let the loop start rounds again, and its rules count anew. Returns what had stopped it; None where nothing had."""
     stopped = read_stopped(store, loop)
     if stopped is not None:
-        known = rounds.numbers(store, loop)
-        resumed = Resumed(after=known[-1] if known else 0, by=by, why=why)
+        resumed = Resumed(after=_last_ended(store, loop), by=by, why=why)
         store.put(_resumed_key(loop), canonical.pretty(resumed.model_dump(mode="json")))
     store.delete(stopped_key(loop))
     return stopped
+
+
+def _last_ended(store: Store, loop: str) -> int:
+    """A round that runs counts when it has ended, whenever it began."""
+    known = rounds.numbers(store, loop)
+    return next((n for n in reversed(known) if rounds.read_end(store, loop, n) is not None), 0)
 
 
 def read_resumed(store: Store, loop: str) -> Resumed:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ratchet import rounds
-from ratchet.errors import BudgetSpent, RoundStopped
+from ratchet.errors import RoundStopped
 from ratchet.operations.policy import Stopped, StopRules, read_policy, read_resumed, read_stopped, stop
 from ratchet.rounds import RoundEnd
 from ratchet.store import Store
@@ -41,8 +41,7 @@ class Since:
         end = self.ends.get(number)
         if end is None or end.state != "STOPPED":
             return None
-        said = rounds.read_failures(self.store, self.loop, number, end.job).values()
-        return None if any(words.startswith(BudgetSpent.__name__) for words in said) else end.reason
+        return None if rounds.only_budget_spent(self.store, self.loop, number, end.job) else end.reason
 
 
 def since(store: Store, loop: str) -> Since:

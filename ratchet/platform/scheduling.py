@@ -13,7 +13,8 @@ from typing import Any
 
 from ratchet.errors import PlatformError, PlatformUnavailable, RoundError
 from ratchet.operations import policy as policies
-from ratchet.operations.ownership import refusal
+from ratchet.operations.changing import give_to_schedule, set_free
+from ratchet.operations.ownership import kept
 from ratchet.operations.policy import LoopPolicy
 from ratchet.operations.schedules import (
     ScheduleSpec,
@@ -85,7 +86,7 @@ def ensure(
     """
     known, before = policies.read_policy(store, loop), read_wanted(store, loop)
     if known is not None and known.owner == "trigger" and not take_over:
-        raise RoundError(refusal(loop, "trigger", "`ratchet schedule ensure`"))
+        raise RoundError(kept(loop, "trigger"))
     if cron is None and before is None:
         raise RoundError(f"loop {loop} has no schedule yet: say when, as --cron '0 2 * * *' for 02:00 UTC each night.")
     version = deployed(client, place)
@@ -102,7 +103,7 @@ def ensure(
         service_account=place.service_account,
     )
     wanted = WantedSchedule(spec=spec, paused=before.paused if before else False)
-    policies.write_policy(store, loop, policy.model_copy(update={"owner": "schedule"}))
+    give_to_schedule(store, loop, known, policy)
     write_wanted(store, wanted)
     return agree(client, wanted)
 
@@ -180,9 +181,7 @@ def delete(store: Store, client: Pipelines, place: Place, loop: str, *, now: boo
     gone = remove(client, experiment.experiment_id if experiment is not None else "", found)
     done = _killed(client, gone) if now else Deleted(removed=gone.removed, waiting=dict(gone.waiting))
     forget_wanted(store, loop)
-    policy = policies.read_policy(store, loop)
-    if policy is not None and policy.owner == "schedule":
-        policies.write_policy(store, loop, policy.model_copy(update={"owner": "nobody"}))
+    set_free(store, loop)
     return done
 
 

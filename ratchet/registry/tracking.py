@@ -69,8 +69,9 @@ def open_round(registry: Registry, store: Store, opened: Round, job: str) -> Non
     _trying(f"the run of round {number} was not opened", work)
 
 
-def end_round(registry: Registry, store: Store, loop: str, number: int, end: RoundEnd) -> None:
-    """End the round's run as the round has ended, with what its stages took."""
+def end_round(registry: Registry, store: Store, loop: str, number: int, end: RoundEnd) -> bool:
+    """End the round's run as the round has ended, with what its stages took. Whether that went well; a round without run has none
+    to end."""
 
     def work() -> None:
         run = run_of(store, registry, loop, number)
@@ -80,7 +81,7 @@ def end_round(registry: Registry, store: Store, loop: str, number: int, end: Rou
         registry.end_run(run, ended_as(end), _told(store, loop, number, end))
         _keep(store, loop, number, Tracked(run=run, registry=registry.uri, said=end.state))
 
-    _trying(f"the run of round {number} was not ended as {end.state}", work)
+    return _trying(f"the run of round {number} was not ended as {end.state}", work)
 
 
 def end_unopened(registry: Registry, loop: str, end: RoundEnd) -> None:
@@ -95,12 +96,11 @@ def end_unopened(registry: Registry, loop: str, end: RoundEnd) -> None:
 
 
 def mend(registry: Registry, store: Store, loop: str, number: int) -> bool:
-    """End the run of a round that has ended, if that was missed; whether it was."""
+    """End the run of a round that has ended, if that was missed; whether it was ended now."""
     known, end = read(store, loop, number), rounds.read_end(store, loop, number)
     if known is None or end is None or known.said == end.state or known.registry != registry.uri:
         return False
-    end_round(registry, store, loop, number, end)
-    return True
+    return end_round(registry, store, loop, number, end)
 
 
 def ended_as(end: RoundEnd) -> RunState:
@@ -132,8 +132,10 @@ def _key(loop: str, number: int) -> str:
     return f"{rounds.round_prefix(loop, number)}/tracking.json"
 
 
-def _trying(what: str, work: Callable[[], None]) -> None:
+def _trying(what: str, work: Callable[[], None]) -> bool:
     try:
         work()
     except (RatchetError, OSError) as error:
         sys.stderr.write(f"{what}: {type(error).__name__}: {error}\n")
+        return False
+    return True

@@ -64,9 +64,16 @@ def read_failures(store: Store, loop: str, number: int, job: str) -> dict[str, s
 
 
 def read_stops(store: Store, loop: str, number: int, job: str) -> dict[str, str]:
-    """Of a run's stages those that stopped the round on purpose, and why."""
-    found = _failures(store, loop, number, job)
-    return {str(body["stage"]): str(body["message"]) for body in found if body["error"] in STOPS}
+    """Of a run's stages those that stopped the round on purpose, and why. An alarm of one part is told before another's budget."""
+    found = [body for body in _failures(store, loop, number, job) if body["error"] in STOPS]
+    found.sort(key=lambda body: body["error"] != BudgetSpent.__name__)
+    return {str(body["stage"]): str(body["message"]) for body in found}
+
+
+def only_budget_spent(store: Store, loop: str, number: int, job: str) -> bool:
+    """Whether a run was stopped on purpose, and by nothing but its budget."""
+    errors = {body["error"] for body in _failures(store, loop, number, job)} & set(STOPS)
+    return errors == {BudgetSpent.__name__}
 
 
 def _failures(store: Store, loop: str, number: int, job: str) -> Iterator[Mapping[str, Any]]:

@@ -13,6 +13,7 @@ from ratchet import canonical
 from ratchet.operations.policy import LoopPolicy, Stopped
 from ratchet.operations.trigger.asks import Ask, Cause
 from ratchet.operations.trigger.moves import AliasMove
+from ratchet.registry.tracking import CANCELLED
 from ratchet.rounds import RoundEnd
 
 MOST_FAILURES = 5
@@ -122,6 +123,10 @@ def _after(seen: Seen, ask: Ask) -> Decision:
         if seen.was_stopped:
             return _due(seen, "stopped", f"{told}; the loop was told to go on", f"round-{seen.round}")
         return Idle("stopped-round", f"{told}; nothing follows but the next move of the alias")
+    if seen.end.job == CANCELLED:
+        if seen.was_stopped:
+            return _due(seen, "stopped", f"{told}; the loop was told to go on", f"round-{seen.round}")
+        return Idle("waits", f"{told}; a person ended it, so nothing follows but the next move of the alias")
     if state == "FAILED":
         return _again(seen, "failed", told, f"round-{seen.round}")
     return _by_policy(seen, "stale" if state == "STALE" else "refused", told, f"round-{seen.round}")
