@@ -118,21 +118,6 @@ def test_the_stages_table_of_the_readme_names_every_stage_and_its_subcommand() -
     assert set(STEPS) < set(STAGES)
 
 
-def test_every_command_of_the_readme_exists_with_its_options() -> None:
-    commands = get_command(app).commands  # type: ignore[attr-defined]
-    for line in re.findall(r"ratchet ([a-z][^`\n#|]*)", (ROOT / "README.md").read_text()):
-        words = line.split()
-        if words[0] not in commands:
-            continue
-        command = commands[words[0]]
-        if hasattr(command, "commands"):
-            known = command.commands.get(words[1]) if len(words) > 1 else None
-            assert known or command.invoke_without_command, line
-            command = known or command
-        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-        assert {w for w in words if w.startswith("-")} <= known, line
-
-
 def test_every_command_has_help_and_an_example() -> None:
     def walk(command: object, path: str) -> None:
         for name, child in getattr(command, "commands", {}).items():

@@ -1,24 +1,27 @@
-"""docs/kubernetes.md and docs/serving.md: their tables, their commands and their example are true."""
+"""docs/kubernetes.md and docs/serving.md: their tables and their examples are true; commands: test_commands_of_the_docs.py."""
 
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
 from pydantic import BaseModel
 
-from ratchet.cli.app import app
 from ratchet.serving import ServingConfig
 from ratchet.serving.config import CanaryConfig
-from tests.kustomize import MANIFESTS, OVERLAYS, kustomize, needs_kubectl, objects
+from tests.commands import blocks
+from tests.kustomize import DIGEST, MANIFESTS, OVERLAYS, kustomize, needs_kubectl, objects
 
 DOCS = MANIFESTS.parent / "docs"
+ADDRESSES = {
+    "RATCHET_ROOT": "s3://my-bucket/ratchet",
+    "MLFLOW_TRACKING_URI": "http://mlflow.mlflow.svc:5000",
+    "AWS_REGION": "eu-central-1",
+}
 KUBERNETES = (DOCS / "kubernetes.md").read_text()
 SERVING = (DOCS / "serving.md").read_text()
 
@@ -31,24 +34,6 @@ def rows(text: str, head: str) -> list[list[str]]:
 
 def names(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
-
-
-def commands(text: str) -> list[str]:
-    shown = re.findall(r"`(ratchet [^`]+)`", text)
-    for block in re.findall(r"```sh\n(.*?)```", text, re.S):
-        shown += [line for line in block.splitlines() if line.startswith("ratchet ")]
-    return shown
-
-
-@pytest.mark.parametrize("line", sorted({*commands(KUBERNETES), *commands(SERVING)}))
-def test_commands_exist_with_their_options(line: str) -> None:
-    command: Any = typer.main.get_command(app)
-    given = shlex.split(line)[1:]
-    while given and hasattr(command, "commands"):
-        assert given[0] in command.commands, f"no command {given[0]} in {line}"
-        command = command.commands[given.pop(0)]
-    options = {option for one in getattr(command, "params", []) for option in one.opts}
-    assert {one for one in given if one.startswith("--")} <= options, line
 
 
 def test_every_overlay_and_component_has_its_row() -> None:
@@ -73,25 +58,36 @@ def test_the_table_of_rights_names_every_service_account() -> None:
 
 
 @needs_kubectl
-def test_the_overlay_of_the_instructions_renders_with_its_images_profile_and_addresses(tmp_path: Path) -> None:
-    (block,) = re.findall(r"```yaml\n *# mine/kustomization.yaml\n(.*?)```", KUBERNETES, re.S)
-    text = "\n".join(line.removeprefix("   ") for line in block.splitlines()).replace(
-        "sha256:...", f"sha256:{'ab' * 32}"
-    )
+@pytest.mark.parametrize(
+    ("head", "namespace"),
+    [
+        ("# mine/kustomization.yaml\n", "kubeflow-user"),
+        ("# mine/kustomization.yaml, on a fresh cluster\n", "kubeflow"),
+    ],
+)
+def test_the_overlays_of_the_instructions_render_with_their_images_profile_and_addresses(
+    tmp_path: Path, head: str, namespace: str
+) -> None:
+    (block,) = (one for one in blocks(KUBERNETES, "yaml") if one.startswith(head))
     shutil.copytree(MANIFESTS, tmp_path / "ratchet" / "manifests")
     for example in (tmp_path / "ratchet").rglob("*.example"):
         example.rename(example.with_suffix(""))
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    (mine / "kustomization.yaml").write_text(text)
-    (mine / "profile.yaml").write_text("{name: mine, namespace: kubeflow-user}")
-    found = list(yaml.safe_load_all(kustomize(mine)))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "kustomization.yaml").write_text(block.replace("sha256:...", DIGEST))
+    (tmp_path / "mine" / "profile.yaml").write_text("{name: mine}")
+    found = list(yaml.safe_load_all(kustomize(tmp_path / "mine")))
+    assert {one["metadata"].get("namespace") for one in found} == {namespace}
     (config,) = (one for one in found if one["metadata"]["name"] == "ratchet" and one["kind"] == "ConfigMap")
-    assert config["data"]["RATCHET_ROOT"] == "s3://my-bucket/ratchet"
+    if namespace == "kubeflow-user":
+        assert config["data"].items() >= ADDRESSES.items()
     (profile,) = (one for one in found if one["metadata"]["name"].startswith("ratchet-profile"))
-    assert profile["data"]["profile.yaml"] == "{name: mine, namespace: kubeflow-user}"
-    images = set(re.findall(r"image: (\S+)", yaml.safe_dump_all(found)))
-    assert images == {f"registry.example/ratchet-core@sha256:{'ab' * 32}"}
+    assert profile["data"]["profile.yaml"] == "{name: mine}"
+    assert f"registry.example/you/ratchet-core@{DIGEST}" in _images(found)
+    assert not [one for one in _images(found) if "ratchet" in one and DIGEST not in one]
+
+
+def _images(found: list[Any]) -> set[str]:
+    return set(re.findall(r"image: (\S+)", yaml.safe_dump_all(found)))
 
 
 def _fields(model: type[BaseModel], prefix: str = "") -> set[str]:
