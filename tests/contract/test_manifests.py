@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from copy import deepcopy
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import yaml
 from ratchet.cli.app import app
 from ratchet.profile import Profile
 from ratchet.services.fake_kubernetes import ObjectSchema, crd_versions
+from ratchet.store.s3_client import make_client
 from tests.fake_cluster import crd, needs_crds
 from tests.kubernetes_kinds import VERSIONS, complaints
 from tests.kustomize import DIGEST, MANIFESTS, OVERLAYS, Object, needs_kubectl, objects, pods
@@ -279,3 +282,15 @@ def test_containers_run_commands_and_options_that_exist(overlay: str) -> None:
             assert not hasattr(command, "commands"), f"{name}: no command {given}"
             # Options that are not there, and values that are none, raise.
             command.make_context(name, given).close()
+
+
+def test_before_the_trigger_starts_the_bucket_is_there(s3_root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it starts."""
+    (spec,) = (spec for name, _, spec in pods("local") if name == "Deployment/ratchet-trigger")
+    (container,) = spec["initContainers"]
+    assert container["command"] == ["python", "-c"]
+    bucket = f"made-{s3_root.rpartition('-')[2]}"
+    monkeypatch.setenv("RATCHET_ROOT", f"s3://{bucket}/ratchet")
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", *container["args"]], check=True)
+    assert bucket in {one["Name"] for one in make_client().list_buckets()["Buckets"]}
