@@ -28,7 +28,8 @@ RatchetError                    every error that ratchet raises on purpose; its 
 │   └── RegistryUnavailable     retried, and given up; `ratchet promote` completes the round later
 ├── RoundError                  a round cannot open, go on or end
 ├── PlatformError               Kubeflow Pipelines or the cluster said no
-│   └── PlatformUnavailable     retried, and given up
+│   ├── PlatformUnavailable     retried, and given up
+│   └── StillRolling            no failure: what serves is being rolled out; ask again later
 ├── PreflightFailed             something that a round needs is missing, told before it costs anything
 └── ServiceError                a server that ratchet starts on this machine did not come up
 """
@@ -155,6 +156,10 @@ class PlatformError(RatchetError):
 
 
 class PlatformUnavailable(PlatformError):
+    pass
+
+
+class StillRolling(PlatformError):
     pass
 
 

@@ -2,6 +2,7 @@
 
 config     what is served and how careful a step is       manifest   the objects, as plain mappings
 cluster    the API server, asked patiently                checking   real requests to the canary
+notes      what serves and what was aborted, kept in the cluster
 deployment, kserve: how each of the two is rolled         following  follow, show, abort; what a trigger calls
 """
 

@@ -12,10 +12,11 @@ from ratchet.train.launchers.trainjob.api import Api, Away, Object, Refused, con
 AWAY_SECONDS = 120.0
 PATHS = {
     "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
+    "ConfigMap": "/api/v1/namespaces/{}/configmaps",
     "Service": "/api/v1/namespaces/{}/services",
     "InferenceService": "/apis/serving.kserve.io/v1beta1/namespaces/{}/inferenceservices",
 }
-COMPONENTS = {"InferenceService": "manifests/components/serving-kserve"}
+COMPONENTS = dict.fromkeys(("InferenceService", "ConfigMap"), "manifests/components/serving-kserve")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class Cluster:
         if self._ask("PATCH", kind, name, change) is None:
             raise PlatformError(f"{kind} {name} was deleted by somebody meanwhile; run `ratchet serving follow` again.")
 
+    def replace(self, kind: str, name: str, spec: Object, annotations: Object) -> None:
+        """Its spec is `spec` and nothing else."""
+        old = (self.get(kind, name) or {}).get("spec", {})
+        self.patch(kind, name, {"spec": exchanged(old, spec), "metadata": {"annotations": annotations}})
+
     def delete(self, kind: str, name: str) -> None:
         self._ask("DELETE", kind, name, {"propagationPolicy": "Foreground"})
 
@@ -80,6 +86,15 @@ class Cluster:
                 return False
             time.sleep(self.poll)
         return True
+
+
+def exchanged(old: Object, new: Object) -> Object:
+    """The merge patch that makes `new` of `old`: what is there no longer has to be named. Defaults of the server's come back."""
+    change: Object = dict.fromkeys(key for key in old if key not in new)
+    for key, value in new.items():
+        before = old.get(key)
+        change[key] = exchanged(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return change
 
 
 class Taken(Exception):

@@ -42,6 +42,10 @@ class ServingConfig(Record):
     replicas: int = Field(1, ge=1)
     cpu: Quantity = "4"
     memory: Quantity = "32Gi"
+    fetch_memory: Quantity | None = Field(
+        None,
+        description="of the container that fetches the model, and merges an adapter with its base; null: as memory",
+    )
     gpus: int = Field(1, ge=0, le=64)
     gpu: str = Field("nvidia.com/gpu", pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$")
     disk: Quantity = Field("100Gi", description="for the model's files")
@@ -50,6 +54,7 @@ class ServingConfig(Record):
     config_map: Name | None = Field("ratchet", description="where RATCHET_ROOT and the registry come from; null: none")
     environment: dict[str, str] = {}
     secrets: dict[str, dict[str, str]] = {}
+    optional_secrets: dict[str, dict[str, str]] = Field({}, description="the same; pods start where one is missing")
     node_selector: dict[str, Label] = {}
     tolerations: tuple[Toleration, ...] = ()
     service_account: Name | None = Field(None, description="null: the namespace's default")

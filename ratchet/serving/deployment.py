@@ -4,6 +4,7 @@ nothing there                 make it, ask it
 another version serves        a canary beside it, asked at an address of its own; then it takes its share of the Service's
                               traffic for a while; then the Deployment is rolled, and the canary goes
 the canary is no good         it goes, the Service is the old version's alone, and why is noted on the Deployment
+the first is no good          its Deployment stays without pods, with the note
 """
 
 from __future__ import annotations
@@ -15,12 +16,7 @@ from typing import Any
 from ratchet.serving import checking
 from ratchet.serving.cluster import Cluster
 from ratchet.serving.manifest import (
-    ABORTED,
-    ABORTED_WHY,
     CANARY,
-    SERVED,
-    SERVED_VERSION,
-    SPEC,
     STABLE,
     TRACK,
     Object,
@@ -29,6 +25,7 @@ from ratchet.serving.manifest import (
     noted,
     service,
 )
+from ratchet.serving.notes import SERVED, Notes, annotations_of, spec_of
 from ratchet.serving.outcome import Aborted, Said, State
 from ratchet.store import Store
 
@@ -41,18 +38,20 @@ class Rolled:
     def __init__(self, cluster: Cluster, store: Store, wanted: Wanted, say: Said, still: Callable[[], bool]) -> None:
         self.cluster, self.store, self.wanted, self.say, self.still = cluster, store, wanted, say, still
         self.canary = f"{wanted.name}-canary"
+        self.notes = Notes(cluster, KIND, wanted.name)
 
     def roll(self) -> State:
         """Raises Aborted, after all traffic is the old version's again."""
         found = self.cluster.get(KIND, self.wanted.name)
-        if found is None or SERVED not in found["metadata"]["annotations"]:
+        served = self.notes.read().get(SERVED)
+        if found is None or served is None:
             return self._first(found)
-        if found["metadata"]["annotations"].get(SERVED) == self.wanted.spec:
+        if served == spec_of(found) == self.wanted.spec:
             self._settle()
             return "unchanged"
         try:
             self._try_canary()
-            if found["metadata"]["annotations"][SPEC] == self.wanted.spec:
+            if spec_of(found) == self.wanted.spec:
                 found = None  # An earlier call was interrupted while the Deployment rolled: what was before is gone.
             self._take_over(found)
         except Aborted as aborted:
@@ -62,11 +61,13 @@ class Rolled:
         return "served"
 
     def back(self, aborted: Aborted) -> None:
-        """All traffic to what served before."""
-        self._traffic(all_tracks=False)
-        self._remove_canary()
-        note = {ABORTED: self.wanted.spec, ABORTED_WHY: str(aborted)[:1000]} if aborted.final else {}
-        self.cluster.patch(KIND, self.wanted.name, {"metadata": {"annotations": note}})
+        """All traffic to what served before; where nothing did, a Deployment without pods keeps the note."""
+        if SERVED in self.notes.read():
+            self._traffic(all_tracks=False)
+            self._remove_canary()
+        else:
+            self.cluster.patch(KIND, self.wanted.name, {"spec": {"replicas": 0}})
+        self.notes.aborted(self.wanted, aborted)
 
     def _first(self, found: Object | None) -> State:
         """`found`: what an earlier call made and has not asked yet."""
@@ -76,24 +77,19 @@ class Rolled:
         if found is None:
             self.cluster.create(new)
         else:
-            change = {"spec": new["spec"], "metadata": {"annotations": new["metadata"]["annotations"]}}
-            self.cluster.patch(KIND, self.wanted.name, change)
+            self.cluster.replace(KIND, self.wanted.name, new["spec"], noted(self.wanted))
         try:
             self._ready(self.wanted.name)
             self._answers(self._url(self.wanted.name))
-        except Aborted:
-            self.cluster.delete(KIND, self.wanted.name)
+        except Aborted as aborted:
+            self.back(aborted)
             raise
-        self._serves()
+        self.notes.serves(self.wanted)
         return "served"
-
-    def _serves(self) -> None:
-        note = {SERVED: self.wanted.spec, SERVED_VERSION: self.wanted.version.version, ABORTED: None, ABORTED_WHY: None}
-        self.cluster.patch(KIND, self.wanted.name, {"metadata": {"annotations": note}})
 
     def _try_canary(self) -> None:
         found = self.cluster.get(KIND, self.canary)
-        if found is not None and found["metadata"]["annotations"].get(SPEC) != self.wanted.spec:
+        if found is not None and spec_of(found) != self.wanted.spec:
             self._remove_canary()
             gone = self.cluster.wait(lambda: self.cluster.get(KIND, self.canary) is None, 600)
             found = None if gone else found
@@ -110,16 +106,15 @@ class Rolled:
     def _take_over(self, old: Object | None) -> None:
         new = deployment(self.wanted, STABLE)
         self.say(f"version {self.wanted.version.version} takes all traffic")
-        body = {"spec": new["spec"], "metadata": {"annotations": noted(self.wanted)}}
-        self.cluster.patch(KIND, self.wanted.name, body)
+        self.cluster.replace(KIND, self.wanted.name, new["spec"], noted(self.wanted))
         try:
             self._ready(self.wanted.name)
         except Aborted:
             if old is not None:
-                note = {SPEC: old["metadata"]["annotations"][SPEC]}
-                self.cluster.patch(KIND, self.wanted.name, {"spec": old["spec"], "metadata": {"annotations": note}})
+                before = {key: annotations_of(old).get(key) for key in noted(self.wanted)}
+                self.cluster.replace(KIND, self.wanted.name, old["spec"], before)
             raise
-        self._serves()
+        self.notes.serves(self.wanted)
 
     def _settle(self) -> None:
         self._traffic(all_tracks=False)
@@ -171,4 +166,4 @@ def is_ready(found: Any) -> bool:
     status, wanted = found.get("status", {}), found["spec"].get("replicas", 1)
     seen = status.get("observedGeneration", 0) >= found["metadata"].get("generation", 1)
     counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")]
-    return seen and counts == [wanted] * 3
+    return seen and wanted > 0 and counts == [wanted] * 3

@@ -7,14 +7,15 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from ratchet.errors import PlatformError, RegistryError
+from ratchet.errors import PlatformError, RegistryError, StillRolling
 from ratchet.registry import open_registry
 from ratchet.registry.base import ModelVersion, Registry
 from ratchet.serving.cluster import Cluster
 from ratchet.serving.config import ServingConfig
 from ratchet.serving.deployment import Rolled
 from ratchet.serving.kserve import Shared
-from ratchet.serving.manifest import ABORTED, ABORTED_WHY, SERVED_VERSION, VERSION, Object, Wanted
+from ratchet.serving.manifest import Wanted
+from ratchet.serving.notes import ABORTED, ABORTED_VERSION, ABORTED_WHY, SERVED_VERSION, Notes
 from ratchet.serving.outcome import Aborted, Followed, Said
 from ratchet.settings import Settings
 from ratchet.store import open_store
@@ -46,7 +47,7 @@ def follow(
     if version is not None and version != champion.version:
         return _told(cluster, kind, name, "superseded", version, f"version {champion.version} is champion now")
     wanted = Wanted(loop, champion, config)
-    noted = _notes(cluster.get(kind, name))
+    noted = Notes(cluster, kind, name).read()
     if noted.get(ABORTED) == wanted.spec and not again:
         return _told(cluster, kind, name, "aborted", champion.version, noted.get(ABORTED_WHY))
     rolling = (Rolled if config.kind == "deployment" else Shared)(
@@ -63,12 +64,13 @@ def show(loop: str, config: ServingConfig, cluster: Cluster | None = None) -> Fo
     """What serves now, and what was aborted last."""
     cluster = cluster or Cluster.connect()
     kind, name = KINDS[config.kind], config.name_of(loop)
-    found = cluster.get(kind, name)
-    if found is None:
+    noted = Notes(cluster, kind, name).read()
+    if ABORTED in noted:
+        return _told(cluster, kind, name, "aborted", noted.get(ABORTED_VERSION), noted.get(ABORTED_WHY))
+    if cluster.get(kind, name) is None:
         return Followed(name=name, state="absent", version=None, serving=None)
-    noted = _notes(found)
-    state = "aborted" if ABORTED in noted else "served"
-    return _told(cluster, kind, name, state, noted.get(VERSION), noted.get(ABORTED_WHY))
+    serving = noted.get(SERVED_VERSION)
+    return Followed(name=name, state="served" if serving else "rolling", version=serving, serving=serving)
 
 
 def abort(settings: Settings, loop: str, config: ServingConfig, why: str, cluster: Cluster | None = None) -> Followed:
@@ -89,7 +91,7 @@ def abort(settings: Settings, loop: str, config: ServingConfig, why: str, cluste
 
 class Follower:
     """What a trigger tells of moves of the alias: `follower(loop, move)`. A roll takes minutes, so it runs in a thread of its
-    own; until it has ended the call raises PlatformError, and whoever calls asks again later. A crash loses nothing."""
+    own; until it has ended the call raises StillRolling, and whoever calls asks again later. A crash loses nothing."""
 
     def __init__(
         self, settings: Settings, config: ServingConfig, connect: Callable[[], Cluster] = Cluster.connect
@@ -104,7 +106,7 @@ class Follower:
             self._rolls[key] = roll = _Roll(lambda: self._follow(*key))
         roll.thread.join(0.1)
         if roll.thread.is_alive():
-            raise PlatformError(f"version {key[1]} of {loop} is being rolled out; asked again at the next look")
+            raise StillRolling(f"version {key[1]} of {loop} is being rolled out; asked again at the next look")
         del self._rolls[key]
         if roll.error is not None:
             raise roll.error
@@ -132,15 +134,12 @@ def _champion(registry: Registry, loop: str) -> ModelVersion:
     found = registry.champion(loop)
     if found is None:
         raise RegistryError(
-            f"loop {loop} has no champion to serve; `ratchet init --loop {loop}` registers a first one."
+            f"loop {loop} has no champion to serve; `ratchet init --loop {loop} --seed MODEL` registers a first one."
         )
     return found
 
 
-def _notes(found: Object | None) -> dict[str, str]:
-    return dict((found or {}).get("metadata", {}).get("annotations", {}))
-
-
 def _told(cluster: Cluster, kind: str, name: str, state: Any, version: str | None, why: str | None) -> Followed:
-    serving = _notes(cluster.get(kind, name)).get(SERVED_VERSION)
+    there = cluster.get(kind, name) is not None
+    serving = Notes(cluster, kind, name).read().get(SERVED_VERSION) if there else None
     return Followed(name=name, state=state, version=version, serving=serving, why=why)

@@ -3,32 +3,25 @@
 nothing there              make it, ask it
 another revision serves    a new revision without traffic, asked at its tag's address; canary.percent of the traffic for a
                            while; then all
-the new one is no good     its share is 0, and why is noted
+the new one is no good     its share is 0, and why is noted in the ConfigMap; where it is the first, the InferenceService goes
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from ratchet.serving import checking
 from ratchet.serving.cluster import Cluster
-from ratchet.serving.manifest import (
-    ABORTED,
-    ABORTED_WHY,
-    SERVED,
-    SERVED_VERSION,
-    SPEC,
-    Object,
-    Wanted,
-    inference_service,
-)
+from ratchet.serving.manifest import Object, Wanted, inference_service
+from ratchet.serving.notes import SERVED, Notes, spec_of
 from ratchet.serving.outcome import Aborted, Said, State
 from ratchet.store import Store
 
 KIND = "InferenceService"
 ALL = 100
+GOING_SECONDS = 600.0
 
 
 class Shared:
@@ -36,36 +29,46 @@ class Shared:
 
     def __init__(self, cluster: Cluster, store: Store, wanted: Wanted, say: Said, still: Callable[[], bool]) -> None:
         self.cluster, self.store, self.wanted, self.say, self.still = cluster, store, wanted, say, still
+        self.notes = Notes(cluster, KIND, wanted.name)
 
     def roll(self) -> State:
         """Raises Aborted, after all traffic is the old revision's again."""
-        found = self._get()
-        if found is None:
-            self.say(f"deploying version {self.wanted.version.version} as {self.wanted.name}: nothing served before")
-            self.cluster.create(inference_service(self.wanted))
-            self._try(first=True)
-            return "served"
-        noted = found["metadata"]["annotations"]
-        if noted.get(SERVED) == self.wanted.spec:
+        found = self._standing()
+        served = self.notes.read().get(SERVED) if found is not None else None
+        if found is not None and served == self.wanted.spec:
+            if spec_of(found) != served:
+                self._share(
+                    0
+                )  # An earlier call was interrupted while another version, no champion any more, had its share.
             return "unchanged"
-        first = SERVED not in noted
         try:
-            if noted.get(SPEC) != self.wanted.spec:
-                self.say(f"trying version {self.wanted.version.version} as a revision without traffic")
-                new = inference_service(self.wanted, None if first else 0)
-                change = {"metadata": {"annotations": new["metadata"]["annotations"]}, "spec": new["spec"]}
-                self.cluster.patch(KIND, self.wanted.name, change)
-            self._try(first=first)
+            if spec_of(found) != self.wanted.spec:
+                self._ask_for(first=served is None, there=found is not None)
+            self._try(first=served is None)
         except Aborted as aborted:
-            if not first:
-                self.back(aborted)
+            self.back(aborted)
             raise
         return "served"
 
     def back(self, aborted: Aborted) -> None:
-        """All traffic to the revision that served before."""
-        note = {ABORTED: self.wanted.spec, ABORTED_WHY: str(aborted)[:1000]} if aborted.final else {}
-        self._share(0, note)
+        """All traffic to the revision that served before; where none did, the InferenceService goes."""
+        if SERVED in self.notes.read():
+            self._share(0)
+        else:
+            self.cluster.delete(KIND, self.wanted.name)
+        self.notes.aborted(self.wanted, aborted)
+
+    def _ask_for(self, *, first: bool, there: bool) -> None:
+        words = "nothing served before" if first else "a revision without traffic"
+        self.say(
+            f"{'deploying' if first else 'trying'} version {self.wanted.version.version} as {self.wanted.name}: {words}"
+        )
+        new = inference_service(self.wanted, None if first else 0)
+        if there:
+            self.cluster.replace(KIND, self.wanted.name, new["spec"], new["metadata"]["annotations"])
+        else:
+            self.notes.forget(self.wanted)
+            self.cluster.create(new)
 
     def _try(self, *, first: bool) -> None:
         self._ready()
@@ -76,15 +79,14 @@ class Shared:
         if not first:
             percent = self.wanted.config.canary.percent
             self.say(f"it answers; it takes {percent}% of the traffic now")
-            self._share(percent, {})
+            self._share(percent)
             self._soak(url)
         self.say(f"version {self.wanted.version.version} takes all traffic")
-        note = {SERVED: self.wanted.spec, SERVED_VERSION: self.wanted.version.version, ABORTED: None, ABORTED_WHY: None}
-        self._share(ALL, note)
+        self._share(ALL)
+        self.notes.serves(self.wanted)
 
-    def _share(self, percent: int, note: Mapping[str, str | None]) -> None:
-        change = {"metadata": {"annotations": dict(note)}, "spec": {"predictor": {"canaryTrafficPercent": percent}}}
-        self.cluster.patch(KIND, self.wanted.name, change)
+    def _share(self, percent: int) -> None:
+        self.cluster.patch(KIND, self.wanted.name, {"spec": {"predictor": {"canaryTrafficPercent": percent}}})
 
     def _ready(self) -> None:
         seconds = self.wanted.config.canary.ready_minutes * 60
@@ -119,6 +121,11 @@ class Shared:
                 f"{self.wanted.name} tells no address of its newest revision; set canary.url in the serving config"
             )
         return url.rstrip("/")
+
+    def _standing(self) -> Object | None:
+        """Once one that is being deleted is gone."""
+        self.cluster.wait(lambda: "deletionTimestamp" not in (self._get() or {}).get("metadata", {}), GOING_SECONDS)
+        return self._get()
 
     def _get(self) -> Object | None:
         return self.cluster.get(KIND, self.wanted.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,6 @@ DOMAIN = "ratchet.internal"
 VERSION = f"{DOMAIN}/version"
 SPEC = f"{DOMAIN}/spec"
 """Digest of the pods as they were asked for: the cluster adds defaults to what it stores."""
-SERVED = f"{DOMAIN}/served-spec"
-SERVED_VERSION = f"{DOMAIN}/served-version"
-ABORTED = f"{DOMAIN}/aborted-spec"
-ABORTED_WHY = f"{DOMAIN}/aborted-why"
 LOOP = f"{DOMAIN}/loop"
 INSTANCE = "app.kubernetes.io/instance"
 TRACK = f"{DOMAIN}/track"
@@ -60,12 +57,18 @@ def noted(wanted: Wanted) -> dict[str, str]:
     return {VERSION: wanted.version.version, SPEC: wanted.spec}
 
 
+def note_object(name: str) -> str:
+    return f"{name}-served"
+
+
 def pod(wanted: Wanted) -> Object:
     """One container fetches the model by its digest, the other serves it. Level restricted, any user id, read-only root."""
     config = wanted.config
     resources = {"cpu": config.cpu, "memory": config.memory}
     if config.gpus:
         resources[config.gpu] = str(config.gpus)
+    # No more for the pod while it is not above what serves: the two do not run at once.
+    fetching = {"memory": config.fetch_memory or config.memory}
     fetch = ["ratchet", "serving", "fetch", "--loop", wanted.loop, "--version", wanted.version.version]
     fetch += ["--digest", wanted.version.digest, "--to", MODEL]
     serve = ["python", "-m", "vllm.entrypoints.openai.api_server", "--model", MODEL, "--served-model-name", wanted.loop]
@@ -77,7 +80,7 @@ def pod(wanted: Wanted) -> Object:
         "initContainers": [
             {
                 **_container(config, "fetch", fetch),
-                "resources": {"requests": {"cpu": "1", "memory": "2Gi"}, "limits": {"cpu": "2", "memory": "4Gi"}},
+                "resources": {"requests": {"cpu": "1", **fetching}, "limits": {"cpu": "2", **fetching}},
             }
         ],
         "containers": [
@@ -107,11 +110,7 @@ def pod(wanted: Wanted) -> Object:
 
 def _container(config: ServingConfig, name: str, command: list[str]) -> Object:
     plain = [{"name": key, "value": value} for key, value in sorted(config.environment.items())]
-    secret = [
-        {"name": variable, "valueFrom": {"secretKeyRef": {"name": name, "key": key}}}
-        for name, keys in sorted(config.secrets.items())
-        for key, variable in sorted(keys.items())
-    ]
+    secret = [*_secret(config.secrets), *_secret(config.optional_secrets, optional=True)]
     mounts = {"models": "/models", "tmp": "/tmp", "shm": "/dev/shm"}
     return {
         "name": name,
@@ -126,6 +125,14 @@ def _container(config: ServingConfig, name: str, command: list[str]) -> Object:
         },
         "volumeMounts": [{"name": volume, "mountPath": path} for volume, path in mounts.items()],
     }
+
+
+def _secret(named: Mapping[str, Mapping[str, str]], **more: bool) -> list[Object]:
+    return [
+        {"name": variable, "valueFrom": {"secretKeyRef": {"name": name, "key": key, **more}}}
+        for name, keys in sorted(named.items())
+        for key, variable in sorted(keys.items())
+    ]
 
 
 def _probes(config: ServingConfig) -> Object:
@@ -181,7 +188,8 @@ def service(wanted: Wanted, track: str) -> Object:
 
 def inference_service(wanted: Wanted, percent: int | None = None) -> Object:
     """`percent`: of the traffic for this version; None where there is no earlier one. It is Knative that shares traffic, so
-    KServe's mode Serverless is asked for, and the newest revision gets an address of its own."""
+    KServe's mode Serverless is asked for, and the newest revision gets an address of its own. Addresses are the cluster's own:
+    the trigger, which asks them, need not reach the gateway from outside."""
     predictor: Object = {
         "minReplicas": wanted.config.replicas,
         "maxReplicas": wanted.config.replicas,
@@ -195,9 +203,11 @@ def inference_service(wanted: Wanted, percent: int | None = None) -> Object:
         "kind": KSERVE[3],
         "metadata": {
             "name": wanted.name,
-            "labels": labels(wanted),
+            "labels": {**labels(wanted), "networking.knative.dev/visibility": "cluster-local"},
             "annotations": {
                 **noted(wanted),
+                # Knative gives a revision up after ten minutes otherwise.
+                "serving.knative.dev/progress-deadline": f"{max(int(wanted.config.canary.ready_minutes * 60), 1)}s",
                 "serving.kserve.io/deploymentMode": "Serverless",
                 "serving.kserve.io/enable-tag-routing": "true",
             },

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ratchet.records import Record
 
-State = Literal["served", "unchanged", "aborted", "superseded", "absent"]
+State = Literal["served", "unchanged", "aborted", "superseded", "absent", "rolling"]
 Said = Callable[[str], None]
 
 

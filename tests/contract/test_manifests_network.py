@@ -31,6 +31,11 @@ TARGETS: dict[str, Pod | Outside] = {
     "prometheus": Pod("monitoring", {"app.kubernetes.io/name": "prometheus"}),
     "router": Pod("openshift-ingress", {}, {"policy-group.network.openshift.io/ingress": ""}),
     "asker": Pod("shop", {"app": "shop"}, {"ratchet.internal/served": "true"}),
+    "istio": Pod("istio-system", {"app": "istio-ingressgateway"}),
+    "kourier": Pod("kourier-system", {"app": "3scale-kourier-gateway"}),
+    "own gateway": Pod("edge", {"app": "envoy"}, {"ratchet.internal/gateway": "true"}),
+    "activator": Pod("knative-serving", {"app": "activator"}),
+    "autoscaler": Pod("knative-serving", {"app": "autoscaler"}),
     "stranger": Pod("others", {"app": "anything"}),
     "dns": Pod("kube-system", {"k8s-app": "kube-dns"}),
     "openshift dns": Pod("openshift-dns", {"dns.operator.openshift.io/daemonset-dns": "default"}),
@@ -60,9 +65,11 @@ MUST_OF: dict[str, list[Row]] = {
         *(("served", target, port) for target, port in STORES),
         ("training", "training", 29500),
         ("training", "dns", 53),
-        ("trigger", "served", 8080),
+        *(("trigger", gateway, 8081) for gateway in ("istio", "kourier", "own gateway")),
+        *((who, "served", port) for who in ("istio", "kourier", "own gateway", "activator") for port in (8012, 8112)),
+        ("autoscaler", "served", 9090),
+        ("prometheus", "served", 9091),
         ("trigger", "outside", 6443),
-        ("asker", "served", 8080),
     ],
     "local": [
         *((who, "ratchet-seaweedfs", 8333) for who in ("round", *CONTROL, "ratchet-mlflow")),
@@ -96,7 +103,10 @@ NEVER: list[Row] = [
 NEVER_OF: dict[str, list[Row]] = {
     "existing-platform": [("trigger", "outside", 6443)],
     "gpu": [
-        ("stranger", "served", 8080),
+        *(("stranger", "served", port) for port in (8080, 8012, 9090, 9091)),
+        # Past the queue-proxy, whose count the activator's and the autoscaler's work rests on.
+        *((who, "served", 8080) for who in ("asker", "istio", "activator", "trigger")),
+        ("gc", "istio", 8081),
         ("stranger", "training", 29500),
         ("round", "training", 29500),
         ("training", "judge", 8000),

@@ -31,6 +31,7 @@ from tests.kustomize import MANIFESTS, OVERLAYS, needs_kubectl, objects
 from tests.pipelines import client, pipeline_file
 from tests.unit.loops import LOOP, new_loop
 
+NOBODY = "http://127.0.0.1:9"
 Right = tuple[str, str, str]
 PIPELINES = "pipelines.kubeflow.org"
 OF_PIPELINES = (
@@ -118,6 +119,8 @@ def test_the_trigger_may_do_with_served_models_what_following_does(
             assert follow(settings, LOOP, None, one, cluster=there).state == "served"
         show(LOOP, config, there)
         abort(settings, LOOP, config, "no", there)
+        silent = config.model_copy(update={"name": "other", "canary": config.canary.model_copy(update={"url": NOBODY})})
+        assert follow(settings, LOOP, None, silent, cluster=there).state == "aborted"
         assert asked(fake) == role(f"components/serving-{kind}/role.yaml")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ratchet import canonical, rounds
-from ratchet.errors import PlatformError, RatchetError, RegistryError, StoreError
+from ratchet.errors import PlatformError, RatchetError, RegistryError, StillRolling, StoreError
 from ratchet.operations import policy as policies
 from ratchet.operations.policy import LoopPolicy, Stopped
 from ratchet.operations.starting import RoundRequest, Starter
@@ -84,6 +84,9 @@ class Driver:
         try:
             for tell in self._on_move:
                 tell(loop, move)
+        except StillRolling as rolling:
+            log.info("loop %s: %s", loop, rolling)
+            return
         except (RatchetError, OSError) as error:
             self._metrics.failures.labels("follower").inc()
             log.error("loop %s: move %d was not followed, and will be again: %s", loop, move.number, error)

@@ -31,17 +31,17 @@ RUNS = (
 """Asked by Kubeflow Pipelines where it serves several users (manifests/base/trigger-role.yaml)."""
 _ROLL = "to roll the champion out"
 SERVING: Mapping[str, tuple[Right, ...]] = {
-    "serving-kserve": tuple(
-        Right(verb, "serving.kserve.io", "inferenceservices", _ROLL) for verb in ("create", "get", "patch")
-    ),
-    "serving-deployment": tuple(
-        Right(verb, group, resource, _ROLL)
-        for group, resource, verbs in (
+    component: tuple(Right(verb, group, resource, _ROLL) for group, resource, verbs in given for verb in verbs)
+    for component, given in {
+        "serving-kserve": (
+            ("serving.kserve.io", "inferenceservices", ("create", "get", "patch", "delete")),
+            ("", "configmaps", ("create", "get", "patch")),
+        ),
+        "serving-deployment": (
             ("apps", "deployments", ("create", "get", "patch", "delete")),
             ("", "services", ("create", "patch", "delete")),
-        )
-        for verb in verbs
-    ),
+        ),
+    }.items()
 }
 """By the component of manifests/ that grants them to the trigger."""
 LOGS = (

@@ -54,6 +54,10 @@ class FakeServing:
         self._server.shutdown()
         self._server.server_close()
 
+    def revisions(self, name: str) -> list[str]:
+        """The versions of an InferenceService's revisions."""
+        return [one["version"] for one in self._revisions.get(name, [])]
+
     def _run(self) -> None:
         while not self._stop.wait(LOOK_SECONDS):
             for kind, work in ((DEPLOYMENT, self._deployment), (self._kserve(), self._inference)):
@@ -74,13 +78,15 @@ class FakeServing:
         self._status(DEPLOYMENT, found, {**status, "availableReplicas": ready})
 
     def _inference(self, found: Object) -> None:
-        """A revision for every other predictor but for its share; the first, and one with all traffic, is rolled out."""
+        """A revision for every other predictor but for its share, and for other annotations, which KServe copies into its template;
+        the first, and one with all traffic, is rolled out."""
         name, version = found["metadata"]["name"], found["metadata"]["annotations"].get(_VERSION)
         predictor = dict(found["spec"]["predictor"])
         percent = predictor.pop("canaryTrafficPercent", 100)
         known = self._revisions.setdefault(name, [])
-        if not known or known[-1]["predictor"] != predictor:
-            known.append({"predictor": predictor, "version": version, "rolled": not known})
+        template = {"predictor": predictor, "annotations": found["metadata"]["annotations"]}
+        if not known or known[-1]["template"] != template:
+            known.append({"template": template, "version": version, "rolled": not known})
         newest = known[-1]
         ready = version not in self.never_ready
         newest["rolled"] = newest["rolled"] or (ready and percent == 100)

@@ -18,6 +18,7 @@ from ratchet.services.fake_kubernetes import FakeKubernetes, FakeServing
 from ratchet.services.fake_kubernetes.serving import DEPLOYMENT, SERVICE
 from ratchet.serving import Followed, ServingConfig, follow
 from ratchet.serving.cluster import Cluster
+from ratchet.serving.manifest import Wanted
 from ratchet.settings import Settings
 from ratchet.store import open_store
 from ratchet.train.launchers.trainjob.api import connect
@@ -48,8 +49,10 @@ class World:
         given = {"kind": self.kind, "image": "registry.example/ratchet-inference@sha256:ab", "replicas": 2, "gpus": 1}
         return ServingConfig.model_validate({**given, "canary": {**FAST, **url, **canary}})
 
-    def follow(self, version: str | None = None, again: bool = False, **canary: Any) -> Followed:
-        config = self.config(**canary)
+    def follow(
+        self, version: str | None = None, again: bool = False, config: ServingConfig | None = None, **canary: Any
+    ) -> Followed:
+        config = config or self.config(**canary)
         return follow(self.settings, LOOP, version, config, cluster=self.cluster, again=again, say=self.said.append)
 
     def promote(self) -> str:
@@ -64,6 +67,17 @@ class World:
     def object(self, name: str = f"ratchet-{LOOP}", plural: str | None = None) -> dict[str, Any]:
         usual = "deployments" if self.kind == "deployment" else "inferenceservices"
         return self.fake.state.get(self.fake.kind(plural or usual), NAMESPACE, name)
+
+    def pod(self) -> dict[str, Any]:
+        """The spec of its pods, in an InferenceService the predictor's."""
+        spec = self.object()["spec"]
+        found: dict[str, Any] = spec["template"]["spec"] if self.kind == "deployment" else spec["predictor"]
+        return found
+
+    def wanted(self) -> Wanted:
+        champion = self.registry.champion(LOOP)
+        assert champion is not None
+        return Wanted(LOOP, champion, self.config())
 
     def names(self, plural: str) -> list[str]:
         return [one["metadata"]["name"] for one in self.fake.state.list(self.fake.kind(plural))]

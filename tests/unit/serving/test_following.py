@@ -7,8 +7,9 @@ from contextlib import suppress
 
 import pytest
 
-from ratchet.errors import PlatformError
-from ratchet.serving import Follower, abort, show
+from ratchet.errors import PlatformError, StillRolling
+from ratchet.serving import Follower, ServingConfig, abort, manifest, show
+from tests.fake_cluster import NAMESPACE
 from tests.unit.loops import LOOP
 from tests.unit.serving.conftest import World
 
@@ -136,6 +137,118 @@ def test_a_first_version_that_does_not_answer_is_no_success(world: World) -> Non
     assert (told.state, told.serving) == ("aborted", None)
 
 
+def test_a_first_version_that_was_aborted_is_remembered_and_not_tried_again_unasked(world: World) -> None:
+    world.pods.health = 503
+    world.follow()
+    world.pods.health = 200
+    said = len(world.said)
+    assert (world.follow().state, len(world.said)) == ("aborted", said)
+    told = show(LOOP, world.config(), world.cluster)
+    assert (told.state, told.version, told.serving) == ("aborted", "1", None)
+    assert "503" in (told.why or "")
+    assert (world.follow(again=True).serving, world.follow().state) == ("1", "unchanged")
+
+
+def test_a_first_version_that_was_aborted_holds_no_pods(world: World) -> None:
+    world.pods.health = 503
+    world.follow()
+    if world.kind == "deployment":
+        assert world.object()["spec"]["replicas"] == 0
+    else:
+        assert world.names("inferenceservices") == []
+
+
+def test_a_champion_after_a_first_that_was_aborted_is_tried(world: World) -> None:
+    world.pods.never_ready.add("1")
+    world.follow()
+    version = world.promote()
+    assert (world.follow().serving, world.follow().state) == (version, "unchanged")
+    assert show(LOOP, world.config(), world.cluster).why is None
+
+
+def test_a_person_ends_the_roll_of_a_first_version(world: World) -> None:
+    """In a process that was killed while its pods started."""
+    wanted = world.wanted()
+    made = {"deployment": manifest.deployment(wanted, manifest.STABLE), "kserve": manifest.inference_service(wanted)}
+    world.cluster.create(made[world.kind])
+    assert show(LOOP, world.config(), world.cluster).state == "rolling"
+    told = abort(world.settings, LOOP, world.config(), "not yet", world.cluster)
+    assert (told.state, told.version, told.serving) == ("aborted", "1", None)
+    assert (world.follow().state, world.follow().why) == ("aborted", "not yet")
+
+
+PLACED = {
+    "node_selector": {"pool": "gpu"},
+    "tolerations": [{"key": "nvidia.com/gpu"}],
+    "service_account": "served",
+    "pull_secrets": ["registry"],
+}
+FIELDS = {"nodeSelector", "tolerations", "serviceAccountName", "imagePullSecrets"}
+
+
+def test_what_the_config_no_longer_says_is_gone_from_the_pods_and_comes_back(world: World) -> None:
+    plain = world.config()
+    placed = ServingConfig.model_validate({**plain.model_dump(), **PLACED})
+    for config, there in ((placed, FIELDS), (plain, set()), (placed, FIELDS)):
+        assert world.follow(config=config).state == "served"
+        assert FIELDS & world.pod().keys() == there
+
+
+def test_a_takeover_that_fails_puts_back_exactly_what_was_there(deployments: World) -> None:
+    from ratchet.serving import follow
+
+    deployments.follow()
+    before = deployments.pod()
+    placed = ServingConfig.model_validate({**deployments.config().model_dump(), **PLACED})
+
+    def fail(words: str) -> None:
+        if words.endswith("takes all traffic"):
+            deployments.pods.never_ready.add("1")
+
+    told = follow(deployments.settings, LOOP, None, placed, cluster=deployments.cluster, say=fail)
+    assert (told.state, told.serving) == ("aborted", "1")
+    assert deployments.pod() == before
+
+
+def test_notes_make_no_further_revision(kserve: World) -> None:
+    """KServe copies annotations of an InferenceService into the template of its pods."""
+    kserve.follow()
+    kserve.promote()
+    kserve.follow()
+    kserve.pods.text = ""
+    kserve.promote()
+    assert kserve.follow().state == "aborted"
+    assert kserve.pods.revisions(f"ratchet-{LOOP}") == ["1", "2", "3"]
+
+
+def test_a_share_of_a_version_that_is_champion_no_more_is_taken_back(kserve: World) -> None:
+    from ratchet.serving import follow
+
+    class Killed(BaseException):
+        pass
+
+    def die(words: str) -> None:
+        if words.startswith("version"):
+            raise Killed
+
+    kserve.follow()
+    version = kserve.promote()
+    with pytest.raises(Killed):
+        follow(kserve.settings, LOOP, None, kserve.config(), cluster=kserve.cluster, say=die)
+    assert kserve.registry.set_champion(LOOP, "1", expected=version)
+    told = kserve.follow()
+    assert (told.state, told.serving) == ("unchanged", "1")
+    assert kserve.object()["spec"]["predictor"]["canaryTrafficPercent"] == 0
+
+
+def test_a_served_model_that_somebody_deleted_is_made_again(world: World) -> None:
+    world.follow()
+    plural = "deployments" if world.kind == "deployment" else "inferenceservices"
+    world.fake.state.delete(world.fake.kind(plural), NAMESPACE, f"ratchet-{LOOP}")
+    assert show(LOOP, world.config(), world.cluster).state == "absent"
+    assert (world.follow().state, world.follow().state) == ("served", "unchanged")
+
+
 def test_the_service_is_the_stable_pods_alone_before_and_after(deployments: World) -> None:
     deployments.follow()
     deployments.promote()
@@ -212,10 +325,10 @@ def test_a_trigger_is_told_to_come_again_until_the_roll_has_ended(world: World) 
         target = "1"
 
     follower = Follower(world.settings, world.config(), lambda: world.cluster)
-    with pytest.raises(PlatformError, match="is being rolled out"):
+    with pytest.raises(StillRolling, match="is being rolled out"):
         follower(LOOP, Move())
     for _ in range(200):
-        with suppress(PlatformError):
+        with suppress(StillRolling):
             follower(LOOP, Move())
             break
         time.sleep(0.05)

@@ -14,6 +14,7 @@ from ratchet.registry import open_registry
 from ratchet.registry.base import ModelVersion
 from ratchet.services.fake_kubernetes import crd_versions
 from ratchet.serving import ServingConfig
+from ratchet.serving.cluster import exchanged
 from ratchet.serving.fetching import fetch_version
 from ratchet.serving.manifest import CANARY, STABLE, Wanted, deployment, inference_service, pod, service
 from ratchet.settings import Settings
@@ -65,6 +66,38 @@ def test_pods_fit_the_level_restricted_and_any_user_id() -> None:
         assert {"requests", "limits"} == one["resources"].keys()
 
 
+def secrets(one: dict[str, Any]) -> dict[str, bool]:
+    """Of a container the variables that come from secrets, and whether it starts without."""
+    sources = {
+        variable["name"]: variable["valueFrom"]["secretKeyRef"] for variable in one["env"] if "valueFrom" in variable
+    }
+    return {name: source.get("optional", False) for name, source in sources.items()}
+
+
+def test_pods_start_without_optional_secrets() -> None:
+    given = {"ratchet-mlflow": {"user": "MLFLOW_TRACKING_USERNAME"}}
+    spec = pod(wanted(optional_secrets=given))
+    for one in [*spec["initContainers"], *spec["containers"]]:
+        assert secrets(one) == {"AWS_ACCESS_KEY_ID": False, "MLFLOW_TRACKING_USERNAME": True}
+
+
+def test_fetching_may_take_the_memory_of_serving_unless_the_config_says_otherwise() -> None:
+    for given, memory in (({}, "32Gi"), ({"memory": "64Gi"}, "64Gi"), ({"fetch_memory": "80Gi"}, "80Gi")):
+        resources = pod(wanted(**given))["initContainers"][0]["resources"]
+        assert {resources["requests"]["memory"], resources["limits"]["memory"]} == {memory}
+
+
+def test_knative_waits_for_a_revision_as_long_as_the_config_and_its_address_is_the_clusters() -> None:
+    made = inference_service(wanted(canary={"ready_minutes": 45}))["metadata"]
+    assert made["annotations"]["serving.knative.dev/progress-deadline"] == "2700s"
+    assert made["labels"]["networking.knative.dev/visibility"] == "cluster-local"
+
+
+def test_a_patch_names_what_is_gone() -> None:
+    old = {"a": {"b": 1, "c": 2}, "d": [1], "e": 3}
+    assert exchanged(old, {"a": {"b": 4}, "d": [2]}) == {"a": {"b": 4, "c": None}, "d": [2], "e": None}
+
+
 def test_the_same_version_and_config_are_the_same_pods_and_others_are_not() -> None:
     assert wanted().spec == wanted().spec
     others = [wanted(version="4"), wanted(gpus=2), wanted(replicas=2), wanted(kind="kserve")]
@@ -90,8 +123,10 @@ def test_a_config_that_is_none_is_refused_with_its_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["deployment", "kserve"])
-def test_the_shipped_configs_are_valid(kind: str) -> None:
-    assert ServingConfig.load(MANIFESTS / "components" / f"serving-{kind}" / "serving.yaml").kind == kind
+def test_the_shipped_configs_are_valid_and_read_the_secrets_of_rounds_where_they_are(kind: str) -> None:
+    config = ServingConfig.load(MANIFESTS / "components" / f"serving-{kind}" / "serving.yaml")
+    assert (config.kind, config.secrets) == (kind, {})
+    assert config.optional_secrets.keys() == {"ratchet-s3", "ratchet-mlflow"}
 
 
 def test_a_version_is_fetched_by_its_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
