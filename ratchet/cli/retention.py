@@ -140,6 +140,11 @@ def _print_forgotten(found: Told) -> None:
         lines.append(
             f"named by its hash still in {len(found.left)} documents, which hold no picture: {', '.join(found.left[:5])}"
         )
+    if found.runs:
+        lines.append(
+            f"pages that Kubeflow keeps of {len(found.runs)} runs may show it, if it ran them; delete their HTML artifacts in its bucket: "
+            + ", ".join(found.runs)
+        )
     if not found.applied and (found.files or found.cached):
         lines.append("`--apply` takes it out; exports, and copies outside of the store, are yours to find")
     print_lines(lines)

@@ -1,4 +1,4 @@
-"""Where a picture is: packs that hold it or what was made from it, rows that show it, versions that learned from it."""
+"""Where a picture is: packs that hold it or what was made from it, rows that show it, rounds that have those."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from ratchet import rounds
 from ratchet.artifacts.columns import RowSchema
 from ratchet.artifacts.manifest import MANIFEST, Manifest
 from ratchet.errors import NotFound, RatchetError
-from ratchet.registry.base import ROUND, Registry
 from ratchet.rounds import Round
 from ratchet.store import Store
 
 _ROUND = re.compile(r"loops/([^/]+)/rounds/(\d+)/")
+_OPENED = re.compile(r"loops/[^/]+/rounds/\d+/round\.json")
+_DIGEST = re.compile(r'"([0-9a-f]{64})"')
 _SHA = re.compile(r"[0-9a-f]{64}")
 
 
@@ -40,6 +40,12 @@ class Found:
     @property
     def pictures(self) -> frozenset[str]:
         return frozenset({self.sha256, *self.derived})
+
+    @property
+    def loops(self) -> set[str]:
+        """Loops that have it, in a round or a control arm."""
+        keys = (key for key in self.shards | self.packs if key.startswith("loops/"))
+        return {loop for loop, _ in self.rounds} | {key.split("/")[1] for key in keys}
 
     def shows(self, row: Mapping[str, Any]) -> bool:
         """Whether anything in a row is one of the pictures or the id of a prompt that shows the picture."""
@@ -73,19 +79,31 @@ def check_sha(given: str) -> str:
     return given
 
 
-def find(store: Store, sha256: str) -> Found:
-    """Read every Parquet file below the root, and say where the picture is."""
-    found = Found(check_sha(sha256))
+def find(store: Store, sha256: str, known: Found | None = None) -> Found:
+    """Read every Parquet file below the root, and say where the picture is; `known` are traces that may be gone since."""
+    found = known or Found(check_sha(sha256))
     candidates: set[str] = set()
     for _, table in tables(store):
         if is_pack(table):
             continue
         for row in rows_of(table):
             candidates |= _met(found, row)
-    found.derived = candidates - _originals(store, candidates) if candidates else set()
+    found.derived |= candidates - _originals(store, candidates) if candidates else set()
     for key, table in tables(store):
         _locate(found, key, table)
+    _note_rounds(store, found)
     return found
+
+
+def _note_rounds(store: Store, found: Found) -> None:
+    """Rounds that name a prompt set which has it: what they drew from it may be on the way, or gone by age but for their pages."""
+    sets = {key.split("/")[1] for key in found.shards | found.packs if key.startswith("prompts/")}
+    if not sets:
+        return
+    for stat in store.list("loops/"):
+        key = store.key(stat.uri)
+        if _OPENED.fullmatch(key) and any(one[:32] in sets for one in _DIGEST.findall(store.get(key).decode())):
+            found.note(key)
 
 
 def _met(found: Found, row: Mapping[str, Any]) -> set[str]:
@@ -174,29 +192,3 @@ def manifests(store: Store) -> Iterator[tuple[str, Manifest]]:
                 raise RatchetError(
                     f"{stat.uri} was written by another version of ratchet; use that version to forget."
                 ) from error
-
-
-def versions_of(store: Store, registry: Registry, found: Found) -> dict[str, list[str]]:
-    """Versions by loop that learned from the picture, and those that were trained from one that did: "3", "4 (from 3)"."""
-    told: dict[str, list[str]] = {}
-    for loop in sorted({loop for loop, _ in found.learned}):
-        tainted: dict[str, str] = {}
-        for version in registry.versions(loop):
-            number = version.tags.get(ROUND, "")
-            if not number.isdecimal():
-                continue
-            if (loop, int(number)) in found.learned:
-                tainted[version.version] = version.version
-            elif (seed := _seed_of(store, loop, int(number))) in tainted:
-                tainted[version.version] = f"{version.version} (from {seed})"
-        told[loop] = list(tainted.values())
-    return told
-
-
-def _seed_of(store: Store, loop: str, number: int) -> str | None:
-    if number == 0:
-        return None
-    try:
-        return rounds.read_round(store, loop, number).seed.version
-    except RatchetError:
-        return None

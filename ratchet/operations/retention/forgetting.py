@@ -2,7 +2,8 @@
 
 A file that shows it is written anew beside the old one, under another name; then manifests name the new files; then the old ones go. A
 manifest's content digest changes with its rows, and `forgotten` says how many went; its children keep the digest that they were made
-of. Killed anywhere and run again, it ends the same. Weights are left as they are: which versions learned from it is told.
+of. What is known of the picture is written down before anything changes, and read first by the next run: killed anywhere and
+run again, it ends the same. Weights are left as they are: which versions learned from it is told.
 """
 
 from __future__ import annotations
@@ -10,26 +11,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from pydantic import ValidationError
 
-from ratchet import canonical, rounds
-from ratchet.artifacts.images import ROW_GROUP
-from ratchet.artifacts.manifest import MANIFEST, Manifest, Pack, Shard, content_digest, read_manifest
-from ratchet.artifacts.shards import parquet_bytes
-from ratchet.errors import LeaseHeld
-from ratchet.operations.retention.finding import Found, find, manifests, rows_of, versions_of
-from ratchet.promptset import FORGOTTEN, SET_FILE, complete_sets, set_prefix
+from ratchet import canonical
+from ratchet.errors import NotFound, RatchetError
+from ratchet.operations.retention.finding import Found, check_sha, find
+from ratchet.operations.retention.holding import Holding
+from ratchet.operations.retention.learning import merged, versions_of
+from ratchet.operations.retention.pages import redraw_pages, runs_of
+from ratchet.operations.retention.rewriting import take_out
+from ratchet.promptset import FORGOTTEN
 from ratchet.records import Record
-from ratchet.registry import lease as leases
 from ratchet.registry.base import Registry
 from ratchet.store import Store
 
 CACHES = ("answers/", "judgements/")
+TURNS = 5
+Redraw = Callable[[str, int], None]
 
 
 class Told(Record):
-    """What forgetting found. `left` are small documents that still name the picture or a prompt by its hash."""
+    """What forgetting found. `rounds` are those that have it, or began from prompts that do; `runs` those whose pages Kubeflow
+    may keep; `left` small documents that still name the picture or a prompt by its hash."""
 
     sha256: str
     applied: bool
@@ -39,7 +42,21 @@ class Told(Record):
     cached: int
     rounds: tuple[str, ...]
     versions: dict[str, list[str]]
+    runs: tuple[str, ...]
     left: tuple[str, ...]
+
+
+class Forgotten(Record):
+    """The note on a picture: what is known of it, written before anything changes. `complete`: when all of it was gone."""
+
+    sha256: str = ""
+    at: datetime | None = None
+    complete: datetime | None = None
+    derived: tuple[str, ...] = ()
+    prompts: tuple[str, ...] = ()
+    rounds: tuple[tuple[str, int], ...] = ()
+    learned: tuple[tuple[str, int], ...] = ()
+    versions: dict[str, list[str]] = {}
 
 
 def forget(
@@ -48,129 +65,105 @@ def forget(
     sha256: str,
     *,
     apply: bool = False,
-    redraw: Callable[[str, int], None] | None = None,
+    redraw: Redraw | None = None,
 ) -> Told:
     """Say where the picture is and who learned from it; with `apply` take it out. `redraw` writes a round's pages anew.
 
     Raises LeaseHeld while a run works on a loop that has it, RatchetError for what is no SHA-256 and for files that cannot be read.
     """
-    found = find(store, sha256)
-    versions = versions_of(store, registry, found)
+    note = _note(store, check_sha(sha256))
+    found = _look(store, sha256, note)
     cached = sum(1 for prefix in CACHES for _ in store.list(prefix))
+    note = _joined(note, found, versions_of(store, registry, found.learned))
     if apply:
-        _check_still(store, found)
-        _remember(store, found, versions)
-        _take_out(store, found)
-        for prefix in CACHES:
-            for stat in list(store.list(prefix)):
-                store.delete(store.key(stat.uri))
-        _labels(store, found)
-        for loop, number in sorted(found.rounds):
-            if redraw is not None:
-                redraw(loop, number)
+        note = _apply(store, registry, found, note, redraw)
     return Told(
         sha256=sha256,
         applied=apply,
-        derived=tuple(sorted(found.derived)),
+        derived=note.derived,
         rows=found.rows,
         files=tuple(sorted(found.packs | found.shards)),
         cached=cached,
-        rounds=tuple(f"{loop}/{number}" for loop, number in sorted(found.rounds)),
-        versions=versions,
+        rounds=tuple(f"{loop}/{number}" for loop, number in note.rounds),
+        versions=note.versions,
+        runs=runs_of(store, note.rounds),
         left=tuple(_left(store, found)),
     )
 
 
-def _check_still(store: Store, found: Found) -> None:
-    """Rows that change under a stage that works on them would make its result another one."""
-    for loop in sorted({loop for loop, _ in found.rounds}):
-        state = leases.read(store.sub(rounds.loop_prefix(loop)))
-        if state is not None and not state.released and state.until > datetime.now(UTC):
-            raise LeaseHeld(
-                f"run {state.holder} works on loop {loop}, which has the picture. Wait for its end, or stop it with "
-                f"`ratchet cancel --loop {loop}`; then forget again."
-            )
-
-
-def _remember(store: Store, found: Found, versions: dict[str, list[str]]) -> None:
-    body = {"sha256": found.sha256, "at": datetime.now(UTC), "versions": versions, "prompts": sorted(found.prompts)}
-    store.put(f"{FORGOTTEN}/{found.sha256}.json", canonical.pretty(body))
-
-
-def _take_out(store: Store, found: Found) -> None:
-    shards = {key: _shard_without(store, key, found) for key in sorted(found.shards)}
-    packs = {store.uri(key): _pack_without(store, key, found) for key in sorted(found.packs)}
-    for folder, manifest in list(manifests(store)):
-        changed = _changed(folder, manifest, shards, packs)
-        if changed is not None:
-            store.put(f"{folder}/{MANIFEST}", canonical.pretty(changed.model_dump(mode="json")))
-    _count_sets(store)
-    for key in sorted(found.shards | found.packs):
-        # The note first: without it a stage that was not finished writes the shard again.
-        store.delete(f"{key}.json")
-        store.delete(key)
-
-
-def _count_sets(store: Store) -> None:
-    """The index of a prompt set says how many rows each split has."""
-    for one in list(complete_sets(store)):
-        there = {
-            split: store.key(uri) for split, uri in one.parts.items() if store.exists(f"{store.key(uri)}/{MANIFEST}")
-        }
-        rows = {**one.rows, **{split: read_manifest(store, place).rows for split, place in there.items()}}
-        if rows != one.rows:
-            changed = one.model_copy(update={"rows": rows})
-            store.put(f"{set_prefix(one.digest)}/{SET_FILE}", canonical.pretty(changed.model_dump(mode="json")))
-
-
-def _new_key(key: str, found: Found) -> str:
-    return f"{key.removesuffix('.parquet')}-without-{found.sha256[:8]}.parquet"
-
-
-def _shard_without(store: Store, key: str, found: Found) -> Shard:
-    with store.open(key) as source:
-        table = pq.read_table(source)
-    rows = rows_of(table)
-    keep = [not found.shows(row) for row in rows]
-    left = table.filter(pa.array(keep))
-    data = parquet_bytes(left)
-    made = _new_key(key, found)
-    store.put(made, data)
-    hashed = f"{canonical.rows_hash(rows_of(left)):064x}"
-    return Shard(name=made, rows=left.num_rows, size=len(data), sha256=canonical.sha256(data), rows_hash=hashed)
-
-
-def _pack_without(store: Store, key: str, found: Found) -> Pack:
-    with store.open(key) as source:
-        table = pq.read_table(source)
-    left = table.filter(pa.array([sha not in found.pictures for sha in table.column("sha256").to_pylist()]))
-    sink = pa.BufferOutputStream()
-    pq.write_table(left, sink, compression="none", row_group_size=ROW_GROUP)
-    data = sink.getvalue().to_pybytes()
-    made = _new_key(key, found)
-    store.put(made, data)
-    return Pack(uri=store.uri(made), size=len(data), sha256=canonical.sha256(data), images=left.num_rows)
-
-
-def _changed(folder: str, manifest: Manifest, shards: dict[str, Shard], packs: dict[str, Pack]) -> Manifest | None:
-    """The manifest with the new files in place of the old; None where it names none of them."""
-    listed = [shards.get(f"{folder}/{one.name}") for one in manifest.shards]
-    shown = [packs.get(one.uri) for one in manifest.packs]
-    if not any(listed) and not any(shown):
-        return None
-    new = tuple(
-        one if other is None else other.model_copy(update={"name": other.name.removeprefix(f"{folder}/")})
-        for one, other in zip(manifest.shards, listed, strict=True)
+def _apply(store: Store, registry: Registry, found: Found, note: Forgotten, redraw: Redraw | None) -> Forgotten:
+    """Rows that change under a stage that works on them would make its result another one: so no stage does meanwhile."""
+    with Holding(store, found.sha256) as holding:
+        for _ in range(TURNS):
+            holding.take(found.loops)
+            _write_note(store, note)
+            take_out(store, found)
+            _drop_caches(store)
+            _labels(store, found)
+            redraw_pages(store, registry, found.rounds, redraw)
+            holding.check()
+            # A loop that did not have it may have begun from prompts that did, while they were rewritten.
+            found = _look(store, found.sha256, note)
+            note = _joined(note, found, versions_of(store, registry, found.learned))
+            if not found.shards and not found.packs:
+                note = note.model_copy(update={"complete": datetime.now(UTC)})
+                _write_note(store, note)
+                return note
+    raise RatchetError(
+        f"picture {found.sha256} comes back while it is taken out, in {', '.join(sorted(found.shards | found.packs)[:3])}: stop what "
+        "brings it (`ratchet status`, `ratchet schedule pause`), and forget again."
     )
-    rows = sum(one.rows for one in new)
-    change = {
-        "shards": new,
-        "packs": tuple(other or one for one, other in zip(manifest.packs, shown, strict=True)),
-        "rows": rows,
-        "forgotten": manifest.forgotten + manifest.rows - rows,
-        "content_digest": content_digest(manifest.schema_name, manifest.schema_version, new, manifest.results),
-    }
-    return manifest.model_copy(update=change)
+
+
+def _note(store: Store, sha256: str) -> Forgotten:
+    try:
+        return Forgotten.model_validate_json(store.get(_note_key(sha256)))
+    except NotFound:
+        return Forgotten(sha256=sha256)
+    except ValidationError as error:
+        raise RatchetError(
+            f"{store.uri(_note_key(sha256))} was written by another version of ratchet; use that version to forget."
+        ) from error
+
+
+def _look(store: Store, sha256: str, note: Forgotten) -> Found:
+    return find(
+        store,
+        sha256,
+        Found(
+            sha256,
+            derived=set(note.derived),
+            prompts=set(note.prompts),
+            rounds=set(note.rounds),
+            learned=set(note.learned),
+        ),
+    )
+
+
+def _joined(note: Forgotten, found: Found, versions: dict[str, list[str]]) -> Forgotten:
+    return Forgotten(
+        sha256=found.sha256,
+        at=note.at or datetime.now(UTC),
+        derived=tuple(sorted(found.derived)),
+        prompts=tuple(sorted(found.prompts)),
+        rounds=tuple(sorted(found.rounds)),
+        learned=tuple(sorted(found.learned)),
+        versions=merged(note.versions, versions),
+    )
+
+
+def _write_note(store: Store, note: Forgotten) -> None:
+    store.put(_note_key(note.sha256), canonical.pretty(note.model_dump(mode="json")))
+
+
+def _note_key(sha256: str) -> str:
+    return f"{FORGOTTEN}/{sha256}.json"
+
+
+def _drop_caches(store: Store) -> None:
+    for prefix in CACHES:
+        for stat in list(store.list(prefix)):
+            store.delete(store.key(stat.uri))
 
 
 def _labels(store: Store, found: Found) -> None:
