@@ -53,11 +53,12 @@ def main() -> int:
     parser.add_argument("--budget", type=float, default=0.0, help="hours of a device; 0: what the loop's policy says")
     parser.add_argument("--profile", help="a shipped name, a YAML file or its text")
     parser.add_argument("--resume", action="store_true", help="reopen the last round if it failed")
+    parser.add_argument("--origin", default="person", help="who started it: person, schedule or trigger")
     parser.add_argument(
         "--runner", choices=("subprocess", "docker"), default="subprocess", help="docker: the profile's images"
     )
     given = parser.parse_args()
-    arguments = {name: getattr(given, name) for name in ("loop", "recipe", "seed", "budget", "resume")}
+    arguments = {name: getattr(given, name) for name in ("loop", "recipe", "seed", "budget", "resume", "origin")}
     # KFP's artifacts are manifests of a few kilobytes; what they name is in the store, so this folder may go.
     with tempfile.TemporaryDirectory(prefix="ratchet-kfp-") as folder:
         try:

@@ -30,7 +30,12 @@ def round_pipeline(profile: Profile) -> Any:
 
     @dsl.pipeline(name="ratchet-round", description="One round of self-improvement: from a seed model to a decision.")
     def ratchet_round(
-        recipe: str, loop: str, seed: str = "champion", budget: float = 0.0, resume: bool = False
+        recipe: str,
+        loop: str,
+        seed: str = "champion",
+        budget: float = 0.0,
+        resume: bool = False,
+        origin: str = "person",
     ) -> None:
         """One round of self-improvement: from a seed model to a decision.
 
@@ -40,6 +45,7 @@ def round_pipeline(profile: Profile) -> Any:
             seed: What the round starts from: `champion`, which begin resolves to a version, or a version's number.
             budget: Hours of a device that the round may take; 0 for what the loop's policy says.
             resume: Take the loop's last round up again if it FAILED.
+            origin: Who started the run: schedules and the trigger say so themselves; leave it as it is.
         """
         job = dsl.PIPELINE_JOB_ID_PLACEHOLDER
         with dsl.ExitHandler(place(finish(job=job, loop=loop))):
@@ -51,6 +57,7 @@ def round_pipeline(profile: Profile) -> Any:
                     seed=seed,
                     budget=budget,
                     resume=resume,
+                    origin=origin,
                     version=ratchet.__version__,
                     profile=profile.compiled,
                 )

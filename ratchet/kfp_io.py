@@ -15,11 +15,8 @@ from ratchet.begin import BeginOptions, begin
 from ratchet.errors import RatchetError
 from ratchet.finish import finish
 from ratchet.launching import LauncherConfig
-from ratchet.operations.ownership import check_owner
 from ratchet.operations.policy import read_stopped
-from ratchet.profile import Profile
 from ratchet.rounds import Ticket
-from ratchet.rounds.refusals import keeping_refusal
 from ratchet.settings import Settings
 from ratchet.stage import StageContext, run_step, run_ticket
 from ratchet.store import open_store
@@ -31,9 +28,7 @@ def open_round(job: str, options: BeginOptions, opened: Any) -> list[int]:
     Returns the numbers of generate's shards, one task each.
     """
     settings = Settings.from_environment()
-    with keeping_refusal(settings.root, options.loop, job):
-        _check_owner(job, options, settings)
-        ticket = begin(job, options, settings)
+    ticket = begin(job, options, settings)
     _write(opened.path, canonical.pretty(ticket.model_dump(mode="json")))
     store = open_store(ticket.root)
     read = rounds.read_round(store, ticket.loop, ticket.number)
@@ -45,18 +40,6 @@ def open_round(job: str, options: BeginOptions, opened: Any) -> list[int]:
         epoch=ticket.epoch,
     )
     return list(range(read.recipe.generate.shards))
-
-
-def _check_owner(job: str, options: BeginOptions, settings: Settings) -> None:
-    """Raise RoundError for a run of a schedule in a loop that a trigger drives, or the other way round."""
-
-    def scheduled(run: str) -> bool | None:
-        from ratchet.platform.scheduling import of_schedule
-
-        return of_schedule(Profile.load(options.profile), run)
-
-    with keeping_refusal(settings.root, options.loop, job):
-        check_owner(open_store(settings.root), options.loop, job, scheduled)
 
 
 def run_stage(

@@ -32,6 +32,7 @@ class LocalRun:
     profile: str | None = None
     seed: str = "champion"
     budget: float = 0.0
+    origin: str = "person"
 
     @property
     def progress(self) -> Path:
@@ -119,6 +120,8 @@ def _command(run: LocalRun, resume: bool) -> list[str]:
         command += ["--profile", run.profile]
     if run.budget:
         command += ["--budget", str(run.budget)]
+    if run.origin != "person":
+        command += ["--origin", run.origin]
     return [*command, "--resume"] if resume else command
 
 

@@ -21,6 +21,7 @@ root:
       seed: {parameterType: STRING, defaultValue: champion, isOptional: true}
       budget: {parameterType: NUMBER_DOUBLE, defaultValue: 0.0, isOptional: true}
       resume: {parameterType: BOOLEAN, defaultValue: false, isOptional: true}
+      origin: {parameterType: STRING, defaultValue: person, isOptional: true}
 schemaVersion: 2.1.0
 sdkVersion: kfp-2.17.0
 """

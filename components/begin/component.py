@@ -15,6 +15,7 @@ def begin(
     seed: str = "champion",
     budget: float = 0.0,
     resume: bool = False,
+    origin: str = "person",
 ) -> list[int]:
     """Resolve the seed, open or reopen the round, take the loop's lease, check what the round needs.
 
@@ -23,5 +24,7 @@ def begin(
     from ratchet.begin import BeginOptions
     from ratchet.kfp_io import open_round
 
-    options = BeginOptions(loop, recipe, seed, profile, body_version=version, resume=resume, budget=budget)
+    options = BeginOptions(
+        loop, recipe, seed, profile, body_version=version, resume=resume, budget=budget, origin=origin
+    )
     return open_round(job, options, opened)

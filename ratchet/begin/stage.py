@@ -23,6 +23,7 @@ from ratchet.evaluate.inputs import pin_suites
 from ratchet.filter.inputs import evaluation_sets
 from ratchet.finish.closing import close_dead, promotion_of
 from ratchet.operations import stopping
+from ratchet.operations.ownership import check_owner
 from ratchet.preflight.beginning import before_round
 from ratchet.profile import Profile
 from ratchet.progress import for_stage
@@ -44,7 +45,7 @@ CLOSED = "closed by the next begin: its seed or recipe is not the one asked for 
 @dataclass(frozen=True)
 class BeginOptions:
     """What a run asks for. `seed` is the alias or a version number; `resume` reopens the last round if it FAILED; `budget` are hours
-    of a device that the round may take, 0 for what the loop's policy says."""
+    of a device that the round may take, 0 for what the loop's policy says; `origin` is who started it: person, schedule or trigger."""
 
     loop: str
     recipe: str
@@ -55,6 +56,7 @@ class BeginOptions:
     control: str | None = None
     salt: str | None = None
     budget: float = 0.0
+    origin: str = "person"
 
 
 def begin(job: str, options: BeginOptions, settings: Settings) -> Ticket:
@@ -76,6 +78,7 @@ def _checked(job: str, options: BeginOptions, settings: Settings) -> Ticket:
     profile.check(wanted)
     store = open_store(settings.root)
     if options.control is None:
+        check_owner(store, options.loop, options.origin)
         stopping.refuse(store, options.loop)
     before_round(settings, options.loop, options.seed, wanted, profile, options.body_version)
     held = take_lease(store, options.loop, job)

@@ -71,6 +71,7 @@ def _run(order: Order) -> int:
         profile=order.settings.profile,
         seed=asked.seed,
         budget=asked.budget,
+        origin=asked.origin,
     )
     try:
         run_rounds(run, 1, resume=asked.resume)

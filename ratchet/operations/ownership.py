@@ -1,28 +1,32 @@
 """One owner starts a loop's rounds: its schedule or its trigger. A run of the other is refused before it begins.
 
-Who started a run is known from two sides: what ratchet starts (a person's `submit`, the trigger) leaves a record in the
-store under the run's id; a run without one was started by Kubeflow Pipelines, and its API says whether by a schedule.
-People may always start a round, also in the UI: the loop's lease keeps it apart from others.
+Who started a run is the pipeline's parameter `origin`: a schedule carries `schedule`, the trigger gives `trigger`, and whoever submits
+or presses the button leaves it at `person`. So a round's pod needs neither the API of Kubeflow Pipelines nor a token to know it.
+People may always start a round: the loop's lease keeps it apart from others.
 """
 
 from __future__ import annotations
 
+from typing import get_args
+
 from ratchet.errors import RoundError
 from ratchet.operations.policy import Owner, read_policy
-from ratchet.operations.starts import Scheduled, origin_of
+from ratchet.operations.starting import Origin
 from ratchet.store import Store
 
 
-def check_owner(store: Store, loop: str, run: str, scheduled: Scheduled) -> None:
-    """Raise RoundError for a run that the loop's owner did not start. `scheduled` is asked only where it matters."""
-    policy = read_policy(store, loop)
-    if policy is None or policy.owner == "nobody":
+def check_owner(store: Store, loop: str, origin: str) -> None:
+    """Raise RoundError for a run that the loop's owner did not start."""
+    if origin not in get_args(Origin):
+        raise RoundError(
+            f"origin {origin!r} is not one of {', '.join(get_args(Origin))}: leave the pipeline's parameter `origin` as it is."
+        )
+    if origin == "person":
         return
-    asked = origin_of(store, loop, run)
-    if policy.owner == "schedule" and asked is not None and asked.origin == "trigger":
-        raise RoundError(refusal(loop, "schedule", "the trigger"))
-    if policy.owner == "trigger" and asked is None and scheduled(run):
-        raise RoundError(refusal(loop, "trigger", "a schedule"))
+    policy = read_policy(store, loop)
+    if policy is None or policy.owner in ("nobody", origin):
+        return
+    raise RoundError(refusal(loop, policy.owner, "the trigger" if origin == "trigger" else "a schedule"))
 
 
 def refusal(loop: str, owner: Owner, by: str) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -31,6 +32,9 @@ class ScheduleSpec(Record):
     version: str | None = Field(None, description="id of the one version to run; None: the newest at every start")
     experiment: str
     service_account: str | None = None
+    origin: Literal["schedule"] = Field(
+        "schedule", description="given to every run, so that begin knows who started it"
+    )
 
     @field_validator("cron", mode="before")
     @classmethod

@@ -9,6 +9,9 @@ from pydantic import Field
 from ratchet.records import Record
 from ratchet.registry.base import CHAMPION
 
+Origin = Literal["person", "schedule", "trigger"]
+"""Who starts a run; also the pipeline's parameter."""
+
 
 class RoundRequest(Record):
     """One round of a loop. Two requests with the same key are one: the second starts nothing."""
@@ -20,7 +23,7 @@ class RoundRequest(Record):
     resume: bool = False
     key: str = Field(description="what the round is asked for by: a move of the alias, a press of a button")
     why: str = Field(description="for people, shown with the run")
-    origin: Literal["person", "trigger"] = "person"
+    origin: Origin = "person"
 
 
 class Started(Record):

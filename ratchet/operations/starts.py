@@ -1,14 +1,13 @@
 """What rounds were asked for, kept before they are started: so that a request is carried out once, whoever is killed when.
 
 <root>/loops/<loop>/starts/<digest of the key>.json   a request; with its run as soon as there is one
-<root>/loops/<loop>/started/<run>.json                who asked for a run: written after it was started, for `check_owner`
+<root>/loops/<loop>/started/<run>.json                who asked for a run: written after it was started, for `ratchet runs`
 """
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -124,7 +123,3 @@ def _started_key(loop: str, run: str) -> str:
 
 def _bytes(start: Start) -> bytes:
     return canonical.pretty(start.model_dump(mode="json"))
-
-
-Scheduled = Callable[[str], bool | None]
-"""Whether a run was started by a schedule; None where nobody can say."""

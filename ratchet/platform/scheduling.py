@@ -29,7 +29,6 @@ from ratchet.platform.pipelines import Pipelines, parameters_of
 from ratchet.platform.places import Place
 from ratchet.platform.retiring import Retired, remove, switch_off, under_way
 from ratchet.platform.starter import deployed
-from ratchet.profile import Profile
 from ratchet.records import Record
 from ratchet.store import Store
 
@@ -264,7 +263,7 @@ def _named(client: Pipelines, experiment: str, loop: str) -> list[Any]:
 def _body(spec: ScheduleSpec) -> Any:
     import kfp_server_api as api
 
-    given: dict[str, Any] = {"recipe": spec.recipe, "loop": spec.loop, "seed": spec.seed}
+    given: dict[str, Any] = {"recipe": spec.recipe, "loop": spec.loop, "seed": spec.seed, "origin": spec.origin}
     if spec.budget:
         given["budget"] = spec.budget
     return api.V2beta1RecurringRun(
@@ -280,11 +279,3 @@ def _body(spec: ScheduleSpec) -> Any:
         mode=api.RecurringRunMode.DISABLE,
         **MINE,
     )
-
-
-def of_schedule(profile: Profile, run: str) -> bool | None:
-    """Whether a schedule started this run; None when the API does not say, or is not to be reached from here."""
-    try:
-        return bool(Place.of(profile).connect().run(run).recurring_run_id)
-    except PlatformError:
-        return None

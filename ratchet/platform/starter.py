@@ -88,7 +88,8 @@ def arguments(request: RoundRequest) -> dict[str, Any]:
     """The pipeline's arguments; what is as by default is left out, so that the UI shows what was asked for."""
     given = {"recipe": request.recipe, "loop": request.loop, "seed": request.seed}
     more = {"budget": request.budget, "resume": request.resume}
-    return {**given, **{name: value for name, value in more.items() if value}}
+    origin = {} if request.origin == "person" else {"origin": request.origin}
+    return {**given, **{name: value for name, value in more.items() if value}, **origin}
 
 
 def run_name(request: RoundRequest) -> str:

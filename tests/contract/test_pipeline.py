@@ -102,7 +102,9 @@ def test_every_task_has_the_secrets_as_names_alone(parallelism: int) -> None:
 
 def test_the_parameters_in_the_ui_are_few(made: dict[str, Any]) -> None:
     parameters = made["spec"]["root"]["inputDefinitions"]["parameters"]
-    assert set(parameters) == {"recipe", "loop", "seed", "budget", "resume"}
+    assert set(parameters) == {"recipe", "loop", "seed", "budget", "resume", "origin"}
+    assert parameters["origin"]["defaultValue"] == "person"
+    assert "leave it as it is" in parameters["origin"]["description"]
 
 
 def test_nothing_is_installed_at_run_time_and_no_path_of_this_machine_is_in_it(made: dict[str, Any]) -> None:

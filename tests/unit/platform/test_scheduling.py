@@ -15,7 +15,6 @@ from ratchet.operations.schedules import ScheduleSpec, WantedSchedule, cron_of, 
 from ratchet.platform import scheduling
 from ratchet.platform.deploying import deploy_file
 from ratchet.platform.places import Place
-from ratchet.profile import Profile
 from ratchet.services.fake_pipelines import FakePipelines, Fault
 from ratchet.store import Store, open_store
 from tests.pipelines import IR, client, pipeline_file
@@ -52,7 +51,12 @@ def test_a_schedule_is_made_once_with_what_the_policy_says(store: Store, fake: F
     assert kept["max_concurrency"] == "1"
     assert kept["no_catchup"] is True
     assert kept["trigger"] == {"cron_schedule": {"cron": "0 0 2 * * *"}}
-    assert kept["runtime_config"]["parameters"] == {"recipe": "rft", "loop": "mine", "seed": "champion"}
+    assert kept["runtime_config"]["parameters"] == {
+        "recipe": "rft",
+        "loop": "mine",
+        "seed": "champion",
+        "origin": "schedule",
+    }
     assert kept["service_account"] == "ratchet"
     assert "pipeline_version_id" not in kept["pipeline_version_reference"]
     policy = policies.read_policy(store, "mine")
@@ -264,14 +268,11 @@ def test_the_first_schedule_needs_its_times(store: Store, fake: FakePipelines) -
         ensured(store, fake, cron=None)
 
 
-def test_a_run_of_a_schedule_is_told_from_one_of_a_person(store: Store, fake: FakePipelines) -> None:
+def test_a_run_of_a_schedule_says_so_in_its_arguments(store: Store, fake: FakePipelines) -> None:
+    """Its pods have no token of the API to ask with."""
     ensured(store, fake)
     (run,) = fake.state.tick()
-    profile = Profile(api=fake.url)
-    assert scheduling.of_schedule(profile, run) is True
-    assert scheduling.of_schedule(profile, "nothing") is None
-    fake.state.runs[run].pop("recurring_run_id")
-    assert scheduling.of_schedule(profile, run) is False
+    assert fake.state.runs[run]["runtime_config"]["parameters"]["origin"] == "schedule"
 
 
 @pytest.mark.parametrize(

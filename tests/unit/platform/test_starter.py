@@ -11,7 +11,7 @@ from ratchet.errors import PlatformError, PlatformUnavailable
 from ratchet.operations.starting import RoundRequest
 from ratchet.operations.starts import claim, origin_of, read_start, start_key
 from ratchet.platform.places import Place
-from ratchet.platform.starter import KfpStarter, deployed
+from ratchet.platform.starter import KfpStarter, arguments, deployed
 from ratchet.services.fake_pipelines import FakePipelines, Fault
 from ratchet.store import Store, open_store
 from tests.pipelines import client, pipeline_file
@@ -155,3 +155,8 @@ def test_the_runs_of_a_loop_that_go_on_are_listed_and_no_others(store: Store, tm
         fake.state.advance(first, "SUCCEEDED")
         (found,) = one.running("mine")
     assert (found.run, found.state, found.loop) == (second, "pending", "mine")
+
+
+def test_a_run_of_the_trigger_says_so_in_its_arguments() -> None:
+    assert "origin" not in arguments(REQUEST)
+    assert arguments(REQUEST.model_copy(update={"origin": "trigger"}))["origin"] == "trigger"
