@@ -134,7 +134,9 @@ def versions(context: Context) -> Finding:
         )
     name = context.machine.distribution
     try:
-        wanted, python = metadata.requires(name) or [], metadata.metadata(name)["Requires-Python"]
+        wanted, fields = metadata.requires(name) or [], metadata.metadata(name)
+        # Where importlib_metadata was imported (by MLflow), its finder answers, and raises for a field that is not there.
+        python = next((fields[one] for one in fields if one == "Requires-Python"), None)
     except metadata.PackageNotFoundError:
         return warn(f"{name} is not installed as a package, so its requirements are not known", "`pip install` it.")
     wrong, missing = unmet(wanted, python)
