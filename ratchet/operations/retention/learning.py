@@ -100,6 +100,7 @@ def _round_of(version: ModelVersion) -> tuple[str, int]:
 
 
 def _names(store: Store) -> list[str]:
-    """Every name that has a loop or weights here and can be a loop's."""
-    found = {store.key(stat.uri).split("/")[1] for top in ("loops/", "models/") for stat in store.list(top)}
+    """Every name that has a loop, weights or versions here and can be a loop's."""
+    tops = ("loops/", "models/", "registry/")
+    found = {store.key(stat.uri).split("/")[1] for top in tops for stat in store.list(top)}
     return sorted(name for name in found if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name))

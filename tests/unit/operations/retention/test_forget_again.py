@@ -212,9 +212,6 @@ def test_versions_of_other_loops_that_come_of_one_that_learned_are_named(
     registry.register("fourth", adapter.uri, adapter.digest, Lineage(tags={ROUND: "0"}))
     clean = stored_model(store, "fifth", "clean")
     registry.register("fifth", clean.uri, clean.digest, Lineage(tags={ROUND: "0"}))
-    for ref in (learned, template, adapter, clean):
-        store.put(f"loops/{ref.name}/lease.clock", b"") if ref is not learned else None
-    stored_model(store, "second", "any")
     assert forget(store, registry, sha).versions == {
         LOOP: ["2"],
         "fourth": ["1 (from third 1)"],
