@@ -106,7 +106,8 @@ def _answered(error: Any, access: Access, repeat: bool) -> str:
     code, said = int(error.status or 0), message_of(error)
     if code == 0:
         raise PlatformError(_tls(access, said)) from error
-    if code in _AWAY:
+    # Whoever stands before the server (502, 504) cannot say whether it did what it was asked; 429 is before it.
+    if code in _AWAY and (repeat or code == 429):
         return f"{access.address} answered {code}: {said}"
     if code >= 500:
         if not repeat:

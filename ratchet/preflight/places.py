@@ -38,6 +38,9 @@ def servers(context: Context) -> list[Server]:
         Server(f"the endpoint of {what}", url, ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"))
         for what, url in _endpoints(context)
     ]
+    pipelines = _pipelines(context)
+    if pipelines is not None:
+        found.append(Server("Kubeflow Pipelines", pipelines, ("KFP_CA_CERT", "SSL_CERT_FILE")))
     return found
 
 

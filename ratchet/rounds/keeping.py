@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from ratchet import canonical
 from ratchet.artifacts.manifest import MANIFEST, Manifest, parse_manifest
 from ratchet.errors import Conflict, NotFound, RoundError
-from ratchet.rounds.records import Round, RoundEnd, Ticket, loop_prefix, round_prefix, run_key
+from ratchet.rounds.records import Round, RoundEnd, Ticket, is_loop_name, loop_prefix, round_prefix, run_key
 from ratchet.store import Store
 
 
@@ -98,8 +98,11 @@ def numbers(store: Store, loop: str) -> list[int]:
 
 
 def loops(store: Store) -> list[str]:
-    """Names of the loops under this root."""
-    return sorted({store.key(s.uri).split("/")[1] for s in store.list("loops/")})
+    """Names of the loops under this root. What lies there under no loop's name, such as .DS_Store, is nobody's loop."""
+    found = {
+        store.key(stat.uri).split("/", 2)[1] for stat in store.list("loops/") if store.key(stat.uri).count("/") > 1
+    }
+    return sorted(name for name in found if is_loop_name(name))
 
 
 def manifests(store: Store, loop: str, number: int) -> dict[str, Manifest]:

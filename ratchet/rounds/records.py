@@ -90,8 +90,12 @@ class RoundEnd(Record):
     ended: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
 
+def is_loop_name(name: str) -> bool:
+    return _LOOP_NAME.fullmatch(name) is not None
+
+
 def check_loop_name(loop: str) -> str:
-    if not _LOOP_NAME.fullmatch(loop):
+    if not is_loop_name(loop):
         raise RoundError(
             f"loop name {loop!r} must be lower-case letters, digits and dashes, at most 63, beginning with a letter or digit."
         )

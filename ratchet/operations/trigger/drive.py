@@ -17,6 +17,7 @@ from ratchet.operations.trigger.decide import Due, Idle, MustStop, Seen, decide
 from ratchet.operations.trigger.metrics import Metrics
 from ratchet.operations.trigger.moves import AliasMove, MoveReader, followed, observe, write_followed
 from ratchet.registry import Registry
+from ratchet.registry.promotion import history
 from ratchet.rounds import RoundEnd
 from ratchet.status import stands_still
 from ratchet.store import Store
@@ -63,6 +64,11 @@ class Driver:
 
     def look(self, loop: str) -> Idle | Ask:
         """The ask that was started, or why nothing was. Raises what the registry, the store or the platform says."""
+        if loop not in self._states and not _is_loop(self._store, loop):
+            return Idle(
+                "no-policy",
+                f"{loop} is a model of the registry and no loop: it has neither policy nor seed in the store",
+            )
         state = self._states.get(loop) or self._states.setdefault(
             loop, LoopState(MoveReader(self._registry, self._store, loop), Asks(self._store, loop))
         )
@@ -191,6 +197,11 @@ class Driver:
         if isinstance(result, Idle) and result.waits != state.told:
             log.info("loop %s starts no round (%s): %s", loop, result.waits, result.why)
         state.told = result.waits if isinstance(result, Idle) else ""
+
+
+def _is_loop(store: Store, loop: str) -> bool:
+    """A registry holds models of other people too: nothing of theirs is recorded, and no metric gets their names."""
+    return policies.read_policy(store, loop) is not None or any(m.intent.kind == "seed" for m in history(store, loop))
 
 
 def _point(loop: str, ask: Ask | None, number: int, end: RoundEnd | None) -> str:

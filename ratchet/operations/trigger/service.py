@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ratchet import rounds
-from ratchet.errors import RatchetError, StoreError
+from ratchet.errors import RatchetError
 from ratchet.operations.trigger.deliveries import Seen
 from ratchet.operations.trigger.drive import Driver, place_of
 from ratchet.operations.trigger.hints import Hints
@@ -147,7 +147,8 @@ class Service:
             ended = self._ending.wait(KEEP_SECONDS)
             try:
                 self.seen.keep()
-            except StoreError as error:
+            except Exception as error:
+                # Whatever it is: ids that are not kept now are kept at the next turn.
                 self._failed("deliveries", error)
 
     def _failed(self, what: str, error: Exception) -> None:

@@ -92,13 +92,14 @@ def test_a_start_that_was_killed_after_the_run_finds_it(store: Store, tmp_path: 
     assert known.run == run
 
 
-@pytest.mark.parametrize("code", [500, None])
+@pytest.mark.parametrize("code", [500, 502, 503, 504, None])
 def test_a_run_whose_answer_is_lost_is_not_started_twice(store: Store, tmp_path: Path, code: int | None) -> None:
     with FakePipelines() as fake:
         one = starter(fake, store, tmp_path)
         fake.faults.append(Fault(code, method="POST", path="/runs", after=True))
         found = one.start(REQUEST)
         assert [*fake.state.runs] == [found.run]
+        assert fake.state.runs[found.run]["state"] == "PENDING"
 
 
 def test_a_server_that_is_down_leaves_nothing_that_the_next_start_waits_for(store: Store, tmp_path: Path) -> None:
