@@ -120,5 +120,7 @@ def _champion(registry: Registry, loop: str) -> ModelRef:
 
     champion = registry.champion(loop)
     if champion is None:
-        raise typer.BadParameter(f"loop {loop} has no champion; `ratchet init --loop {loop}` registers one")
+        raise typer.BadParameter(
+            f"loop {loop} has no champion; `ratchet init --loop {loop} --seed MODEL` registers one"
+        )
     return as_ref(champion)

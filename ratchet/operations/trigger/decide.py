@@ -88,7 +88,9 @@ def decide(seen: Seen) -> Decision:
     if closed is not None:
         return closed
     if seen.move is None or seen.move.target is None:
-        return Idle("no-champion", f"no version is champion; `ratchet init --loop {seen.loop}` registers the first")
+        return Idle(
+            "no-champion", f"no version is champion; `ratchet init --loop {seen.loop} --seed MODEL` registers the first"
+        )
     if seen.ask is not None and not seen.ask_started:
         return Due(seen.ask, new=False)
     if seen.ask is None or seen.move.number > seen.ask.move:
@@ -98,7 +100,10 @@ def decide(seen: Seen) -> Decision:
 
 def _closed(seen: Seen) -> Idle | None:
     if seen.policy is None:
-        return Idle("no-policy", f"only people start its rounds; `ratchet init --loop {seen.loop}` gives it a policy")
+        return Idle(
+            "no-policy",
+            f"only people start its rounds; `ratchet loop policy --loop {seen.loop} --owner trigger --recipe NAME` gives it one",
+        )
     if seen.policy.owner != "trigger":
         return Idle("other-owner", f"its rounds are started by: {seen.policy.owner}")
     if seen.stopped is not None:
