@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 
 from ratchet.errors import RatchetError
@@ -38,3 +39,8 @@ class Settings(Record):
     def environment(self) -> dict[str, str]:
         """The variables that lead another process to the same places."""
         return {"RATCHET_ROOT": self.root, "RATCHET_REGISTRY": self.registry}
+
+
+def without_login(words: str) -> str:
+    """The words with no user and password in the addresses that they name."""
+    return re.sub(r"(?<=://)[^/\s@]+@", "***@", words)

@@ -48,7 +48,10 @@ def ensure(
     ] = None,
     seed: Annotated[str | None, typer.Option(help="Start from this version instead of the champion.")] = None,
     budget: Annotated[float | None, typer.Option(min=0, help="Hours of a device that one round may take.")] = None,
-    pin: Annotated[bool, typer.Option("--pin", help="Stay at the pipeline version that is the newest now.")] = False,
+    pin: Annotated[
+        bool | None,
+        typer.Option("--pin/--no-pin", help="Stay at the pipeline version that is the newest now; default: as it was."),
+    ] = None,
     take_over: Annotated[bool, typer.Option("--take-over", help="Also a loop that a trigger drives.")] = False,
     profile: PlaceOption = None,
     embedded: EmbeddedOption = None,

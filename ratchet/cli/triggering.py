@@ -77,7 +77,7 @@ def _followers(settings: Settings, serving: Path | None) -> list[OnMove]:
     return [Follower(settings, ServingConfig.load(serving))]
 
 
-@app.command(epilog="Example: ratchet trigger register --url http://ratchet-trigger.kubeflow:8080/webhooks/mlflow")
+@app.command(epilog="Example: ratchet trigger register --url http://ratchet-trigger.ratchet/webhooks/mlflow")
 def register(
     url: Annotated[str, typer.Option(help="Where MLflow's server reaches the trigger, with /webhooks/mlflow.")],
     name: Annotated[str, typer.Option(help="Name of the webhook in MLflow.")] = "ratchet-trigger",
@@ -102,7 +102,8 @@ def register(
         print_json(found.model_dump(mode="json"))
     else:
         console.print(
-            f"webhook {found.name} to {found.url}: {'made' if found.new else 'as it should be'}", highlight=False
+            f"webhook {found.name} to {found.url}: {'made' if found.new else 'brought to this address and secret'}",
+            highlight=False,
         )
     if found.trouble is not None:
         console.print(

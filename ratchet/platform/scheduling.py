@@ -76,18 +76,20 @@ def ensure(
     cron: str | None,
     policy: LoopPolicy,
     *,
-    pin: bool = False,
+    pin: bool | None = None,
     take_over: bool = False,
 ) -> Ensured:
     """Give the loop the schedule `cron` (None: the one that it has) that starts what `policy` says, and make the schedule its owner.
 
-    Raises RoundError for a loop of a trigger, unless it is to `take_over`. A schedule that was paused stays paused.
+    Raises RoundError for a loop of a trigger, unless it is to `take_over`. A schedule that was paused stays paused; `pin` None: one that was pinned
+    is pinned to the version that is the newest now.
     """
     known, before = policies.read_policy(store, loop), read_wanted(store, loop)
     if known is not None and known.owner == "trigger" and not take_over:
         raise RoundError(kept(loop, "trigger"))
     if cron is None and before is None:
         raise RoundError(f"loop {loop} has no schedule yet: say when, as --cron '0 2 * * *' for 02:00 UTC each night.")
+    pinned = pin if pin is not None else before is not None and before.spec.version is not None
     version = deployed(client, place)
     experiment, _ = client.experiment(place.experiment_of(loop), f"loop {loop}")
     spec = ScheduleSpec(
@@ -97,7 +99,7 @@ def ensure(
         seed=policy.seed,
         budget=policy.budget,
         pipeline=version.pipeline_id,
-        version=version.pipeline_version_id if pin else None,
+        version=version.pipeline_version_id if pinned else None,
         experiment=experiment.experiment_id,
         service_account=place.service_account,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ratchet.errors import RatchetError
-from ratchet.settings import Settings
+from ratchet.settings import Settings, without_login
 
 
 def test_settings_come_from_the_environment_and_lead_others_to_the_same_places() -> None:
@@ -30,3 +30,8 @@ def test_the_registry_of_ours_goes_before_mlflow() -> None:
 def test_what_is_missing_is_named_with_what_to_set(given: dict[str, str], said: str) -> None:
     with pytest.raises(RatchetError, match=said):
         Settings.from_environment(given)
+
+
+def test_no_login_of_an_address_is_shown() -> None:
+    said = without_login("RegistryUnavailable: http://team:hunter2@mlflow:5000 and s3://b/x do not answer")
+    assert said == "RegistryUnavailable: http://***@mlflow:5000 and s3://b/x do not answer"

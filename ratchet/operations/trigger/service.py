@@ -15,6 +15,7 @@ from ratchet.operations.trigger.drive import Driver, place_of
 from ratchet.operations.trigger.hints import Hints
 from ratchet.operations.trigger.metrics import Metrics
 from ratchet.registry import Registry
+from ratchet.settings import without_login
 from ratchet.store import Store
 
 POLL_SECONDS = 30.0
@@ -153,6 +154,6 @@ class Service:
 
     def _failed(self, what: str, error: Exception) -> None:
         self.metrics.failures.labels(place_of(error)).inc()
-        self._trouble = f"{type(error).__name__}: {error}"
+        self._trouble = without_login(f"{type(error).__name__}: {error}")
         known = isinstance(error, RatchetError | OSError)
         log.error("%s: %s", what, self._trouble, exc_info=None if known else error)

@@ -245,7 +245,7 @@ def test_a_pinned_schedule_stays_at_its_version(store: Store, fake: FakePipeline
     (run,) = fake.state.tick()
     assert fake.state.runs[run]["pipeline_version_id"] == first
     assert ensured(store, fake, pin=True).schedule != pinned.schedule, "an ensure pins the newest"
-    followed = ensured(store, fake)
+    followed = ensured(store, fake, pin=False)
     (run,) = fake.state.tick()
     assert fake.state.runs[run]["pipeline_version_id"] != first
     assert followed.made
@@ -286,3 +286,9 @@ def test_the_five_fields_of_a_crontab_get_seconds(given: str, read: str) -> None
 def test_what_is_no_schedule_is_refused_with_an_example(given: str) -> None:
     with pytest.raises(RecipeError, match=r"0 2 \* \* \*"):
         cron_of(given)
+
+
+def test_a_pinned_schedule_stays_pinned_until_it_is_said_otherwise(store: Store, fake: FakePipelines) -> None:
+    first = ensured(store, fake, pin=True)
+    assert ensured(store, fake, cron=None).schedule == first.schedule
+    assert ensured(store, fake, cron=None, pin=False).schedule != first.schedule
