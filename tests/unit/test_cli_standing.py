@@ -90,3 +90,16 @@ def test_the_janitor_lists_and_closes_only_when_told(
     end = rounds.read_end(store, LOOP, 1)
     assert end is not None
     assert "closed by the janitor" in end.reason
+
+
+def test_a_policy_is_made_changed_and_shown(settings: Settings, store: Store) -> None:
+    assert "has no policy" in said("loop", "policy", "--loop", LOOP)
+    told = said(
+        "loop", "policy", "--loop", LOOP, "--owner", "trigger", "--recipe", "rft", "--rounds", "3", "--no-on-alarm"
+    )
+    assert "`ratchet trigger serve --loop mine`" in told
+    said("loop", "policy", "--loop", LOOP, "--clear", "rounds", "--gpu-hours", "2.5", "--after-refused", "wait")
+    found = json.loads(said("loop", "policy", "--loop", LOOP, "--json"))["policy"]
+    assert (found["owner"], found["recipe"], found["after_refused"]) == ("trigger", "rft", "wait")
+    assert found["stop"] == {"rounds": None, "rounds_without_promotion": None, "gpu_hours": 2.5, "on_alarm": False}
+    assert "gpu_hours: 2.5 (now 0)" in said("loop", "policy", "--loop", LOOP)

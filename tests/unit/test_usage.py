@@ -12,6 +12,7 @@ from ratchet import rounds, usage
 from ratchet.artifacts import Manifest
 from ratchet.errors import BudgetSpent, RoundError
 from ratchet.finish import finish
+from ratchet.finish.stage import end_of
 from ratchet.operations.policy import LoopPolicy, write_policy
 from ratchet.profile import Profile
 from ratchet.progress import silent
@@ -19,7 +20,7 @@ from ratchet.rounds import Devices, Ticket
 from ratchet.settings import Settings
 from ratchet.stage import StageContext, run_ticket
 from ratchet.store import Store, open_store
-from tests.unit.loops import LOOP, RECIPE, leave, leave_all, new_loop, opened
+from tests.unit.loops import LOOP, RECIPE, ROWS, leave, leave_all, new_loop, opened
 
 
 @pytest.fixture
@@ -153,3 +154,30 @@ def test_a_stage_is_counted_and_kept_to_the_budget_by_who_runs_it(settings: Sett
         run_ticket("generate", ticket, {}, settings, work)
     assert {one.stage for one in usage.uses(store, rounds.round_prefix(LOOP, 1))} == {"generate"}
     assert finish(ticket.job, LOOP, settings).state == "STOPPED"
+
+
+def test_a_finished_stage_that_is_tried_again_comes_back_whatever_was_spent(settings: Settings, store: Store) -> None:
+    ticket = opened(settings, budget=0.5)
+    with rounds.keeping_failure(ticket, "generate"):
+        made = run_ticket("generate", ticket, {}, settings, _committed)
+    took(store, ticket, "generate", 0.6)
+    with rounds.keeping_failure(ticket, "generate"):
+        assert run_ticket("generate", ticket, {}, settings).uri == made.uri
+    with pytest.raises(BudgetSpent), rounds.keeping_failure(ticket, "verify"):
+        run_ticket("verify", ticket, {"generate": made.uri}, settings)
+
+
+def _committed(context: StageContext) -> Manifest:
+    return context.writer(ROWS).commit()
+
+
+def test_what_a_finished_stage_said_when_it_was_tried_again_ends_the_round(settings: Settings, store: Store) -> None:
+    ticket = opened(settings)
+    leave_all(store, ticket, but=("promote",))
+    rounds.write_failure(store, ticket, "evaluate", OSError("disk full"))
+    end = end_of(store, ticket)
+    assert (end.state, end.reason.startswith("promote: it left no manifest")) == ("FAILED", True)
+    assert end.reason.endswith("evaluate, which had finished, was tried again and said OSError: disk full")
+    rounds.write_failure(store, ticket, "evaluate", BudgetSpent("spent"))
+    end = end_of(store, ticket)
+    assert (end.state, end.reason) == ("STOPPED", "evaluate: spent")

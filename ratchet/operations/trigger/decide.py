@@ -99,13 +99,11 @@ def decide(seen: Seen) -> Decision:
 
 
 def _closed(seen: Seen) -> Idle | None:
+    give = f"`ratchet loop policy --loop {seen.loop} --owner trigger"
     if seen.policy is None:
-        return Idle(
-            "no-policy",
-            f"only people start its rounds; `ratchet loop policy --loop {seen.loop} --owner trigger --recipe NAME` gives it one",
-        )
+        return Idle("no-policy", f"only people start its rounds; {give} --recipe NAME` gives it to the trigger")
     if seen.policy.owner != "trigger":
-        return Idle("other-owner", f"its rounds are started by: {seen.policy.owner}")
+        return Idle("other-owner", f"its rounds are started by: {seen.policy.owner}; {give}` gives it to the trigger")
     if seen.stopped is not None:
         return Idle("stopped", seen.stopped.words(seen.loop))
     return None

@@ -107,3 +107,12 @@ def test_a_price_that_is_not_known_is_not_nothing(prices: str, price: float | No
 def test_cpus_are_read_as_kubernetes_writes_them() -> None:
     assert [cpus_of(text) for text in ("4", "0.5", "500m")] == [4, 0.5, 0.5]
     assert rounds.loop_prefix("mine") == "loops/mine"
+
+
+def test_a_past_round_that_cannot_be_read_is_left_out_and_told(settings: Settings) -> None:
+    had(settings, "a", 3600.0)
+    store = open_store(settings.root)
+    store.put(f"{rounds.round_prefix(LOOP, 2)}/round.json", b"{}")
+    found = estimate(store, LOOP, recipes.load(RECIPE), Profile())
+    assert (found.rounds, found.unread) == (1, 1)
+    assert "1 past rounds are left out" in found.words()[1]

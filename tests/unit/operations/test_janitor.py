@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ratchet import rounds
+from ratchet.errors import RegistryUnavailable
 from ratchet.finish import finish
 from ratchet.operations.janitor import clean
 from ratchet.operations.starting import RoundRequest, RunState, Started
@@ -141,3 +142,21 @@ def test_runs_of_the_registry_end_as_their_rounds_did(
     # Younger than the patience: perhaps its begin is at work.
     registry.open_run(LOOP, {LOOP_TAG: LOOP, ROUND: "9"})
     assert clean(settings, (LOOP,), still=1) == []
+
+
+def test_a_run_that_the_registry_does_not_end_is_not_called_closed(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RATCHET_LEASE_SECONDS", "60")
+
+    def away(*_: object) -> None:
+        raise RegistryUnavailable("MLflow is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(StoreRegistry, "end_run", away)
+        ticket = opened(settings)
+        leave_all(store, ticket, "REFUSED")
+        finish(ticket.job, LOOP, settings)
+        assert [one.closed for one in clean(settings, (LOOP,), still=0, apply=True)] == [False]
+    assert [one.closed for one in clean(settings, (LOOP,), still=0, apply=True)] == [True]
+    assert StoreRegistry(store).running(LOOP) == []

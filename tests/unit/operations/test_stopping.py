@@ -138,6 +138,41 @@ def test_an_alarm_stops_the_loop_and_a_spent_budget_does_not(
         assert found.why == "round 1 was stopped: verify: alarm entropy: fell"
 
 
+def test_a_spent_budget_of_a_shard_is_no_alarm_and_an_alarm_beside_it_is_one(settings: Settings, store: Store) -> None:
+    rules(store)
+    ticket = opened(settings)
+    rounds.write_failure(store, ticket, "generate", BudgetSpent("spent"), "shard 0")
+    assert finish(ticket.job, LOOP, settings).reason == "generate: spent"
+    assert apply(store, LOOP) is None
+    rounds.write_failure(store, ticket, "generate", RoundStopped("alarm entropy: fell"), "shard 1")
+    assert rounds.read_stops(store, LOOP, 1, ticket.job) == {"generate": "alarm entropy: fell"}
+    assert apply(store, LOOP) is not None
+
+
+def test_a_loop_that_stops_while_a_run_is_checked_opens_no_round(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "ratchet.begin.stage.before_round",
+        lambda *_: stop(store, LOOP, Stopped(why="3 rounds", rule="rounds", after=1)),
+    )
+    with pytest.raises(RoundStopped, match="3 rounds"):
+        opened(settings)
+    assert rounds.numbers(store, LOOP) == []
+
+
+def test_a_round_that_runs_while_the_loop_is_told_to_go_on_counts(settings: Settings, store: Store) -> None:
+    rules(store, rounds=1)
+    ended(settings, 1, "REFUSED")
+    first = rounds.read_round(store, LOOP, 1)
+    rounds.write_round(store, first.model_copy(update={"number": 2, "salt": "2" * 32}))
+    assert apply(store, LOOP) is not None
+    go_on(store, LOOP)
+    assert read_resumed(store, LOOP).after == 1
+    rounds.write_end(store, LOOP, 2, rounds.RoundEnd(state="REFUSED", reason="not_better", job="job-1"))
+    assert apply(store, LOOP) is not None
+
+
 def test_a_paused_loop_keeps_its_first_reason_and_goes_on_when_asked(settings: Settings, store: Store) -> None:
     stop(store, LOOP, Stopped(why="new data on Monday", rule="person", after=0))
     assert stop(store, LOOP, Stopped(why="other", rule="rounds", after=0)).why == "new data on Monday"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ratchet import rounds
 from ratchet.errors import PlatformUnavailable, StillRolling
 from ratchet.operations import policy as policies
 from ratchet.operations.policy import Stopped
@@ -12,6 +13,7 @@ from ratchet.operations.trigger.asks import Ask
 from ratchet.operations.trigger.decide import MOST_FAILURES, Idle
 from ratchet.operations.trigger.moves import AliasMove
 from ratchet.registry import lease
+from ratchet.registry.tracking import CANCELLED
 from ratchet.rounds import State
 from tests.triggered import LOOP, Ground
 
@@ -136,6 +138,18 @@ def test_a_round_that_waits_for_a_person_is_followed_by_none(ground: Ground, sta
     ground.end_round(1, state)
     assert waits(ground.look()) == why
     assert started(ground) == 1
+
+
+def test_a_round_that_a_person_ended_is_not_started_again(ground: Ground) -> None:
+    ground.look()
+    ground.open_round(1)
+    end = rounds.RoundEnd(state="FAILED", reason="cancelled: wrong recipe", job=CANCELLED)
+    rounds.write_end(ground.store, LOOP, 1, end)
+    ground.starter.end()
+    assert waits(ground.look()) == "waits"
+    ground.person("2")
+    assert isinstance(ground.look(), Ask)
+    assert ground.causes() == ["move", "move"]
 
 
 def test_a_loop_that_an_alarm_stopped_goes_on_when_a_person_says_so(ground: Ground) -> None:
