@@ -13,7 +13,7 @@ from ratchet import rounds
 from ratchet.cli.app import app
 from ratchet.errors import RoundStopped
 from ratchet.finish import finish
-from ratchet.operations.policy import LoopPolicy, StopRules, read_stopped, write_policy
+from ratchet.operations.policy import LoopPolicy, StopRules, read_policy, read_stopped, write_policy
 from ratchet.settings import Settings
 from ratchet.store import Store, open_store
 from tests.unit.loops import LOOP, RECIPE, leave_all, new_loop, opened
@@ -103,3 +103,13 @@ def test_a_policy_is_made_changed_and_shown(settings: Settings, store: Store) ->
     assert (found["owner"], found["recipe"], found["after_refused"]) == ("trigger", "rft", "wait")
     assert found["stop"] == {"rounds": None, "rounds_without_promotion": None, "gpu_hours": 2.5, "on_alarm": False}
     assert "gpu_hours: 2.5 (now 0)" in said("loop", "policy", "--loop", LOOP)
+
+
+def test_a_loop_is_opened_with_its_owner_and_rules(settings: Settings, store: Store) -> None:
+    start = ("init", "--loop", LOOP, "--seed", f"models:/{LOOP}/1")
+    told = CliRunner().invoke(app, [*start, "--owner", "trigger"])
+    assert (told.exit_code, "--recipe rft" in told.output) == (2, True)
+    assert "owner: trigger" in said(*start, "--owner", "trigger", "--recipe", "rft", "--rounds", "5", "--budget", "2")
+    policy = read_policy(store, LOOP)
+    assert policy is not None
+    assert (policy.owner, policy.budget, policy.stop.rounds) == ("trigger", 2.0, 5)
