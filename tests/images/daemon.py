@@ -109,7 +109,7 @@ def _shape(root: Path) -> None:
     """As the official image is: pip may install, `python` is there. And, here alone, whom this machine trusts."""
     for name in NEEDLESS:
         for path in (root / name).glob("*"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     (root / "usr/lib/python3.11/EXTERNALLY-MANAGED").unlink(missing_ok=True)
     (root / "usr/bin/python").symlink_to("python3")
     if AUTHORITIES.exists():
