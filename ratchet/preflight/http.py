@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import ipaddress
 import ssl
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 SECONDS = 5.0
 MOST_BYTES = 4 * 2**20
@@ -57,7 +58,8 @@ def ask(
         handlers.append(urllib.request.HTTPSHandler(context=trust(ca)))
     if is_loopback(urlsplit(url).hostname or ""):
         handlers.append(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(url, method=method, headers=dict(headers or {}))
+    bare, login = apart(url)
+    request = urllib.request.Request(bare, method=method, headers={**login, **(headers or {})})
     try:
         with urllib.request.build_opener(*handlers).open(request, timeout=seconds) as answer:
             lower = {name.lower(): value for name, value in answer.headers.items()}
@@ -66,6 +68,16 @@ def ask(
         raise unreachable(error.reason) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise unreachable(error) from None
+
+
+def apart(url: str) -> tuple[str, dict[str, str]]:
+    """The address without the user and password that it names, and the header that says them (RFC 7617)."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return url, {}
+    place = parts.netloc.rpartition("@")[2]
+    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+    return urlunsplit(parts._replace(netloc=place)), {"Authorization": f"Basic {base64.b64encode(login).decode()}"}
 
 
 def unreachable(reason: object) -> Unreachable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ratchet.preflight.context import Context
+from ratchet.settings import without_login
 from ratchet.train.launchers.logs import LEAST_SECRET, redacted
 
 
@@ -14,4 +15,4 @@ def without_secrets(words: str, context: Context) -> str:
         value = context.environment.get(name, "")
         if len(value) >= LEAST_SECRET:
             words = words.replace(value, "***")
-    return redacted(words, context.environment)
+    return redacted(without_login(words), context.environment)

@@ -28,6 +28,7 @@ from ratchet.registry.base import (
     find_registered,
 )
 from ratchet.rounds import check_loop_name
+from ratchet.settings import without_login
 
 # MLflow's own patience is minutes. With these a server that is down is reported within half a minute. It also prints and
 # reports usage unless told not to. Whoever sets the variables is obeyed.
@@ -60,7 +61,8 @@ class MlflowRegistry:
 
     @property
     def uri(self) -> str:
-        return self._uri
+        """Where the server is; a user and password that its address names stay out of messages and of what is stored."""
+        return without_login(self._uri)
 
     def champion(self, name: str) -> ModelVersion | None:
         from mlflow.exceptions import MlflowException
@@ -231,16 +233,16 @@ class MlflowRegistry:
         try:
             yield
         except MlflowException as error:
-            said = " ".join(str(error.message).split())[:400]
+            said = without_login(" ".join(str(error.message).split()))[:400]
             if _is_unreachable(error):
                 raise RegistryUnavailable(
-                    f"MLflow at {self._uri} did not answer when asked to {what}: {said}. Check that the server runs and that "
+                    f"MLflow at {self.uri} did not answer when asked to {what}: {said}. Check that the server runs and that "
                     "MLFLOW_TRACKING_URI names it; `ratchet promote` completes the round later, nothing is lost."
                 ) from error
             hint = ""
             if "Invalid model version source" in said:
                 hint = " An MLflow server takes no local folders: use an s3:// root, or RATCHET_REGISTRY=store."
-            raise RegistryError(f"MLflow at {self._uri} refused to {what}: {said}.{hint}") from error
+            raise RegistryError(f"MLflow at {self.uri} refused to {what}: {said}.{hint}") from error
 
 
 def _version(found: Any) -> ModelVersion:

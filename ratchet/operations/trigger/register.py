@@ -6,6 +6,7 @@ from typing import Any
 
 from ratchet.errors import RegistryError, RegistryUnavailable
 from ratchet.records import Record
+from ratchet.settings import without_login
 
 EVENTS = ("model_version_alias.created", "model_version_alias.deleted")
 NAME = "ratchet-trigger"
@@ -43,7 +44,8 @@ def register(tracking: str, url: str, secret: str, name: str = NAME, *, test: bo
         return _tested(client, found) if test else found
     except MlflowException as error:
         kind = RegistryUnavailable if error.error_code == "TEMPORARILY_UNAVAILABLE" else RegistryError
-        raise kind(f"{tracking} did not take the webhook {name} to {url}: {error.message}. {WITHOUT}") from error
+        words = f"{tracking} did not take the webhook {name} to {url}: {error.message}. {WITHOUT}"
+        raise kind(without_login(words)) from error
 
 
 def _all(client: Any) -> list[Any]:
