@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -24,6 +25,8 @@ WHEELS = ROOT / "Dockerfiles" / "wheels"
 
 
 def main() -> int:
+    # A polite end must stop the daemon too: as an exit, not as a sudden death.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     FOLDER.mkdir(parents=True, exist_ok=True)
     if said := complaints():
         raise SystemExit(f"hadolint:\n{said}")
