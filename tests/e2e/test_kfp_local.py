@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -269,13 +270,23 @@ def check_once(settings: Settings, store: Store) -> None:
 
 @contextmanager
 def card_hidden(store: Store) -> Iterator[None]:
-    """Take away the card of the seed model, and give it back."""
+    """Take away the card of the seed model once the round is open, since begin looks for it, and give it back."""
     (key,) = [k for k in objects(store, "models/") if k.endswith(f"/{CARD}")]
-    data = store.get(key)
-    store.delete(key)
+    data, ended = store.get(key), threading.Event()
+
+    def hide() -> None:
+        while not ended.wait(0.05):
+            if rounds.numbers(store, LOOP):
+                store.delete(key)
+                return
+
+    hiding = threading.Thread(target=hide)
+    hiding.start()
     try:
         yield
     finally:
+        ended.set()
+        hiding.join()
         store.put(key, data)
 
 
