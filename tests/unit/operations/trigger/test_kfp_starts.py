@@ -140,7 +140,7 @@ def test_a_move_is_one_run_of_kubeflow_pipelines_and_a_replay_is_none(served: Se
         assert served.says(version)[0] == "accepted", "the same news under another id"
         assert len(served.quiet()) == number
     parameters = [run["runtime_config"]["parameters"] for run in served.fake.state.runs.values()]
-    assert parameters == [{"recipe": "rft", "loop": LOOP, "seed": "champion"}] * 4
+    assert parameters == [{"recipe": "rft", "loop": LOOP, "seed": "champion", "origin": "trigger"}] * 4
     assert [ask.move for ask in served.ground.asks()] == [1, 2, 3, 4]
     assert served.end(signal.SIGTERM) == 0
 
