@@ -204,6 +204,7 @@ def test_what_the_ui_asks_for_says_what_it_is(made: dict[str, Any]) -> None:
         "seed": "champion",
         "budget": 0.0,
         "resume": False,
+        "origin": "person",
     }
 
 
