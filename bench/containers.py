@@ -15,6 +15,7 @@ import time
 import uuid
 from pathlib import Path
 
+from bench.overhead import SMALL
 from bench.result import Result
 from ratchet.errors import ServiceError
 from ratchet.loop import init_loop
@@ -25,17 +26,6 @@ from ratchet.stage import STAGES
 GOAL = 10.0
 LOOP = "bench"
 IMAGES = {name: f"ratchet-{name}:dev" for name in ("core", "inference", "training")}
-RECIPE = """
-name: small
-seed: 1
-prompts: {pool: 45, validation: 9, holdout: 45, report: 9}
-generate: {k: 2}
-filter: {min_pass_rate: 0.0}
-verify: {policy: none}
-train: {max_steps: 2, batch_size: 8}
-evaluate: {pass_at_k: {k: 2, prompts: 9}}
-promote: {min_items: 9}
-"""
 
 
 def measure(quick: bool) -> list[Result]:
@@ -65,7 +55,7 @@ def _round(services: Services, runner: str) -> float:
     command = [sys.executable, "-m", "ratchet.pipelines.local", "--runner", runner, "--profile", profile]
     began = time.perf_counter()
     done = subprocess.run(
-        [*command, "--loop", LOOP, "--recipe", RECIPE], env=environment, capture_output=True, text=True, check=False
+        [*command, "--loop", LOOP, "--recipe", SMALL], env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise ServiceError(f"the round by {runner} failed: {done.stdout[-2000:]}{done.stderr[-2000:]}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 
 from ratchet import rounds
 from ratchet.artifacts import ImageBank
@@ -12,6 +14,7 @@ from ratchet.errors import PromptSetError, RatchetError, SamplingError
 from ratchet.promptset import find, open_part
 from ratchet.records import Prompt
 from ratchet.serving.manifest import Wanted
+from ratchet.serving.outcome import Aborted
 from ratchet.store import Store
 
 SPLIT = "validation"
@@ -33,6 +36,23 @@ def answering(url: str, wanted: Wanted, store: Store) -> str | None:
         return wrong
     prompts, bank = _prompts(store, wanted.loop, wanted.config.canary.prompts)
     return _asked(url, wanted, prompts, bank) if prompts else None
+
+
+def soak(url: str, wanted: Wanted, still: Callable[[], bool], every: float) -> None:
+    """Watch the canary under its share of the traffic for `canary.soak_seconds`, a look each `every` seconds.
+
+    Raises Aborted where it stops answering, and where the champion has moved (`still` says whether it has not).
+    """
+    end = time.monotonic() + wanted.config.canary.soak_seconds
+    while True:
+        wrong = healthy(url)
+        if wrong is not None:
+            raise Aborted(f"version {wanted.version.version} stopped answering under traffic: {wrong}")
+        if not still():
+            raise Aborted("the champion has moved meanwhile", final=False)
+        if time.monotonic() > end:
+            return
+        time.sleep(min(every, max(end - time.monotonic(), 0)))
 
 
 def _asked(url: str, wanted: Wanted, prompts: list[Prompt], bank: ImageBank) -> str | None:

@@ -9,7 +9,6 @@ the first is no good          its Deployment stays without pods, with the note
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -101,7 +100,7 @@ class Rolled:
         self._answers(self._url(self.canary))
         self.say("it answers; it takes its share of the traffic now")
         self._traffic(all_tracks=True)
-        self._soak(self._url(self.canary))
+        checking.soak(self._url(self.canary), self.wanted, self.still, self.cluster.poll)
 
     def _take_over(self, old: Object | None) -> None:
         new = deployment(self.wanted, STABLE)
@@ -142,18 +141,6 @@ class Rolled:
         wrong = checking.answering(url, self.wanted, self.store)
         if wrong is not None:
             raise Aborted(f"version {self.wanted.version.version} does not answer as it should: {wrong}")
-
-    def _soak(self, url: str) -> None:
-        end = time.monotonic() + self.wanted.config.canary.soak_seconds
-        while True:
-            wrong = checking.healthy(url)
-            if wrong is not None:
-                raise Aborted(f"version {self.wanted.version.version} stopped answering under traffic: {wrong}")
-            if not self.still():
-                raise Aborted("the champion has moved meanwhile", final=False)
-            if time.monotonic() > end:
-                return
-            time.sleep(min(self.cluster.poll, max(end - time.monotonic(), 0)))
 
     def _url(self, name: str) -> str:
         return (self.wanted.config.canary.url or f"http://{name}.{self.cluster.api.namespace}.svc").rstrip("/")

@@ -8,7 +8,6 @@ the new one is no good     its share is 0, and why is noted in the ConfigMap; wh
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -80,7 +79,7 @@ class Shared:
             percent = self.wanted.config.canary.percent
             self.say(f"it answers; it takes {percent}% of the traffic now")
             self._share(percent)
-            self._soak(url)
+            checking.soak(url, self.wanted, self.still, self.cluster.poll)
         self.say(f"version {self.wanted.version.version} takes all traffic")
         self._share(ALL)
         self.notes.serves(self.wanted)
@@ -95,18 +94,6 @@ class Shared:
                 f"the new revision of {self.wanted.name} was not ready within canary.ready_minutes "
                 f"({self.wanted.config.canary.ready_minutes:g}); see `kubectl describe inferenceservice {self.wanted.name}`"
             )
-
-    def _soak(self, url: str) -> None:
-        end = time.monotonic() + self.wanted.config.canary.soak_seconds
-        while True:
-            wrong = checking.healthy(url)
-            if wrong is not None:
-                raise Aborted(f"version {self.wanted.version.version} stopped answering under traffic: {wrong}")
-            if not self.still():
-                raise Aborted("the champion has moved meanwhile", final=False)
-            if time.monotonic() > end:
-                return
-            time.sleep(min(self.cluster.poll, max(end - time.monotonic(), 0)))
 
     def _url(self) -> str:
         """Of the newest revision: its tag's, else the whole service's where no other revision serves."""
