@@ -17,6 +17,7 @@ from ratchet.cli.output import (
     errors,
     print_json,
     print_lines,
+    whole,
     workplace,
 )
 from ratchet.errors import RoundError
@@ -167,7 +168,7 @@ def runs(
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
         return
-    table = Table("run", "state", "by", "started", "round", "ended", "why", box=None, pad_edge=False)
+    table = Table(whole("run"), "state", "by", "started", "round", "ended", "why", box=None, pad_edge=False)
     for one in found:
         started = one.created[:16].replace("T", " ") if one.created else ""
         table.add_row(one.run, one.state, one.by, started, str(one.round or ""), one.ended or "", one.why or "")

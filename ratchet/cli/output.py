@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
+from rich.table import Column
 
 from ratchet import canonical
 
@@ -20,8 +21,29 @@ if TYPE_CHECKING:
     from ratchet.report.tables import Table
     from ratchet.settings import Settings
 
-console = Console()
-errors = Console(stderr=True)
+
+class _Output(Console):
+    """As wide as the terminal. Where there is none (a pipe, a file) nothing is cut: an id that is cut can't be searched for.
+
+    COLUMNS is read when it prints: rich reads it once, when the module is imported.
+    """
+
+    _UNCUT = ConsoleDimensions(10_000, 25)
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        columns = os.environ.get("COLUMNS", "")
+        if columns.isdigit():
+            return ConsoleDimensions(int(columns), 25)
+        return super().size if self.is_terminal else self._UNCUT
+
+
+def _output(stderr: bool = False) -> Console:
+    return _Output(stderr=stderr, _environ={name: value for name, value in os.environ.items() if name != "COLUMNS"})
+
+
+console = _output()
+errors = _output(stderr=True)
 
 LoopOption = Annotated[str, typer.Option("--loop", "-l", help="Name of the loop.")]
 JobOption = Annotated[str | None, typer.Option("--job", help="The run to work for; default: the loop's last.")]
@@ -66,6 +88,11 @@ def print_lines(lines: Iterable[str]) -> None:
     """Text as it is: brackets of a model's answer are no markup, and a long line is not broken."""
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def whole(head: str) -> Column:
+    """A table's column that is not broken however narrow the terminal: an id is there to be copied."""
+    return Column(head, no_wrap=True)
 
 
 def print_tables(tables: Iterable[Table]) -> None:

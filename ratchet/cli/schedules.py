@@ -10,7 +10,16 @@ import typer
 from rich.table import Table
 
 from ratchet.cli.cluster import PlaceOption, profile_of
-from ratchet.cli.output import EmbeddedOption, JsonOption, LoopOption, console, print_json, print_lines, workplace
+from ratchet.cli.output import (
+    EmbeddedOption,
+    JsonOption,
+    LoopOption,
+    console,
+    print_json,
+    print_lines,
+    whole,
+    workplace,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,7 +169,7 @@ def show(
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
         return
-    table = Table("schedule", "name", "when", "on", "stands", box=None, pad_edge=False)
+    table = Table(whole("schedule"), "name", "when", "on", "stands", box=None, pad_edge=False)
     for one in found:
         table.add_row(one.schedule, one.name, one.cron or "", "yes" if one.enabled else "no", one.stands)
     console.print(table if found else f"loop {loop} has no schedule; `ratchet schedule ensure` makes one")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from ratchet.cli.output import EmbeddedOption, JsonOption, ProfileOption, console, print_json, workplace
+from ratchet.cli.output import EmbeddedOption, JsonOption, ProfileOption, console, print_json, whole, workplace
 
 if TYPE_CHECKING:
     from ratchet.operations.trigger.drive import OnMove
@@ -134,7 +134,7 @@ def _show(found: dict[str, Any]) -> None:
     console.print(f"[bold]{found['loop']}[/bold]  {owner}", highlight=False)
     if found["stopped"]:
         console.print(found["stopped"], style="yellow", highlight=False, markup=False)
-    table = Table("ask", "cause", "run", "asked", "why", box=None, pad_edge=False)
+    table = Table("ask", "cause", whole("run"), "asked", "why", box=None, pad_edge=False)
     for ask in found["asks"]:
         table.add_row(
             str(ask["number"]), ask["cause"], ask["run"] or "not started", f"{ask['at']:%Y-%m-%d %H:%M:%S}", ask["why"]

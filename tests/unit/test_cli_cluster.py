@@ -174,3 +174,18 @@ def test_a_profile_of_this_machine_is_not_deployed(ratchet: Ratchet, monkeypatch
 
 def test_stop_wants_a_run_or_a_loop(ratchet: Ratchet) -> None:
     assert ratchet("stop")[0] == 2
+
+
+@pytest.mark.usefixtures("deployed")
+@pytest.mark.parametrize("columns", [None, "40", "80"])
+def test_a_runs_id_can_be_copied_from_a_pipe_and_from_a_narrow_terminal(
+    ratchet: Ratchet, columns: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = json.loads(ratchet("submit", "--loop", LOOP, "--json")[1])["run"]
+    if columns is None:
+        monkeypatch.delenv("COLUMNS")
+    else:
+        monkeypatch.setenv("COLUMNS", columns)
+    lines = ratchet("runs", "--loop", LOOP)[1].splitlines()
+    assert run in lines[1]
+    assert columns is None or max(map(len, lines)) <= int(columns)
