@@ -37,9 +37,8 @@ def test_begin_records_the_autonomy_and_status_gives_it_as_json(settings: Settin
 
 
 def test_status_prints_a_level_a_round_and_the_last_one_in_words(
-    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli.console, "_width", 200)
     opened(settings)
     cli._print_status(settings, LOOP)
     text = capsys.readouterr().out

@@ -69,9 +69,7 @@ def test_a_round_whose_lease_was_released_has_stopped(
     store: Store,
     ticket: Ticket,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cli.console, "_width", 200)
     fail(store, ticket)
     lease_of(store, ticket).release()
     assert last(settings) == ("RUNNING", f"stopped: {SAID}", True)

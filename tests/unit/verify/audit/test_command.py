@@ -25,7 +25,6 @@ VOTES = "{name: votes, prompts: {validation: 36}, verify: {verifiers: [prompt, {
 @pytest.fixture
 def ratchet_(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ratchet:
     """The program as a shell starts it: exit code, output, errors."""
-    monkeypatch.setattr("ratchet.cli.auditing.console.width", 200, raising=False)
     return program(monkeypatch, capsys, "verify", "audit")
 
 
