@@ -1,6 +1,9 @@
 """What schedule a loop is to have, kept in the store: the platform's is made to agree with it, whoever was killed when.
 
-<root>/loops/<loop>/schedule.json
+<root>/loops/<loop>/{schedule.json, schedules/<experiment>.json}
+
+The second are the experiments of KFP in which the loop may have schedules: the profile's experiment can change, and what was
+made under the earlier one stays there until it is deleted.
 """
 
 from __future__ import annotations
@@ -90,6 +93,30 @@ def read_wanted(store: Store, loop: str) -> WantedSchedule | None:
 
 def write_wanted(store: Store, wanted: WantedSchedule) -> None:
     store.put(schedule_key(wanted.spec.loop), canonical.pretty(wanted.model_dump(mode="json")))
+
+
+def note_experiment(store: Store, loop: str, experiment: str) -> None:
+    """Note it before a schedule is made there, so that whoever is killed in between leaves none that nobody finds."""
+    store.put(experiment_key(loop, experiment), canonical.pretty({"experiment": experiment}))
+
+
+def noted_experiments(store: Store, loop: str) -> list[str]:
+    """The ids of experiments that may hold schedules of the loop, also after its schedule was deleted."""
+    wanted = read_wanted(store, loop)
+    found = {store.key(one.uri).rpartition("/")[2].removesuffix(".json") for one in store.list(_noted(loop))}
+    return sorted(found | ({wanted.spec.experiment} if wanted is not None else set()))
+
+
+def forget_experiment(store: Store, loop: str, experiment: str) -> None:
+    store.delete(experiment_key(loop, experiment))
+
+
+def experiment_key(loop: str, experiment: str) -> str:
+    return f"{_noted(loop)}{experiment}.json"
+
+
+def _noted(loop: str) -> str:
+    return f"{rounds.loop_prefix(loop)}/schedules/"
 
 
 def forget_wanted(store: Store, loop: str) -> None:

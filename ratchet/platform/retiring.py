@@ -6,7 +6,7 @@ Deleting a recurring run makes the cluster delete the workflows that it owns, al
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,10 +23,11 @@ class Retired:
     waiting: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def under_way(client: Pipelines, experiment: str) -> dict[str, tuple[str, ...]]:
-    """The runs that have not ended, by the schedule that started them."""
+def under_way(client: Pipelines, schedules: Iterable[Any]) -> dict[str, tuple[str, ...]]:
+    """The runs that have not ended in the experiments of these schedules, by the schedule that started them."""
     found: dict[str, tuple[str, ...]] = {}
-    for run in client.runs(experiment):
+    experiments = dict.fromkeys(one.experiment_id for one in schedules)
+    for run in (run for experiment in experiments for run in client.runs(experiment)):
         if run.recurring_run_id and is_active(run):
             found[run.recurring_run_id] = (*found.get(run.recurring_run_id, ()), run.run_id)
     return found
@@ -41,11 +42,9 @@ def switch_off(client: Pipelines, schedules: Sequence[Any]) -> bool:
     return bool(on)
 
 
-def remove(client: Pipelines, experiment: str, schedules: Sequence[Any]) -> Retired:
+def remove(client: Pipelines, schedules: Sequence[Any]) -> Retired:
     """Delete those that no run would end with. All must be off, so that none starts a run while we look."""
-    if not schedules:
-        return Retired()
-    busy = under_way(client, experiment)
+    busy = under_way(client, schedules)
     known = [one.recurring_run_id for one in schedules]
     idle = tuple(schedule for schedule in known if schedule not in busy)
     for schedule in idle:

@@ -20,14 +20,15 @@ from ratchet.operations.schedules import (
     ScheduleSpec,
     WantedSchedule,
     forget_wanted,
-    is_of,
+    note_experiment,
     read_wanted,
     write_wanted,
 )
 from ratchet.platform.asking import NotThere
-from ratchet.platform.pipelines import Pipelines, parameters_of
+from ratchet.platform.pipelines import Pipelines
 from ratchet.platform.places import Place
 from ratchet.platform.retiring import Retired, remove, switch_off, under_way
+from ratchet.platform.standing import experiments_of, forget_empty, of_loop
 from ratchet.platform.starter import deployed
 from ratchet.records import Record
 from ratchet.store import Store
@@ -38,8 +39,8 @@ MINE = {"max_concurrency": "1", "no_catchup": True}
 
 
 class Shown(Record):
-    """A schedule at the API. `stands`: as wanted, old (of an earlier specification), duplicate, or ending (old or duplicate,
-    off, and kept only until its `runs` have ended)."""
+    """A schedule at the API. `stands`: as wanted, old (of an earlier specification, or in an experiment that the profile no longer
+    names), duplicate, or ending (old or duplicate, off, and kept only until its `runs` have ended)."""
 
     schedule: str
     name: str
@@ -105,18 +106,22 @@ def ensure(
     )
     wanted = WantedSchedule(spec=spec, paused=before.paused if before else False)
     give_to_schedule(store, loop, known, policy)
+    for one in experiments_of(store, loop, spec.experiment):
+        note_experiment(store, loop, one)
     write_wanted(store, wanted)
-    return agree(client, wanted)
+    made = agree(client, wanted, experiments_of(store, loop))
+    forget_empty(store, client, loop, but=spec.experiment)
+    return made
 
 
-def agree(client: Pipelines, wanted: WantedSchedule) -> Ensured:
-    """Make the API agree with what is wanted, from whatever there is, and see that it does.
+def agree(client: Pipelines, wanted: WantedSchedule, experiments: Iterable[str]) -> Ensured:
+    """Make the API agree with what is wanted, from whatever there is in these experiments, and see that it does.
 
     Several that do this at once may each make one, or delete what another keeps: they look again, and then keep the same.
     """
     mine, removed = _made(client, wanted.spec), set[str]()
     for _ in range(TURNS):
-        found = _of_loop(client, wanted.spec)
+        found = of_loop(client, experiments, wanted.spec.loop)
         kept = next((one for one in found if one.display_name == wanted.spec.name), None)
         if kept is None:
             mine = _made(client, wanted.spec)
@@ -127,7 +132,7 @@ def agree(client: Pipelines, wanted: WantedSchedule) -> Ensured:
             # Deleted meanwhile: the next look tells what stands.
             with suppress(NotThere):
                 client.switch_recurring_run(kept.recurring_run_id, on=not wanted.paused)
-        gone = remove(client, wanted.spec.experiment, others)
+        gone = remove(client, others)
         removed |= {*gone.removed}
         if settled and not gone.removed:
             new = mine[1] and mine[0].recurring_run_id == kept.recurring_run_id
@@ -153,7 +158,7 @@ def pause(store: Store, client: Pipelines, loop: str) -> Sequence[str]:
     """Switch the loop's schedules off. A round that runs goes on."""
     wanted = _need(store, loop)
     write_wanted(store, wanted.model_copy(update={"paused": True}))
-    found = _of_loop(client, wanted.spec)
+    found = of_loop(client, experiments_of(store, loop), loop)
     for one in found:
         client.switch_recurring_run(one.recurring_run_id, on=False)
     return [one.recurring_run_id for one in found]
@@ -168,7 +173,7 @@ def resume(store: Store, client: Pipelines, loop: str) -> Ensured | None:
     wanted = _need(store, loop).model_copy(update={"paused": False})
     policies.go_on(store, loop)
     write_wanted(store, wanted)
-    return agree(client, wanted)
+    return agree(client, wanted, experiments_of(store, loop))
 
 
 def delete(store: Store, client: Pipelines, place: Place, loop: str, *, now: bool = False) -> Deleted:
@@ -176,12 +181,14 @@ def delete(store: Store, client: Pipelines, place: Place, loop: str, *, now: boo
 
     `now`: those as well, and the cluster ends what they have started.
     """
-    experiment = client.find_experiment(place.experiment_of(loop))
-    found = _named(client, experiment.experiment_id, loop) if experiment is not None else []
+    found = of_loop(client, experiments_of(store, loop, _named(client, place, loop)), loop)
     switch_off(client, found)
-    gone = remove(client, experiment.experiment_id if experiment is not None else "", found)
+    gone = remove(client, found)
     done = _killed(client, gone) if now else Deleted(removed=gone.removed, waiting=dict(gone.waiting))
+    for one in found:
+        note_experiment(store, loop, one.experiment_id)
     forget_wanted(store, loop)
+    forget_empty(store, client, loop)
     set_free(store, loop)
     return done
 
@@ -201,10 +208,11 @@ def _killed(client: Pipelines, gone: Retired) -> Deleted:
 def show(store: Store, client: Pipelines, place: Place, loop: str) -> list[Shown]:
     """The loop's schedules as they are at the API."""
     wanted = read_wanted(store, loop)
-    experiment = client.find_experiment(place.experiment_of(loop))
-    found = _named(client, experiment.experiment_id, loop) if experiment is not None else []
-    same = [one for one in found if wanted is not None and one.display_name == wanted.spec.name]
-    busy = under_way(client, experiment.experiment_id) if experiment is not None and found else {}
+    here = _named(client, place, loop)
+    found = of_loop(client, experiments_of(store, loop, here), loop)
+    mine = [one for one in found if one.experiment_id == here]
+    same = [one for one in mine if wanted is not None and one.display_name == wanted.spec.name]
+    busy = under_way(client, found)
 
     def stands(one: Any) -> str:
         if one in same[:1]:
@@ -239,7 +247,9 @@ def _made(client: Pipelines, spec: ScheduleSpec) -> tuple[Any, bool]:
     """A schedule of this specification, and whether it was made now, switched off."""
 
     def find() -> Any | None:
-        return next((one for one in _of_loop(client, spec) if one.display_name == spec.name), None)
+        return next(
+            (one for one in of_loop(client, [spec.experiment], spec.loop) if one.display_name == spec.name), None
+        )
 
     try:
         return client.create_recurring_run(_body(spec), find)
@@ -252,14 +262,10 @@ def _made(client: Pipelines, spec: ScheduleSpec) -> tuple[Any, bool]:
         ) from error
 
 
-def _of_loop(client: Pipelines, spec: ScheduleSpec) -> list[Any]:
-    return _named(client, spec.experiment, spec.loop)
-
-
-def _named(client: Pipelines, experiment: str, loop: str) -> list[Any]:
-    """The oldest first; of one second always in the same order."""
-    found = sorted(client.recurring_runs(experiment), key=lambda one: (one.created_at, one.recurring_run_id))
-    return [one for one in found if is_of(one.display_name, loop) and parameters_of(one).get("loop", loop) == loop]
+def _named(client: Pipelines, place: Place, loop: str) -> str | None:
+    """The id of the experiment that the profile names, if there is one."""
+    found = client.find_experiment(place.experiment_of(loop))
+    return str(found.experiment_id) if found is not None else None
 
 
 def _body(spec: ScheduleSpec) -> Any:

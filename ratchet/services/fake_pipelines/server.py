@@ -27,7 +27,7 @@ RELEASE = "2.17.0"
 
 @dataclass
 class Fault:
-    """What the next `times` requests meet whose path contains `path`: an HTTP `code`, or with None a connection that is cut.
+    """What the next `times` requests meet whose path and query contain `path`: an HTTP `code`, or with None a connection that is cut.
 
     `after`: the request is carried out, and only its answer is lost. `seconds` of waiting come first; with `code` 200 that is all.
     """
@@ -154,7 +154,7 @@ class _Answering(BaseHTTPRequestHandler):
         fake, raw = self.server.fake, self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = urlsplit(self.path).path
         fake.requests.append((self.command, path))
-        fault = fake.fault(self.command, path)
+        fault = fake.fault(self.command, self.path)
         if fault is not None:
             time.sleep(fault.seconds)
             if not fault.after and fault.code != 200:

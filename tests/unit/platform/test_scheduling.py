@@ -138,7 +138,7 @@ def test_several_that_ensure_at_once_leave_one_schedule_that_is_on(store: Store,
     # Both have looked and found nothing before either makes one.
     fake.faults.append(Fault(200, times=2, method="POST", path="/recurringruns", seconds=0.3))
     with ThreadPoolExecutor(2) as pool:
-        asked = [pool.submit(scheduling.agree, client(fake), WantedSchedule(spec=spec)) for _ in range(2)]
+        asked = [pool.submit(scheduling.agree, client(fake), WantedSchedule(spec=spec), [experiment]) for _ in range(2)]
         kept = {one.result().schedule for one in asked}
     assert kept >= {*fake.state.recurring}, "one who was the whole time ahead may have been overtaken since"
     assert [one["status"] for one in fake.state.recurring.values()] == ["ENABLED"]
