@@ -146,7 +146,7 @@ def _round(overlay: str) -> Pod:
 def _training(overlay: str) -> dict[str, Pod]:
     runtimes = [one["spec"]["template"]["spec"] for one in objects(overlay) if one["kind"] == "TrainingRuntime"]
     jobs = [job["template"] for one in runtimes for job in one["replicatedJobs"]]
-    labels = [job["metadata"]["labels"] | job["spec"]["template"]["metadata"]["labels"] for job in jobs]
+    labels = [job["spec"]["template"]["metadata"]["labels"] for job in jobs]  # a job's own labels are not its pods'
     return dict(zip(["training"], (Pod(HOME[overlay], one) for one in labels), strict=False))
 
 

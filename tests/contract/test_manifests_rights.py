@@ -118,7 +118,7 @@ def test_the_trigger_may_do_with_served_models_what_following_does(
         for one in (config, config.model_copy(update={"replicas": 2})):
             assert follow(settings, LOOP, None, one, cluster=there).state == "served"
         show(LOOP, config, there)
-        abort(settings, LOOP, config, "no", there)
+        abort(settings, LOOP, config, "no", "ada", there)
         silent = config.model_copy(update={"name": "other", "canary": config.canary.model_copy(update={"url": NOBODY})})
         assert follow(settings, LOOP, None, silent, cluster=there).state == "aborted"
         assert asked(fake) == role(f"components/serving-{kind}/role.yaml")
