@@ -58,7 +58,8 @@ def show(config: ConfigOption, loop: LoopOption = "default", as_json: JsonOption
 def abort(
     config: ConfigOption,
     loop: LoopOption = "default",
-    why: Annotated[str | None, typer.Option("--why", help="Noted on what serves.")] = None,
+    why: Annotated[str, typer.Option("--why", help="Noted on what serves.")] = "asked for",
+    by: Annotated[str | None, typer.Option(help="Who asks, noted too; default: you.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """End a canary now: the old version has all traffic, and this champion is not tried again unasked."""
@@ -66,8 +67,8 @@ def abort(
     from ratchet.serving import abort as abort_canary
     from ratchet.settings import Settings
 
-    reason = why or f"aborted by {user_name('--why')}"
-    _print(abort_canary(Settings.from_environment(), loop, ServingConfig.load(config), reason), as_json)
+    who = by or user_name("--by")
+    _print(abort_canary(Settings.from_environment(), loop, ServingConfig.load(config), why, who), as_json)
 
 
 @app.command(epilog="Example: ratchet serving fetch --loop mine --version 3 --to /models/champion")
@@ -89,4 +90,5 @@ def _print(told: Followed, as_json: bool) -> None:
         print_json(told.model_dump(mode="json"))
         return
     line = f"{told.name}: {told.state}; version {told.serving or 'none'} has the traffic"
-    print_lines([line, *([told.why] if told.why else [])])
+    why = f"{told.why} ({told.by})" if told.by else told.why
+    print_lines([line, *([why] if why else [])])

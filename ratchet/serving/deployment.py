@@ -80,6 +80,7 @@ class Rolled:
         try:
             self._ready(self.wanted.name)
             self._answers(self._url(self.wanted.name))
+            self.notes.check(self.wanted)
         except Aborted as aborted:
             self.back(aborted)
             raise
@@ -103,6 +104,7 @@ class Rolled:
         checking.soak(self._url(self.canary), self.wanted, self.still, self.cluster.poll)
 
     def _take_over(self, old: Object | None) -> None:
+        self.notes.check(self.wanted)
         new = deployment(self.wanted, STABLE)
         self.say(f"version {self.wanted.version.version} takes all traffic")
         self.cluster.replace(KIND, self.wanted.name, new["spec"], noted(self.wanted))

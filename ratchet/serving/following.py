@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ratchet.errors import PlatformError, RegistryError, StillRolling
@@ -15,7 +15,7 @@ from ratchet.serving.config import ServingConfig
 from ratchet.serving.deployment import Rolled
 from ratchet.serving.kserve import Shared
 from ratchet.serving.manifest import Wanted
-from ratchet.serving.notes import ABORTED, ABORTED_VERSION, ABORTED_WHY, SERVED_VERSION, Notes
+from ratchet.serving.notes import ABORTED, ABORTED_BY, ABORTED_VERSION, ABORTED_WHY, SERVED_VERSION, Notes
 from ratchet.serving.outcome import Aborted, Followed, Said
 from ratchet.settings import Settings
 from ratchet.store import open_store
@@ -47,15 +47,19 @@ def follow(
     if version is not None and version != champion.version:
         return _told(cluster, kind, name, "superseded", version, f"version {champion.version} is champion now")
     wanted = Wanted(loop, champion, config)
-    noted = Notes(cluster, kind, name).read()
-    if noted.get(ABORTED) == wanted.spec and not again:
-        return _told(cluster, kind, name, "aborted", champion.version, noted.get(ABORTED_WHY))
+    notes = Notes(cluster, kind, name)
+    if (noted := notes.read()).get(ABORTED) == wanted.spec:
+        if not again:
+            return _aborted(cluster, kind, name, noted)
+        notes.again(wanted)
     rolling = (Rolled if config.kind == "deployment" else Shared)(
         cluster, store, wanted, say, lambda: _champion(registry, loop).version == champion.version
     )
     try:
         state = rolling.roll()
     except Aborted as aborted:
+        if (noted := notes.read()).get(ABORTED) == wanted.spec:
+            return _aborted(cluster, kind, name, noted)
         return _told(cluster, kind, name, "aborted" if aborted.final else "superseded", champion.version, str(aborted))
     return _told(cluster, kind, name, state, champion.version, None)
 
@@ -66,15 +70,17 @@ def show(loop: str, config: ServingConfig, cluster: Cluster | None = None) -> Fo
     kind, name = KINDS[config.kind], config.name_of(loop)
     noted = Notes(cluster, kind, name).read()
     if ABORTED in noted:
-        return _told(cluster, kind, name, "aborted", noted.get(ABORTED_VERSION), noted.get(ABORTED_WHY))
+        return _aborted(cluster, kind, name, noted)
     if cluster.get(kind, name) is None:
         return Followed(name=name, state="absent", version=None, serving=None)
     serving = noted.get(SERVED_VERSION)
     return Followed(name=name, state="served" if serving else "rolling", version=serving, serving=serving)
 
 
-def abort(settings: Settings, loop: str, config: ServingConfig, why: str, cluster: Cluster | None = None) -> Followed:
-    """End a canary: all traffic to what served before, and the champion is not tried again unasked."""
+def abort(
+    settings: Settings, loop: str, config: ServingConfig, why: str, by: str, cluster: Cluster | None = None
+) -> Followed:
+    """End a canary: all traffic to what served before, and the champion is not tried again unasked. `by` who says so."""
     store = open_store(settings.root)
     champion = _champion(open_registry(settings, store), loop)
     cluster = cluster or Cluster.connect()
@@ -85,8 +91,10 @@ def abort(settings: Settings, loop: str, config: ServingConfig, why: str, cluste
         )
     wanted = Wanted(loop, champion, config)
     rolling = (Rolled if config.kind == "deployment" else Shared)(cluster, store, wanted, lambda _: None, lambda: True)
-    rolling.back(Aborted(why))
-    return _told(cluster, kind, name, "aborted", champion.version, why)
+    # Noted first: a roll under way is then told why its pods go, and takes no traffic any more.
+    rolling.notes.aborted(wanted, told := Aborted(why, by=by))
+    rolling.back(told)
+    return _told(cluster, kind, name, "aborted", champion.version, why, by)
 
 
 class Follower:
@@ -139,7 +147,14 @@ def _champion(registry: Registry, loop: str) -> ModelVersion:
     return found
 
 
-def _told(cluster: Cluster, kind: str, name: str, state: Any, version: str | None, why: str | None) -> Followed:
+def _aborted(cluster: Cluster, kind: str, name: str, noted: Mapping[str, str]) -> Followed:
+    why, by = noted.get(ABORTED_WHY), noted.get(ABORTED_BY)
+    return _told(cluster, kind, name, "aborted", noted.get(ABORTED_VERSION), why, by)
+
+
+def _told(
+    cluster: Cluster, kind: str, name: str, state: Any, version: str | None, why: str | None, by: str | None = None
+) -> Followed:
     there = cluster.get(kind, name) is not None
     serving = Notes(cluster, kind, name).read().get(SERVED_VERSION) if there else None
-    return Followed(name=name, state=state, version=version, serving=serving, why=why)
+    return Followed(name=name, state=state, version=version, serving=serving, why=why, by=by)

@@ -80,6 +80,7 @@ class Shared:
             self.say(f"it answers; it takes {percent}% of the traffic now")
             self._share(percent)
             checking.soak(url, self.wanted, self.still, self.cluster.poll)
+        self.notes.check(self.wanted)
         self.say(f"version {self.wanted.version.version} takes all traffic")
         self._share(ALL)
         self.notes.serves(self.wanted)

@@ -14,8 +14,10 @@ from ratchet.serving.manifest import DOMAIN, SPEC, Object, Wanted, labels, note_
 from ratchet.serving.outcome import Aborted
 
 SERVED, SERVED_VERSION = "served-spec", "served-version"
-ABORTED, ABORTED_VERSION, ABORTED_WHY = "aborted-spec", "aborted-version", "aborted-why"
-KEYS = (SERVED, SERVED_VERSION, ABORTED, ABORTED_VERSION, ABORTED_WHY)
+ABORTED, ABORTED_VERSION = "aborted-spec", "aborted-version"
+ABORTED_WHY, ABORTED_BY = "aborted-why", "aborted-by"
+OF_ABORT = (ABORTED, ABORTED_VERSION, ABORTED_WHY, ABORTED_BY)
+KEYS = (SERVED, SERVED_VERSION, *OF_ABORT)
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Notes:
 
     def serves(self, wanted: Wanted) -> None:
         """It has all traffic, and nothing is aborted any more."""
-        gone = dict.fromkeys((ABORTED, ABORTED_VERSION, ABORTED_WHY))
+        gone = dict.fromkeys(OF_ABORT)
         self._write(wanted, {**gone, SERVED: wanted.spec, SERVED_VERSION: wanted.version.version})
 
     def forget(self, wanted: Wanted) -> None:
@@ -43,10 +45,27 @@ class Notes:
         self._write(wanted, dict.fromkeys((SERVED, SERVED_VERSION)))
 
     def aborted(self, wanted: Wanted, aborted: Aborted) -> None:
-        """Nothing where it would not be the same again."""
-        if aborted.final:
-            why = str(aborted)[:1000]
-            self._write(wanted, {ABORTED: wanted.spec, ABORTED_VERSION: wanted.version.version, ABORTED_WHY: why})
+        """Nothing where it would not be the same again. What a person has said of it stands: a roll that the person ended under
+        its feet only sees that its pods are gone."""
+        if aborted.final and (aborted.by is not None or self.ended(wanted) is None):
+            why = {ABORTED_WHY: str(aborted)[:1000], ABORTED_BY: aborted.by}
+            self._write(wanted, {ABORTED: wanted.spec, ABORTED_VERSION: wanted.version.version, **why})
+
+    def ended(self, wanted: Wanted) -> Aborted | None:
+        """What a person said who ended the roll of this version, with who."""
+        noted = self.read()
+        by = noted.get(ABORTED_BY)
+        return Aborted(noted.get(ABORTED_WHY, ""), by=by) if by and noted.get(ABORTED) == wanted.spec else None
+
+    def check(self, wanted: Wanted) -> None:
+        """Raises Aborted where a person has ended the roll meanwhile."""
+        ended = self.ended(wanted)
+        if ended is not None:
+            raise ended
+
+    def again(self, wanted: Wanted) -> None:
+        """It is tried again, whatever was said."""
+        self._write(wanted, dict.fromkeys(OF_ABORT))
 
     def _write(self, wanted: Wanted, notes: Mapping[str, str | None]) -> None:
         if self.kind == "Deployment":

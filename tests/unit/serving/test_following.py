@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -120,14 +121,37 @@ def test_a_champion_that_moves_on_during_the_canary_ends_it(world: World) -> Non
 def test_a_person_ends_a_canary(world: World) -> None:
     world.follow()
     version = world.promote()
-    told = abort(world.settings, LOOP, world.config(), "wrong language", world.cluster)
+    told = abort(world.settings, LOOP, world.config(), "wrong language", "ada", world.cluster)
     assert (told.state, told.version, told.serving) == ("aborted", version, "1")
-    assert world.follow().why == "wrong language"
+    assert (world.follow().why, world.follow().by) == ("wrong language", "ada")
+
+
+def test_what_a_person_said_stands_where_the_roll_it_ended_fails_or_would_go_on(world: World) -> None:
+    from ratchet.serving import follow
+
+    def end(health: int, words: str) -> None:
+        if words.startswith("it answers"):
+            abort(world.settings, LOOP, world.config(), "wrong language", "ada", world.cluster)
+            world.pods.health = health
+
+    world.follow()
+    version = world.promote()
+    for health in (503, 200):
+        told = follow(
+            world.settings, LOOP, None, world.config(), cluster=world.cluster, say=partial(end, health), again=True
+        )
+        world.pods.health = 200
+        assert (told.state, told.version, told.serving) == ("aborted", version, "1")
+        shown = show(LOOP, world.config(), world.cluster)
+        assert [(one.why, one.by) for one in (told, shown)] == [("wrong language", "ada")] * 2
+    world.pods.text = " "
+    told = world.follow(again=True)
+    assert ("was not answered" in (told.why or ""), told.by) == (True, None), "a new try has its own reason"
 
 
 def test_nothing_to_abort_is_said(world: World) -> None:
     with pytest.raises(PlatformError, match="nothing serves loop mine"):
-        abort(world.settings, LOOP, world.config(), "no", world.cluster)
+        abort(world.settings, LOOP, world.config(), "no", "ada", world.cluster)
     assert show(LOOP, world.config(), world.cluster).state == "absent"
 
 
@@ -172,7 +196,7 @@ def test_a_person_ends_the_roll_of_a_first_version(world: World) -> None:
     made = {"deployment": manifest.deployment(wanted, manifest.STABLE), "kserve": manifest.inference_service(wanted)}
     world.cluster.create(made[world.kind])
     assert show(LOOP, world.config(), world.cluster).state == "rolling"
-    told = abort(world.settings, LOOP, world.config(), "not yet", world.cluster)
+    told = abort(world.settings, LOOP, world.config(), "not yet", "ada", world.cluster)
     assert (told.state, told.version, told.serving) == ("aborted", "1", None)
     assert (world.follow().state, world.follow().why) == ("aborted", "not yet")
 
