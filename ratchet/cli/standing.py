@@ -22,9 +22,7 @@ from ratchet.cli.policies import policy
 
 if TYPE_CHECKING:
     from ratchet.operations.estimate import Estimate, Range
-    from ratchet.operations.janitor import Left
-    from ratchet.operations.starting import Starter
-    from ratchet.settings import Settings
+    from ratchet.operations.janitor import Alive, Left
 
 loop_app = typer.Typer(no_args_is_help=True, help="Show, pause and resume a loop; its policy and its stop rules.")
 
@@ -127,38 +125,38 @@ def janitor(
         float, typer.Option("--still", min=0, help="Hours without a sign of life after which a round is given up.")
     ] = 6.0,
     profile: Annotated[
-        str | None, typer.Option("--profile", help="Ask its Kubeflow Pipelines which runs live; a name or YAML file.")
+        str | None,
+        typer.Option("--profile", help="Ask its Kubeflow Pipelines whether a run lives; a name or YAML file."),
     ] = None,
     embedded: EmbeddedOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Close what a death left open: rounds whose run is gone, and MLflow runs of rounds that have ended.
 
-    With --profile the Kubeflow Pipelines of that profile are asked first which runs live; without, the lease alone tells.
+    With --profile the Kubeflow Pipelines of that profile are asked first whether the run lives that holds a loop: one that has ended
+    there is not waited for. Without, the lease alone tells.
     """
     from ratchet.operations.janitor import clean
     from ratchet.status import all_loops
 
     with workplace(embedded, known=True) as settings:
         names = (loop,) if loop else tuple(all_loops(settings))
-        found = clean(
-            settings, names, apply=apply, still=still, starter=_platform(settings, profile) if profile else None
-        )
+        found = clean(settings, names, apply=apply, still=still, alive=_platform(profile) if profile else None)
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
         return
     _print_left(found, apply)
 
 
-def _platform(settings: Settings, given: str) -> Starter:
-    """What can say which runs live."""
-    from ratchet.platform.places import Place
-    from ratchet.platform.starter import KfpStarter
-    from ratchet.profile import Profile
-    from ratchet.store import open_store
+def _platform(given: str) -> Alive:
+    """What can say whether a run lives."""
+    from functools import partial
 
-    place = Place.of(Profile.load(given))
-    return KfpStarter(place.connect(), open_store(settings.root), place)
+    from ratchet.platform.places import Place
+    from ratchet.platform.runs import is_alive
+    from ratchet.profile import Profile
+
+    return partial(is_alive, Place.of(Profile.load(given)).connect())
 
 
 def _print_estimate(found: Estimate) -> None:

@@ -10,6 +10,7 @@ from ratchet import rounds
 from ratchet.errors import PlatformError, PlatformUnavailable, RoundError
 from ratchet.loop import cancel
 from ratchet.operations.starts import origin_of
+from ratchet.platform.asking import NotThere
 from ratchet.platform.pipelines import Pipelines, is_active, parameters_of
 from ratchet.platform.places import Place
 from ratchet.platform.starter import runs_of, state_of
@@ -43,6 +44,14 @@ class StoppedRun(Record):
     run: str
     terminated: bool
     ended: str | None
+
+
+def is_alive(client: Pipelines, run: str) -> bool | None:
+    """Whether a run has not ended; None where the API knows no such run, as one that was started by hand."""
+    try:
+        return bool(is_active(client.run(run)))
+    except NotThere:
+        return None
 
 
 def list_runs(client: Pipelines, store: Store, place: Place, loop: str, most: int = MOST) -> list[RunShown]:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from ratchet.cli.app import app
 from ratchet.launching.trainjob import TrainJobConfig
 from ratchet.operations.starting import RoundRequest
 from ratchet.platform.places import Place
 from ratchet.platform.starter import KfpStarter
+from ratchet.registry import lease as leases
+from ratchet.rounds import loop_prefix
 from ratchet.services.fake_kubernetes import FakeKubernetes, FakeServing
 from ratchet.services.fake_kubernetes.serving import DEPLOYMENT, SERVICE
 from ratchet.services.fake_pipelines import FakePipelines
@@ -139,6 +144,38 @@ def test_the_trigger_may_do_in_kubeflow_pipelines_what_its_starter_does(tmp_path
         starter._only(both[0], both)
         starter.running("mine")
         assert of_pipelines(fake.requests) == role("base/trigger-role.yaml")
+
+
+def test_the_janitor_may_ask_kubeflow_pipelines_for_a_run_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FakePipelines() as fake:
+        uploaded, _ = client(fake).upload(pipeline_file(tmp_path), "ratchet-gpu", "a pipeline")
+        given = {"recipe": "rft", "loop": LOOP}
+        reference = {"pipeline_id": uploaded.pipeline_id}
+        run = fake.state.start({"pipeline_version_reference": reference, "runtime_config": {"parameters": given}})
+        profile = tmp_path / "profile.yaml"
+        profile.write_text((MANIFESTS / "base" / "profile.yaml").read_text())
+        settings = new_loop(tmp_path)
+        store = open_store(settings.root)
+        leases.acquire(store.sub(loop_prefix(LOOP)), run["run_id"], 21600)
+        for name, value in {**settings.environment(), "KFP_ENDPOINT": fake.url}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("ratchet.operations.janitor.ENDED_STILL", timedelta(0))
+        fake.requests.clear()
+        (container,) = _janitor()["spec"]["containers"]
+        command = [one.replace("/etc/ratchet/profile.yaml", str(profile)) for one in container["args"]]
+        assert "nothing is left open" in CliRunner().invoke(app, command).output
+        fake.state.advance(run["run_id"], "FAILED")
+        assert "as Kubeflow Pipelines says" in CliRunner().invoke(app, [*command, "--json"]).output
+        assert of_pipelines(fake.requests) == role("base/janitor-role.yaml")
+
+
+def _janitor() -> Any:
+    """The pod of its CronJob."""
+    found = yaml.safe_load_all((MANIFESTS / "base" / "janitor.yaml").read_text())
+    (job,) = (one for one in found if one["kind"] == "CronJob")
+    return job["spec"]["jobTemplate"]["spec"]["template"]
 
 
 def test_what_the_platform_asks_in_rounds_pods_is_bound_to_names() -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from ratchet import rounds
-from ratchet.errors import RegistryUnavailable
+from ratchet.errors import PlatformError, PlatformUnavailable, RegistryUnavailable
 from ratchet.finish import finish
 from ratchet.operations.janitor import clean
-from ratchet.operations.starting import RoundRequest, RunState, Started
+from ratchet.registry import lease as leases
 from ratchet.registry import tracking
 from ratchet.registry.base import LOOP as LOOP_TAG
 from ratchet.registry.base import ROUND
@@ -30,19 +31,6 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 @pytest.fixture
 def store(settings: Settings) -> Store:
     return open_store(settings.root)
-
-
-class OneRun:
-    """A platform on which these runs have not ended."""
-
-    def __init__(self, *runs: str) -> None:
-        self.runs = runs
-
-    def start(self, request: RoundRequest) -> Started:
-        raise AssertionError("a janitor starts nothing")
-
-    def running(self, loop: str) -> list[RunState]:
-        return [RunState(run=run, name=run, loop=loop, state="running") for run in self.runs]
 
 
 def dead(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,8 +105,55 @@ def test_a_run_that_the_platform_says_is_running_is_left_alone(
 ) -> None:
     dead(settings, monkeypatch)
     opened(settings)
-    assert clean(settings, (LOOP,), still=0, apply=True, starter=OneRun("job-1")) == []
-    assert [one.closed for one in clean(settings, (LOOP,), still=0, apply=True, starter=OneRun("job-9"))] == [True]
+    assert clean(settings, (LOOP,), still=0, apply=True, alive=lambda run: run == "job-1") == []
+    assert [one.closed for one in clean(settings, (LOOP,), still=0, apply=True, alive=lambda _: None)] == [True]
+
+
+def test_a_run_that_the_platform_says_has_ended_is_not_waited_for(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease lasts for hours: a task might wait for a node."""
+    monkeypatch.setenv("RATCHET_LEASE_SECONDS", "21600")
+    opened(settings)
+    assert clean(settings, (LOOP,), alive=lambda _: False) == [], "its pods may still write"
+    monkeypatch.setattr("ratchet.operations.janitor.ENDED_STILL", timedelta(0))
+    assert clean(settings, (LOOP,), apply=True, alive=lambda _: None) == [], "not the platform's: by its lease"
+    (left,) = clean(settings, (LOOP,), apply=True, alive=lambda _: False)
+    assert (left.kind, left.state, left.closed) == ("round", "FAILED", True)
+    assert "run job-1 has ended, as Kubeflow Pipelines says" in left.why
+    assert opened(settings, "job-2").number == 2
+
+
+def test_a_loop_that_an_ended_run_holds_without_a_round_is_freed(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ratchet.operations.janitor.ENDED_STILL", timedelta(0))
+    place = store.sub(rounds.loop_prefix(LOOP))
+    leases.acquire(place, "job-1", 21600)
+    assert clean(settings, (LOOP,), apply=True) == []
+    (left,) = clean(settings, (LOOP,), apply=True, alive=lambda _: False)
+    assert (left.kind, left.name, left.closed) == ("lease", "job-1", True)
+    leases.acquire(place, "job-2", 60)
+
+
+@pytest.mark.parametrize(("error", "closed"), [(PlatformUnavailable("away"), 0), (PlatformError("403"), 1)])
+def test_where_the_platform_cannot_be_asked_it_is_said(
+    settings: Settings,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: PlatformError,
+    closed: int,
+) -> None:
+    def refuse(_: str) -> bool | None:
+        raise error
+
+    dead(settings, monkeypatch)
+    opened(settings)
+    assert len(clean(settings, (LOOP,), still=0, apply=True, alive=refuse)) == closed
+    assert (
+        f"nobody knows whether run job-1 lives, so {'its lease' if closed else 'its loop'}" in capsys.readouterr().err
+    )
 
 
 def test_runs_of_the_registry_end_as_their_rounds_did(
