@@ -6,17 +6,21 @@ The server takes a minute to start. Its log is in the session's temporary folder
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import ratchet.tinyworld
 from ratchet.artifacts import ImageBank
-from ratchet.generate.engine import Answer, Request
+from ratchet.generate import SamplingParams
+from ratchet.generate.engine import Answer, Engine, Request, joined
+from ratchet.generate.engines.local import TransformersEngine
 from ratchet.generate.engines.vllm_engine import VllmEngine
 from ratchet.recipe import VllmConfig
 from ratchet.services.vllm_server import Served, vllm_server
@@ -27,12 +31,14 @@ SEED_FOLDER = Path(ratchet.tinyworld.__file__).parent / "seed"
 ITEMS = 500
 LEAST = 0.99
 NATS = 1e-3
+GREEDY = SamplingParams(strategy="greedy", temperature=0.0, max_new_tokens=32)
+# Found, not imported: that takes seconds in each worker that collects, and its memory is copied by each test that forks.
+needs_vllm = pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="the set `inference` is not installed")
 
 
 @pytest.fixture(scope="session", name="vllm_server")
 def served_seed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The shipped seed in float32 behind vLLM's OpenAI-compatible server on loopback."""
-    pytest.importorskip("vllm", reason="the set `inference` is not installed")
     with vllm_server(SEED_FOLDER, tmp_path_factory.mktemp("vllm")) as served:
         yield served
 
@@ -63,6 +69,16 @@ def asked_world(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Request]
     prompts, pictures = tiny.world("pool", ITEMS)
     bank = tiny.bank(FolderStore(str(tmp_path_factory.mktemp("store"))), pictures)
     return [Request.of(prompt) for prompt in prompts], bank
+
+
+@pytest.fixture(scope="session", name="local")
+def seed_in_transformers(seed_world: tuple[list[Request], ImageBank]) -> TransformersEngine:
+    return TransformersEngine(SEED_FOLDER, seed_world[1], "seed", 256)
+
+
+@pytest.fixture(scope="session", name="expected")
+def greedy_answers(local: TransformersEngine, seed_world: tuple[list[Request], ImageBank]) -> list[Answer]:
+    return [answer for (answer,) in local.answer(seed_world[0], GREEDY)]
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +116,23 @@ def check_agreement(requests: Sequence[Request], ours: Sequence[Answer], theirs:
     assert share >= LEAST, "\n".join(differing)
     assert len(pairs) >= LEAST * ITEMS
     assert most <= NATS
+
+
+def check_gone_on(engine: Engine, requests: list[Request], whole: list[Answer], local: TransformersEngine) -> None:
+    """Greedy answers cut before and behind each blank are gone on to the same answers, with transformers' records."""
+    some = [(r, a) for r, a in zip(requests, whole, strict=True) if " " in a.text][:40]
+    cut = [
+        (replace(request, id=f"{request.id}/{end}", begun=answer.text[:end]), answer.text)
+        for request, answer in some
+        for space in [i for i, letter in enumerate(answer.text) if letter == " "]
+        for end in (space, space + 1)
+    ]
+    asked = [request for request, _ in cut]
+    ours, theirs = ([a for (a,) in e.answer(asked, GREEDY)] for e in (engine, local))
+    gone_on = [joined(r.begun, a.text) == text for (r, text), a in zip(cut, ours, strict=True)]
+    same = [(a.text, a.n_tokens) == (b.text, b.n_tokens) for a, b in zip(ours, theirs, strict=True)]
+    print(f"\n{len(cut)} cut answers: {sum(gone_on)} gone on to the whole, {sum(same)} as transformers")  # noqa: T201
+    assert min(sum(gone_on), sum(same)) >= LEAST * len(cut) > 100
 
 
 def distance(ours: Sequence[Sequence[str]], theirs: Sequence[Sequence[str]]) -> float:

@@ -1,4 +1,4 @@
-"""Shipped recipes that ask judges, on the tiny world: their stages to the filter, a judge killed in this process, vLLM as judge."""
+"""Shipped recipes that ask judges, on the tiny world: their stages to the filter, and a judge killed in this process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from ratchet.artifacts import GROUPS, Artifact, Manifest
 from ratchet.begin import BeginOptions, begin
 from ratchet.records import Group, Verdict
 from ratchet.rounds import Ticket
-from ratchet.services.vllm_server import Served
 from ratchet.stage import STEPS, run_ticket
 from ratchet.store import Store, open_store
 from ratchet.tinyworld.seed import SEED_DIR
@@ -28,7 +27,7 @@ from tests.micro import environment, settings_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 LOOP, JOB = "judged", "job"
-SMALL = {"pool": 90, "validation": 9, "holdout": 225, "report": 18}
+SMALL = {"pool": 45, "validation": 9, "holdout": 45, "report": 18}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,7 +42,7 @@ class Small:
     def __init__(self, folder: Path, name: str, **verify: Any) -> None:
         given = recipe.load(name).model_dump(mode="json", exclude_unset=True)
         given["prompts"] |= SMALL
-        given["generate"] |= {"rows_per_file": 30}
+        given["generate"] |= {"rows_per_file": 15}
         given["verify"] |= verify
         given["promote"] = {"min_items": 9}
         self.folder = folder
@@ -100,7 +99,7 @@ def test_a_stage_whose_judge_runs_in_it_is_killed_and_has_the_same_rows(tmp_path
     seconds = time.perf_counter() - start
     chance = random.Random(5)
     kills = tries = 0
-    while kills < 8:
+    while kills < 6:
         tries += 1
         assert tries < 40
         shutil.rmtree(tmp_path / "store")
@@ -111,22 +110,3 @@ def test_a_stage_whose_judge_runs_in_it_is_killed_and_has_the_same_rows(tmp_path
         after = rounds.manifests(small.store, LOOP, 1)["verify"]
         assert after.content_digest == whole.content_digest
         assert after.results["spent"] == whole.results["spent"]
-
-
-def test_the_seed_behind_vllm_judges_as_it_does_in_the_stage(tmp_path: Path, vllm_server: Served) -> None:
-    engine = {"kind": "endpoint", "url": vllm_server.url, "model": vllm_server.model, "serves": "seed"}
-    served = {"served": {"engine": engine, "max_new_tokens": 4}, "seed": {"max_new_tokens": 4, "batch_size": 64}}
-    claims = {"name": "claims", "splitter": "list", "template": "is there a {claim} ?"}
-    small = Small(
-        tmp_path, "rlaif-v", verifiers=[claims, claims | {"label": "served", "judge": "served"}], judges=served
-    )
-    small.run("generate")
-    manifest = small.run("verify")
-    groups = small.groups(manifest)
-    here, there = verdicts(groups, "claims"), verdicts(groups, "served")
-    same = sum((a.score, a.reason, a.tokens) == (b.score, b.reason, b.tokens) for a, b in zip(here, there, strict=True))
-    assert same >= 0.99 * len(here)
-    assert len(here) == 90 * 8
-    spent = manifest.results["spent"]
-    assert spent["seed"]["calls"] == spent["served"]["calls"] > 0
-    assert spent["seed"]["tokens_in"] == spent["served"]["tokens_in"]

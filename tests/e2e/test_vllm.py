@@ -1,4 +1,4 @@
-"""vLLM for real on a CPU: in this process, as a server, and in a stage that is killed. One engine at a time, one server.
+"""vLLM for real on a CPU, in this process, one engine at a time.
 
 The yardstick is TransformersEngine on the shipped seed in float32: the same answers, counts, reasons and likelihoods.
 """
@@ -17,45 +17,31 @@ from PIL import Image
 from ratchet.artifacts import ImageBank
 from ratchet.generate import SamplingParams
 from ratchet.generate.chat import chat_text, encode
-from ratchet.generate.engine import Answer, Engine, Given, Request, joined
-from ratchet.generate.engines.endpoint import EndpointEngine
+from ratchet.generate.engine import Answer, Given, Request
 from ratchet.generate.engines.local import TransformersEngine
 from ratchet.generate.engines.vllm_engine import VllmEngine
-from ratchet.recipe import EndpointConfig
 from ratchet.records import ImageRef, Message
-from ratchet.services.vllm_server import Served
 from tests.vllm_servers import (
-    LEAST,
+    GREEDY,
     NATS,
-    SEED_FOLDER,
     OneVllm,
     check_agreement,
+    check_gone_on,
     distance,
+    needs_vllm,
     resident_mib,
     said,
     shuffled,
 )
 
-pytest.importorskip("vllm", reason="the set `inference` is not installed")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), needs_vllm]
 
-GREEDY = SamplingParams(strategy="greedy", temperature=0.0, max_new_tokens=32)
 SAMPLED = SamplingParams(k=8, max_new_tokens=32, seed=3)
-
-
-@pytest.fixture(scope="module")
-def local(seed_world: tuple[list[Request], ImageBank]) -> TransformersEngine:
-    return TransformersEngine(SEED_FOLDER, seed_world[1], "seed", 256)
 
 
 @pytest.fixture
 def vllm(one_vllm: OneVllm) -> VllmEngine:
     return one_vllm.open()
-
-
-@pytest.fixture(scope="module")
-def expected(local: TransformersEngine, seed_world: tuple[list[Request], ImageBank]) -> list[Answer]:
-    return [answer for (answer,) in local.answer(seed_world[0], GREEDY)]
 
 
 def test_greedy_answers_agree_with_transformers(
@@ -103,23 +89,6 @@ def test_both_engines_see_the_same_tokens(
     for mine, other in zip(ours, theirs, strict=True):
         assert (mine.text, mine.n_tokens, mine.finish_reason) == (other.text, other.n_tokens, other.finish_reason)
         assert mine.logprob_sum == pytest.approx(other.logprob_sum, abs=NATS)
-
-
-def check_gone_on(engine: Engine, requests: list[Request], whole: list[Answer], local: TransformersEngine) -> None:
-    """Greedy answers cut before and behind each blank are gone on to the same answers, with transformers' records."""
-    some = [(r, a) for r, a in zip(requests, whole, strict=True) if " " in a.text][:40]
-    cut = [
-        (replace(request, id=f"{request.id}/{end}", begun=answer.text[:end]), answer.text)
-        for request, answer in some
-        for space in [i for i, letter in enumerate(answer.text) if letter == " "]
-        for end in (space, space + 1)
-    ]
-    asked = [request for request, _ in cut]
-    ours, theirs = ([a for (a,) in e.answer(asked, GREEDY)] for e in (engine, local))
-    gone_on = [joined(r.begun, a.text) == text for (r, text), a in zip(cut, ours, strict=True)]
-    same = [(a.text, a.n_tokens) == (b.text, b.n_tokens) for a, b in zip(ours, theirs, strict=True)]
-    print(f"\n{len(cut)} cut answers: {sum(gone_on)} gone on to the whole, {sum(same)} as transformers")  # noqa: T201
-    assert min(sum(gone_on), sum(same)) >= LEAST * len(cut) > 100
 
 
 def test_a_cut_answer_is_gone_on_to_the_same_answer(
@@ -231,19 +200,6 @@ def test_memory_stays_flat_from_call_to_call(vllm: VllmEngine, seed_world: tuple
     for _ in range(3):
         vllm.answer(requests, SAMPLED)
     assert resident_mib() - before < 64
-
-
-def test_the_endpoint_engine_gives_the_same_records(
-    vllm_server: Served, local: TransformersEngine, seed_world: tuple[list[Request], ImageBank], expected: list[Answer]
-) -> None:
-    config = EndpointConfig(url=vllm_server.url, model=vllm_server.model, serves="seed")
-    engine = EndpointEngine(config, seed_world[1], "seed")
-    check_agreement(seed_world[0], [a for (a,) in engine.answer(seed_world[0], GREEDY)], expected, "endpoint")
-    check_gone_on(engine, seed_world[0], expected, local)
-    few = seed_world[0][:60]
-    drawn_once = engine.answer(few, SAMPLED)
-    assert [[a.text for a in row] for row in engine.answer(few, SAMPLED)] == [[a.text for a in r] for r in drawn_once]
-    assert all(a.finish_reason in ("stop", "length") for row in drawn_once for a in row)
 
 
 def test_given_texts_are_as_likely_as_with_transformers(

@@ -20,9 +20,9 @@ from ratchet.stage import StageContext, context_of, run_step
 from ratchet.store import FolderStore
 from tests import tiny
 from tests.e2e.rounds import files
-from tests.vllm_servers import SEED_FOLDER
+from tests.vllm_servers import SEED_FOLDER, needs_vllm
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), needs_vllm]
 PROMPTS = 360
 GENERATE = {
     "engine": {"kind": "vllm", "cpu_gib": 0.5},
@@ -84,7 +84,6 @@ def made(folder: Path) -> Manifest:
 
 
 def test_a_stage_that_is_killed_while_vllm_samples_keeps_what_is_finished_and_makes_the_same(tmp_path: Path) -> None:
-    pytest.importorskip("vllm", reason="the set `inference` is not installed")
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     for folder in (whole, killed):
         folder.mkdir()

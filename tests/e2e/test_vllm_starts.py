@@ -16,10 +16,9 @@ from ratchet.generate.engine import Request
 from ratchet.generate.engines.local import TransformersEngine
 from ratchet.generate.engines.vllm_engine import VllmEngine
 from ratchet.recipe import VllmConfig
-from tests.vllm_servers import SEED_FOLDER, OneVllm, resident_mib, vllm_variables
+from tests.vllm_servers import SEED_FOLDER, OneVllm, needs_vllm, resident_mib, vllm_variables
 
-pytest.importorskip("vllm", reason="the set `inference` is not installed")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), needs_vllm]
 
 GREEDY = SamplingParams(strategy="greedy", temperature=0.0, max_new_tokens=32)
 SAMPLED = SamplingParams(k=8, max_new_tokens=32, seed=3)
