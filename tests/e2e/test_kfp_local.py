@@ -1,17 +1,11 @@
-"""Whole rounds by the compiled pipeline under kfp.local, as `ratchet run` does them: each task a process of its own."""
+"""A whole round by the compiled pipeline under kfp.local on S3 and MLflow: what it hands to KFP, and what it leaves."""
 
 from __future__ import annotations
 
 import os
 import re
-import signal
-import subprocess
 import sys
-import threading
-import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +14,19 @@ import pytest
 from ratchet import canonical, loop, rounds
 from ratchet.artifacts import Manifest
 from ratchet.artifacts.manifest import parse_manifest
-from ratchet.errors import RoundError
 from ratchet.kfp_io import shown_metrics
-from ratchet.live import EventFile
-from ratchet.local_run import LocalRun, run_rounds
-from ratchet.model_files import CARD
-from ratchet.registry import lease as leases
 from ratchet.registry import open_registry
 from ratchet.registry.base import DECISION, PROMOTED_FROM
-from ratchet.registry.looks import Looks
-from ratchet.registry.promotion import history
 from ratchet.report.writing import HANDED_BYTES
 from ratchet.rounds import Ticket
 from ratchet.settings import Settings
 from ratchet.stage import STAGES, STEPS
 from ratchet.store import Store, open_store
+from tests.e2e.local_rounds import PROFILE, completed, quick
 from tests.e2e.rounds import LEARNING, objects
-from tests.micro import settings_in
 
+__all__ = ["quick"]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-LOOP = "local"
-PATIENCE = 600.0
-# No retries: where a stage fails on purpose, a second try five seconds later says nothing new.
-PROFILE = "{name: test, retries: 0, parallelism: 2}"
 TASKS = (*(stage for stage in STAGES if stage != "generate"), "generate-shard", "merge")
 # What a picture looks like inside of JSON: base64 of PNG and JPEG, a data URI, or the bytes themselves.
 PICTURES = (b"iVBORw0KGgo", b"/9j/4AAQ", b"data:image", b"\x89PNG", b"\\u0089PNG", b"\xff\xd8\xff")
@@ -52,22 +36,6 @@ from ratchet.pipelines.local import run_round
 from ratchet.profile import Profile
 run_round(Profile.load(sys.argv[1]), {"loop": sys.argv[2], "recipe": sys.argv[3]}, sys.argv[4])
 """
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    for name, value in {
-        "OMP_NUM_THREADS": "1",
-        "RATCHET_CACHE": str(tmp_path_factory.getbasetemp() / "kfp-cache"),
-        "RATCHET_LEASE_SECONDS": "8",
-        "RATCHET_LEASE_WAIT": "60",
-        "TOKENIZERS_PARALLELISM": "false",
-    }.items():
-        monkeypatch.setenv(name, value)
-
-
-def local_run(settings: Settings, folder: Path, name: str = LOOP, recipe: str = LEARNING) -> LocalRun:
-    return LocalRun(name, recipe, folder, settings.environment(), PROFILE)
 
 
 def shown(folder: Path) -> dict[str, dict[str, Any]]:
@@ -182,160 +150,3 @@ def check_bucket(store: Store, name: str, made: dict[str, Manifest]) -> None:
 
 def pictures_in(data: bytes) -> bool:
     return any(sign in data for sign in PICTURES) or re.search(rb"[A-Za-z0-9+/]{400,}", data) is not None
-
-
-def test_a_stage_that_raises_fails_the_round_with_its_message_and_resume_completes_it(
-    tiny_seed: Path, tmp_path: Path
-) -> None:
-    settings = settings_in(tmp_path)
-    loop.init_loop(settings, LOOP, str(tiny_seed))
-    store = open_store(settings.root)
-    run = local_run(settings, tmp_path / "runs")
-    with card_hidden(store):
-        code, log = completed(command_of(run), environment_of(run), tmp_path / "log")
-    assert code == 1
-    assert "train" in log.splitlines()[-1]
-    end = rounds.read_end(store, LOOP, 1)
-    assert end is not None
-    assert end.state == "FAILED"
-    assert re.match(r"train: ModelError: model local v1 has no ratchet-model.json at .*Upload it again", end.reason)
-    assert set(rounds.manifests(store, LOOP, 1)) == {"generate", "verify", "filter"}
-    before = objects(store, f"{rounds.round_prefix(LOOP, 1)}/")
-
-    ends = run_rounds(run, 1, resume=True)
-    assert [(e.state, e.champion) for e in ends] == [("PROMOTED", "2")]
-    check_once(settings, store)
-    after = objects(store, f"{rounds.round_prefix(LOOP, 1)}/")
-    kept = {k: v for k, v in before.items() if re.search(r"/(generate|verify|filter)-", k)}
-    assert len(kept) > 9
-    assert kept.items() <= after.items()
-    # What the failed run said stays on record, by its job.
-    said = rounds.read_failures(store, LOOP, 1, end.job)
-    assert said["train"] == end.reason.removeprefix("train: ")
-    assert store.exists(f"{rounds.round_prefix(LOOP, 1)}/ends/{end.job}.json")
-
-
-def test_a_begin_that_refuses_opens_no_round_and_says_why(tiny_seed: Path, tmp_path: Path) -> None:
-    settings = settings_in(tmp_path)
-    loop.init_loop(settings, LOOP, str(tiny_seed))
-    run = local_run(settings, tmp_path / "runs", recipe=LEARNING.replace("max_steps: 8", "max_step: 8"))
-    with pytest.raises(RoundError, match=r"failed at begin: .*RecipeError.*\n`ratchet resume --loop local`"):
-        run_rounds(run, 1)
-    assert "max_step: unknown key" in run.log(1).read_text()
-    assert rounds.numbers(open_store(settings.root), LOOP) == []
-
-
-def test_a_round_killed_whole_is_reopened_under_its_number_and_done_once(tiny_seed: Path, tmp_path: Path) -> None:
-    settings = settings_in(tmp_path)
-    loop.init_loop(settings, LOOP, str(tiny_seed))
-    store = open_store(settings.root)
-    run = local_run(settings, tmp_path / "runs")
-    kept: dict[str, str] = {}
-    for stage in ("filter", "evaluate"):
-        kill_at(run, store, stage)
-        assert rounds.numbers(store, LOOP) == [1]
-        assert rounds.read_end(store, LOOP, 1) is None
-        now = objects(store, f"{rounds.round_prefix(LOOP, 1)}/")
-        assert kept.items() <= now.items()
-        done = [store.key(m.uri) for m in rounds.manifests(store, LOOP, 1).values()]
-        assert done
-        kept |= {key: etag for key, etag in now.items() if key.startswith(tuple(f"{place}/" for place in done))}
-    ends = run_rounds(run, 1)
-    assert [(e.state, e.champion) for e in ends] == [("PROMOTED", "2")]
-    assert kept.items() <= objects(store, f"{rounds.round_prefix(LOOP, 1)}/").items()
-    check_once(settings, store)
-    # The next run is another round, from the new champion and with another salt.
-    opened = rounds.read_round(store, LOOP, 1)
-    kill_at(run, store, "generate")
-    assert rounds.numbers(store, LOOP) == [1, 2]
-    second = rounds.read_round(store, LOOP, 2)
-    assert second.seed.version == "2"
-    assert second.salt != opened.salt
-
-
-def check_once(settings: Settings, store: Store) -> None:
-    """One round, one candidate, one look, one promotion, and the loop is free again."""
-    assert rounds.numbers(store, LOOP) == [1]
-    registry = open_registry(settings, store)
-    assert [v.version for v in registry.versions(LOOP)] == ["1", "2"]
-    assert [(m.intent.kind, m.intent.target, m.moved) for m in history(store, LOOP)] == [
-        ("seed", "1", True),
-        ("promotion", "2", True),
-    ]
-    assert Looks(store, rounds.read_round(store, LOOP, 1).family).next_number() == 2
-    held = leases.read(store.sub(rounds.loop_prefix(LOOP)))
-    assert held is not None
-    assert held.released
-
-
-@contextmanager
-def card_hidden(store: Store) -> Iterator[None]:
-    """Take away the card of the seed model once the round is open, since begin looks for it, and give it back."""
-    (key,) = [k for k in objects(store, "models/") if k.endswith(f"/{CARD}")]
-    data, ended = store.get(key), threading.Event()
-
-    def hide() -> None:
-        while not ended.wait(0.05):
-            if rounds.numbers(store, LOOP):
-                store.delete(key)
-                return
-
-    hiding = threading.Thread(target=hide)
-    hiding.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        hiding.join()
-        store.put(key, data)
-
-
-def command_of(run: LocalRun) -> list[str]:
-    return [
-        *(sys.executable, "-m", "ratchet.pipelines.local", "--loop", run.loop),
-        *("--recipe", run.recipe, "--profile", PROFILE),
-    ]
-
-
-def environment_of(run: LocalRun) -> dict[str, str]:
-    run.folder.mkdir(exist_ok=True)
-    return {**os.environ, **run.environment, "RATCHET_PROGRESS": str(run.progress)}
-
-
-def completed(command: list[str], environment: dict[str, str], log: Path) -> tuple[int, str]:
-    """Run to the end in a process group of its own, which goes whole if it takes too long. Exit code and log."""
-    with log.open("wb") as sink:
-        child = subprocess.Popen(
-            command, env=environment, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    try:
-        child.wait(PATIENCE)
-    finally:
-        if child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-    return child.returncode, log.read_text(errors="replace")
-
-
-def kill_at(run: LocalRun, store: Store, stage: str) -> None:
-    """Start the pipeline in a process group of its own, and kill the whole group when `stage` has begun to tell of itself."""
-    log = run.folder / "killed.log"
-    environment = environment_of(run)
-    run.progress.unlink(missing_ok=True)
-    with log.open("ab") as sink:
-        child = subprocess.Popen(
-            command_of(run), env=environment, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while not any(event["stage"] == stage for event in events(run.progress)):
-            assert child.poll() is None, f"ended before {stage}: {log.read_text()[-3000:]}"
-            assert time.monotonic() < deadline, f"no {stage} in time: {log.read_text()[-3000:]}"
-            time.sleep(0.02)
-    finally:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-
-
-def events(path: Path) -> list[dict[str, Any]]:
-    return EventFile(path).new()
