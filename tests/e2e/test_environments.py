@@ -33,10 +33,10 @@ SETS = {
 }
 
 
-def small(name: str, **sizes: Any) -> Recipe:
-    """The shipped recipe on few prompts."""
+def small(name: str, pool: int, **sizes: Any) -> Recipe:
+    """The shipped recipe on `pool` prompts."""
     given = yaml.safe_load((RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
-    given["prompts"] |= {"pool": 40, "validation": 9, "holdout": 30, "report": 9}
+    given["prompts"] |= {"pool": pool, "validation": 9, "holdout": 30, "report": 9}
     given["generate"] |= {"batch_size": 128, "rows_per_file": 30, "max_new_tokens": 20}
     given["evaluate"] = {"max_new_tokens": 20, "pass_at_k": None}
     given["promote"] = {"min_items": 9}
@@ -86,7 +86,7 @@ def test_the_seed_draws_nothing_and_after_a_short_training_most_drawings_are_in_
 
 
 def test_draw_it_again_verifies_a_drawers_real_completions_in_a_real_round(drawer: Path, tmp_path: Path) -> None:
-    chosen = small("draw-again", train={"max_steps": 4, "batch_size": 8})
+    chosen = small("draw-again", 40, train={"max_steps": 4, "batch_size": 8})
     found = ran(settings_in(tmp_path), "draw-again", str(drawer), chosen, 400, tmp_path)
     verdicts = verdicts_of(found["verify"])
     assert len(verdicts) == 40 * 8
@@ -106,15 +106,15 @@ def test_a_model_that_cannot_play_is_told_so_and_nothing_is_learned(name: str, t
     settings = settings_in(tmp_path)
     store = open_store(settings.root)
     environment, source = SETS[name]
-    make(tmp_path / source, Wanted(environment, 400))
+    make(tmp_path / source, Wanted(environment, 240))
     import_prompts(str(tmp_path / source), store, ImportOptions(name=source))
     loop.init_loop(settings, name, "tinyworld")
-    text = pretty(small(name).model_dump(mode="json")).decode()
+    text = pretty(small(name, 16).model_dump(mode="json")).decode()
     with pytest.raises(TrainError, match=r"the filter left 0 rows"):
         loop.run_in_process(settings, BeginOptions(loop=name, recipe=text))
     made = rounds.manifests(store, name, 1)
     verdicts = verdicts_of(list(Artifact.open(store, made["verify"].uri, GROUPS).rows()))
-    assert len(verdicts) == 40 * 8
+    assert len(verdicts) == 16 * 8
     assert {v.verifier for v in verdicts} == {environment}
     assert all(v.score is not None and v.error is None and not v.passed for v in verdicts)
 
