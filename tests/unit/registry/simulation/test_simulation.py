@@ -160,9 +160,10 @@ def test_the_store_in_memory_keeps_the_rules_of_a_store(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fixed", [True, False])
-def test_a_thousand_loops_of_fifty_rounds_stay_below_alpha(fixed):
-    found = simulate(study(fixed=fixed, loops=1000, rounds=50, items=300), seed=11)
-    assert found.wrong.upper <= 0.05 + 0.012  # a thousand loops tell a share of 4% to about a point
-    ledgered = simulate(study(fixed=fixed, loops=20, rounds=50, items=300, account="ledger"), seed=11)
-    carried = simulate(study(fixed=fixed, loops=20, rounds=50, items=300), seed=11)
+def test_three_hundred_loops_of_fifty_rounds_stay_below_alpha(fixed):
+    found = simulate(study(fixed=fixed, loops=300, rounds=50, items=300), seed=11)
+    # With 95% certainty, not in these alone; `make study-gate` plays 10,000.
+    assert found.wrong.upper <= 0.05
+    ledgered = simulate(study(fixed=fixed, loops=8, rounds=50, items=300, account="ledger"), seed=11)
+    carried = simulate(study(fixed=fixed, loops=8, rounds=50, items=300), seed=11)
     assert (ledgered.wrong, ledgered.within) == (carried.wrong, carried.within)
