@@ -14,6 +14,7 @@ from ratchet.cli.output import (
     LoopOption,
     ProfileOption,
     console,
+    errors,
     print_json,
     user_name,
     workplace,
@@ -254,13 +255,19 @@ def report(
     from ratchet.report.collect import collect
     from ratchet.report.summary import summary
     from ratchet.report.terminal import print_loop
-    from ratchet.report.writing import write_loop_report
+    from ratchet.report.writing import retell_rounds, write_loop_report
     from ratchet.store import open_store
 
     with workplace(embedded, known=True) as settings:
         store = open_store(settings.root)
-        view = collect(store, loop, registry=open_registry(settings, store))
+        registry = open_registry(settings, store)
+        view = collect(store, loop, registry=registry)
         write_loop_report(store, view, out)
+        try:
+            retell_rounds(registry, store, view)
+        except (RatchetError, OSError) as error:
+            said = f"the rounds' pages do not say what became of them since: {type(error).__name__}: {error}"
+            errors.print(said, style="yellow", highlight=False, markup=False)
     if as_json:
         print_json(summary(view))
         return

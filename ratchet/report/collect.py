@@ -12,7 +12,8 @@ from ratchet.artifacts import Manifest
 from ratchet.provenance import code_revision
 from ratchet.registry.approval import read_answer
 from ratchet.registry.base import Registry
-from ratchet.registry.promotion import Move, history
+from ratchet.registry.promotion import Move
+from ratchet.report.afterwards import afterwards, moves_of
 from ratchet.report.champion import champion_version, champion_view
 from ratchet.report.collection import collection_view
 from ratchet.report.controls import controls
@@ -68,7 +69,7 @@ def collect(
     """
     numbers = rounds.numbers(store, loop)
     close = numbers[-CLOSE:] if looked_at is None else looked_at
-    moves = history(store, loop)
+    moves = moves_of(store, loop, registry)
     seen = tuple(round_view(store, loop, number, moves, close=number in close) for number in numbers)
     first = rounds.read_round(store, loop, numbers[0]) if numbers else None
     version = champion_version(loop, moves, first, registry)
@@ -114,6 +115,7 @@ def round_view(store: Store, loop: str, number: int, moves: Sequence[Move], *, c
         reason=PHRASES.get(said, said) if said else "the round has not ended",
         stopped=stopped,
         answer=answer.words() if (answer := read_answer(store, loop, number)) else "",
+        later=afterwards(moves, fields["candidate_version"]),
         seed_version=opened.seed.version,
         seed_digest=opened.seed.digest,
         candidate_digest=_trained(done.get("train")),

@@ -95,6 +95,7 @@ def _round(shown: RoundView) -> dict[str, Any]:
         "state": shown.state,
         "reason": shown.reason,
         "stopped": shown.stopped,
+        "afterwards": list(shown.later),
         **_measured(shown.candidate),
         "delta": _value(shown.delta),
         "delta_ci": _ends(shown.delta),

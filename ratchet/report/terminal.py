@@ -127,6 +127,9 @@ def print_loop(view: LoopView, console: Console) -> None:
         console.print(Text("Deltas in points; ranges are 95% intervals.", style="dim"))
     for words in [*terminal_lines(view.rounds), *organising_words.terminal_lines(view.rounds)]:
         console.print(Text(printable(words)))
+    for shown in view.rounds:
+        for words in shown.later:
+            console.print(Text(printable(f"Round {shown.number}, afterwards. {words}"), style="yellow"))
     for note in view.notes:
         console.print(Text(f"Note. {printable(note)}", style="dim"))
     for shown in view.rounds:

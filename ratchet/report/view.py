@@ -125,7 +125,8 @@ class CostView(SpentView):
 
 class RoundView(Record):
     """One round. `state` is RUNNING until finish has written the end, also where it has `stopped`: no run holds the loop;
-    PENDING while a person has yet to approve what the gate would promote; `answer` is what a person said, and who.
+    PENDING while a person has yet to approve what the gate would promote; `answer` is what a person said, and who, and
+    `later` the moves by which persons made its candidate champion, or another in its place, after the round.
 
     `gate` is "promote", or why the gate refuses; `null_gain` the gain of the null hypothesis, `e_value` is what a bet against it
     grew by, where the test was one. `completions`, `passed` and `aside` count completions, those in `aside` being no attempts of the model at the prompt;
@@ -143,6 +144,7 @@ class RoundView(Record):
     candidate_digest: str | None = None
     prompts_digest: str | None = None
     answer: str = ""
+    later: tuple[str, ...] = ()
     champion: ModelView | None = None
     candidate: ModelView | None = None
     delta: Estimate | None = None

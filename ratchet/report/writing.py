@@ -10,6 +10,7 @@ from markupsafe import Markup
 from ratchet import canonical, rounds
 from ratchet.errors import NotFound, RatchetError
 from ratchet.registry.base import Registry
+from ratchet.report.afterwards import retold
 from ratchet.report.collect import CLOSE, collect
 from ratchet.report.gallery import gallery
 from ratchet.report.html import page, render, render_round
@@ -45,16 +46,41 @@ def write_pages(store: Store, loop: str, number: int) -> None:
 
 def write_loop_page(store: Store, loop: str) -> str:
     """Write the loop's page as it stands, and return its URI."""
-    key = loop_key(loop)
-    store.put(key, render(collect(store, loop, items=LOOP_ITEMS, picture_bytes=END_PICTURE_BYTES)).encode())
+    return _put_loop_page(store, collect(store, loop, items=LOOP_ITEMS, picture_bytes=END_PICTURE_BYTES))
+
+
+def _put_loop_page(store: Store, view: LoopView) -> str:
+    key = loop_key(view.loop)
+    store.put(key, render(view).encode())
     return store.uri(key)
 
 
 def rewrite_loop_page(registry: Registry, store: Store, loop: str, version: str) -> str:
-    """Write the loop's page after a person has made `version` champion, in the store and with that version; its URI."""
-    uri = write_loop_page(store, loop)
+    """Write the loop's page after a person has made `version` champion, in the store and with that version, and tell of it in the
+    pages of the rounds that it is about; the loop's URI."""
+    view = collect(store, loop, items=LOOP_ITEMS, picture_bytes=END_PICTURE_BYTES)
+    uri = _put_loop_page(store, view)
+    retell_rounds(registry, store, view)
     registry.keep_page(loop, version, "loop.html", store.get(loop_key(loop)).decode())
     return uri
+
+
+def retell_rounds(registry: Registry, store: Store, view: LoopView) -> list[int]:
+    """Say in the pages of rounds that are there already what persons did with their candidates since, in the store and with
+    their versions; the rounds whose page is another one now."""
+    told = []
+    for shown in view.rounds:
+        key = round_key(view.loop, shown.number)
+        try:
+            page = store.get(key).decode()
+        except NotFound:
+            continue
+        if (anew := retold(page, shown)) != page:
+            if shown.candidate_version is not None:
+                registry.keep_page(view.loop, shown.candidate_version, _file(shown.number), anew)
+            store.put(key, anew.encode())
+            told.append(shown.number)
+    return told
 
 
 def write_loop_report(store: Store, view: LoopView, out: Path) -> None:
@@ -69,7 +95,7 @@ def write_loop_report(store: Store, view: LoopView, out: Path) -> None:
 def register_reports(registry: Registry, store: Store, loop: str, number: int, version: str) -> None:
     """Keep the round's page and the loop's with the version that the round made: artifacts of its run, and a tag that says
     where the page lies in the store."""
-    registry.keep_page(loop, version, f"round-{number:04d}.html", store.get(round_key(loop, number)).decode())
+    registry.keep_page(loop, version, _file(number), store.get(round_key(loop, number)).decode())
     registry.keep_page(loop, version, "loop.html", store.get(loop_key(loop)).decode())
     registry.set_tags(loop, version, {REPORT: store.uri(round_key(loop, number))})
 
@@ -85,6 +111,10 @@ def pages_of_run(settings: Settings, loop: str, job: str, said: str) -> tuple[Pa
         none = _none(loop, f"{said} The store did not answer: {type(error).__name__}: {error}")
         return none, none
     return shown, whole
+
+
+def _file(number: int) -> str:
+    return f"round-{number:04d}.html"
 
 
 def round_key(loop: str, number: int) -> str:
