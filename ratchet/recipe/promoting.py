@@ -13,7 +13,8 @@ class GuardsConfig(Record):
     """Non-inferiority margins, in the unit of the metric (0..1); null switches a guard off.
 
     A guard passes when the one-sided lower bound (level `alpha`) of candidate minus champion lies above minus the margin.
-    `suites` guards the mean score an item of suites that `evaluate` measures: {pope: 0.02}.
+    `suites` guards the mean score an item of suites that `evaluate` measures: {pope: 0.02}. `cover` guards how much of what is there
+    is named, in these suites and the primary one, as far as they are of descriptions: saying less is the easy way to fewer mistakes.
     """
 
     alpha: float = Field(0.05, gt=0, lt=0.5)
@@ -21,6 +22,7 @@ class GuardsConfig(Record):
     chair_i: float | None = Field(0.05, gt=0, lt=1, description="share of mentioned objects that are not there")
     pass_at_k: float | None = Field(0.05, gt=0, lt=1, description="diversity: right at least once in k samples")
     yes_ratio: float | None = Field(0.1, gt=0, lt=1, description="distance of the share of yes from its true share")
+    cover: float | None = Field(0.05, gt=0, lt=1, description="share of what is there that a suite's descriptions name")
     suites: dict[str, float] = {}
 
     @model_validator(mode="after")

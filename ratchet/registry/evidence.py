@@ -34,6 +34,7 @@ class Answers:
     hallucinated: Floats
     samples: Floats
     samples_correct: Floats
+    covered: Floats
 
     def take(self, chosen: NDArray[Any]) -> Answers:
         return Answers(*(getattr(self, one.name)[chosen] for one in fields(self)))
@@ -43,7 +44,7 @@ class Answers:
 class Columns:
     """Items of one source with both models' answers. `clusters` and `skill` are numbers; `skills` are the names of the latter.
 
-    `marks` name each item's cluster by a hash, the same one wherever it is asked again.
+    `marks` name each item's cluster by a hash, the same one wherever it is asked again. `truth` is how many things a picture has to describe.
     """
 
     clusters: NDArray[np.int64]
@@ -53,6 +54,7 @@ class Columns:
     truth_yes: Floats
     candidate: Answers
     champion: Answers
+    truth: Floats
 
     def __len__(self) -> int:
         return len(self.clusters)
@@ -61,7 +63,7 @@ class Columns:
         """Some of the items: by mask or by index."""
         return Columns(
             self.clusters[chosen], self.marks[chosen], self.skills, self.skill[chosen], self.truth_yes[chosen],
-            self.candidate.take(chosen), self.champion.take(chosen),
+            self.candidate.take(chosen), self.champion.take(chosen), self.truth[chosen],
         )  # fmt: skip
 
     def of_skill(self, name: str) -> Columns:
@@ -166,8 +168,9 @@ def _columns(rows: Rows, suite: str | None) -> Columns:
     marks = np.array([mark_of(key, suite) for key in keys], np.uint64)[clusters]
     skills, skill = _numbered([o.skill for o in theirs])
     return Columns(
-        clusters, marks, skills, skill, _column(theirs, lambda o: o.truth_yes), _answers(ours), _answers(theirs)
-    )
+        clusters, marks, skills, skill, _column(theirs, lambda o: o.truth_yes), _answers(ours), _answers(theirs),
+        _column(theirs, lambda o: o.truth),
+    )  # fmt: skip
 
 
 def _answers(rows: Sequence[Outcome]) -> Answers:
@@ -179,6 +182,7 @@ def _answers(rows: Sequence[Outcome]) -> Answers:
         hallucinated=_column(rows, lambda o: o.hallucinated),
         samples=_column(rows, lambda o: o.samples),
         samples_correct=_column(rows, lambda o: o.samples_correct),
+        covered=_column(rows, lambda o: o.covered),
     )
 
 

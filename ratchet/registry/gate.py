@@ -128,7 +128,7 @@ def judge(evidence: Evidence, policy: PromoteConfig, look: int | Standing) -> Ga
     delta = paired_delta(ours[scored], theirs[scored], items.clusters[scored])
     allowed = spending.level(policy, standing)
     tested = _test(*_worst(ours, theirs, items), policy, allowed)
-    guards = run_guards(evidence, policy.guards)
+    guards = run_guards(evidence, policy.guards, policy.primary.suite)
     unscored = len(items) - delta.n
     differences = (ours - theirs)[scored]
     reasons = _refusals(policy, standing, delta, unscored, tested.p_value, allowed, guards)

@@ -42,8 +42,8 @@ class GuardResult(Record):
     note: str | None = None
 
 
-def run_guards(evidence: Evidence, config: GuardsConfig) -> tuple[GuardResult, ...]:
-    """All guards that the policy has switched on, in a fixed order."""
+def run_guards(evidence: Evidence, config: GuardsConfig, primary: str | None = None) -> tuple[GuardResult, ...]:
+    """All guards that the policy has switched on, in a fixed order; `primary` is the suite by which the gate decides, if one."""
     items, found = evidence.holdout, list[GuardResult]()
     if config.skill is not None:
         for skill in items.skills:
@@ -56,7 +56,7 @@ def run_guards(evidence: Evidence, config: GuardsConfig) -> tuple[GuardResult, .
         found.append(_pass_at_k(items, config.pass_at_k, config.alpha))
     if config.yes_ratio is not None:
         found.append(_yes_ratio(items, config.yes_ratio, config.alpha))
-    return (*found, *_suites(evidence.suites, config))
+    return (*found, *_suites(evidence.suites, config), *_covers(evidence.suites, config, primary))
 
 
 def _skill(skill: str, items: Columns, margin: float, alpha: float) -> GuardResult:
@@ -84,6 +84,30 @@ def _suites(measured: Mapping[str, Columns], config: GuardsConfig) -> list[Guard
         clusters = items.clusters[both]
         found.append(absent or _higher(name, metric, ours[both], theirs[both], clusters, margin, config.alpha))
     return found
+
+
+def _covers(measured: Mapping[str, Columns], config: GuardsConfig, primary: str | None) -> list[GuardResult]:
+    """What descriptions name of what is there. A suite's score is high as well where little is said and that is right."""
+    watched = sorted({*config.suites, *([primary] if primary is not None else [])} & measured.keys())
+    if config.cover is None:
+        return []
+    found = ((suite, measured[suite].take(measured[suite].truth > 0)) for suite in watched)
+    return [_cover(f"cover:{suite}", items, config.cover, config.alpha) for suite, items in found if len(items)]
+
+
+def _cover(name: str, items: Columns, margin: float, alpha: float) -> GuardResult:
+    has = [~np.isnan(one.covered) for one in (items.candidate, items.champion)]
+    both, absent = _measured(name, "cover", margin, *has)
+    if absent is not None:
+        return absent
+    some = items.take(both)
+    ours, theirs = ((one.covered, some.truth) for one in (some.candidate, some.champion))
+    found = paired_ratio_delta(ours, theirs, some.clusters, 1 - 2 * alpha)
+    shares = [float(top.sum() / below.sum()) for top, below in (ours, theirs)]
+    return GuardResult(
+        name=name, metric="share of what is there that is named", candidate=shares[0], champion=shares[1],
+        delta=found.delta, bound=found.low, margin=margin, passed=found.low > -margin, n=found.n,
+    )  # fmt: skip
 
 
 def _pass_at_k(items: Columns, margin: float, alpha: float) -> GuardResult:

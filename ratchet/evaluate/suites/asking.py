@@ -177,7 +177,7 @@ def _outcome(exam: Exam, item: Item, said: Completion, mark: Mark, role: ModelRo
         shown=(exam.shown or {}).get(item.key),
         tokens=said.n_tokens,
         **_yes_no(prompt, mark),
-        **_objects(mark),
+        **objects_of(mark),
     )
 
 
@@ -193,9 +193,21 @@ def _yes_no(prompt: Prompt, mark: Mark) -> dict[str, bool | None]:
     return {} if truth is None else {"truth_yes": truth, "yes": words.get((mark.said or "").lower())}
 
 
-def _objects(mark: Mark) -> dict[str, int]:
-    names = ("mentioned", "hallucinated", "covered", "truth")
-    return {name: int(mark.counts[name]) for name in names if name in mark.counts}
+_OBJECTS = {
+    "mentioned": ("mentioned", "named"),
+    "hallucinated": ("hallucinated",),
+    "covered": ("covered", "found"),
+    "truth": ("truth", "there", "things"),
+}
+"""What the suites of descriptions call the counts of objects that the gate reads."""
+
+
+def objects_of(mark: Mark) -> dict[str, int]:
+    """The counts of objects of a description, as an outcome has them; none of other answers."""
+    found = {
+        name: next((mark.counts[one] for one in known if one in mark.counts), None) for name, known in _OBJECTS.items()
+    }
+    return {name: int(count) for name, count in found.items() if count is not None}
 
 
 def _with_samples(

@@ -63,7 +63,8 @@ def side_by_side(ours: Floats, theirs: Floats, pictures: NDArray[np.int64]) -> E
         skills=("items",),
         skill=np.zeros(len(ours), np.int64),
         truth_yes=nothing,
-        candidate=Answers(ours, ours, nothing, nothing, nothing, none, none),
-        champion=Answers(theirs, theirs, nothing, nothing, nothing, none, none),
+        candidate=Answers(ours, ours, nothing, nothing, nothing, none, none, nothing),
+        champion=Answers(theirs, theirs, nothing, nothing, nothing, none, none, nothing),
+        truth=nothing,
     )
     return Evidence(columns, {})
