@@ -1,4 +1,4 @@
-"""One model's part of a round's evaluation: the holdout, then the suites, with one engine."""
+"""One model's part of a round's evaluation: the holdout, the suites, where asked its weaknesses, with one engine."""
 
 from __future__ import annotations
 
@@ -59,6 +59,8 @@ class Examination:
             index = self._held_out()
             for exam in self._exams:
                 index = self._sit(exam, index)
+            if self._config.weakness:
+                self._weakness()
             return index
         finally:
             self._engine.close()
@@ -92,6 +94,13 @@ class Examination:
         self.sittings[exam.name] = sitting
         with self._context.clock("suites"):
             return sitting.run()
+
+    def _weakness(self) -> None:
+        """With the same engine: the model is there already."""
+        from ratchet.weakness.measuring import in_round
+
+        with self._context.clock("weakness"):
+            in_round(self._context, self._model, self._engine)
 
     def _remembering(self) -> Remembering:
         context, config = self._context, self._config

@@ -43,10 +43,6 @@ def run(context: StageContext) -> Manifest:
     outcomes = [one for part in examined.values() for index in part.holdout for one in read_back(writer, index)]
     with context.clock("metrics"):
         results = metrics.summary(outcomes)
-    if context.config.weakness:
-        from ratchet.weakness.measuring import after
-
-        after(context, reversed(models.values()))
     results["models"] = {role: ref.model_dump(mode="json") for role, ref in models.items()}
     results |= {"suites": suites} if suites else {}
     results[SPENT] = _spent(context, examined, spending)

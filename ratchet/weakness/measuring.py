@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from ratchet.artifacts import ImageBank, ModelRef
 from ratchet.errors import PromptSetError
 from ratchet.evaluate.measuring import SHARD_ROWS, greedy_params, sampler_of
+from ratchet.evaluate.remembering import Remembering
 from ratchet.generate import BatchHook, Sampler
 from ratchet.generate.probe import verdict
 from ratchet.generate.resuming import chunks
@@ -66,14 +67,16 @@ def _answered(
     yield from zip(there, map(verdict, rights(there, bank=bank)), strict=True)
 
 
-def after(context: StageContext, models: Iterable[ModelRef]) -> None:
-    """Reports on a round's models, for evaluate: whichever becomes champion, the next round finds its report."""
+def in_round(context: StageContext, model: ModelRef, engine: Remembering) -> None:
+    """The report on one of a round's models, for evaluate, which has its engine open: whichever becomes champion, the next round
+    finds its report. What lies there is not measured again."""
     opened, store = context.round, context.store
     bands = bands_of(opened.recipe)
-    for model in models:
-        if store.exists(place(opened.prefix, model, opened.prompts, bands, None)):
-            continue
-        with context.clock("weakness"):
-            found = measured(store, model, context.prompt_set(), opened.recipe.evaluate, bands)
-        context.check_lease()
-        keep(store, opened.prefix, found, None)
+    if store.exists(place(opened.prefix, model, opened.prompts, bands, None)):
+        return
+    prompts = context.prompt_set()
+    if prompts.rows.get("validation"):
+        engine.bank = ImageBank(store, open_part(store, prompts, "validation").manifest.packs)
+    found = measured(store, model, prompts, opened.recipe.evaluate, bands, sampler=engine)
+    context.check_lease()
+    keep(store, opened.prefix, found, None)

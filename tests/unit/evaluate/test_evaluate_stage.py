@@ -10,7 +10,7 @@ import pytest
 from ratchet import models
 from ratchet.artifacts import Artifact, Manifest, ModelRef
 from ratchet.errors import ArtifactError
-from ratchet.evaluate import OUTCOMES, metrics
+from ratchet.evaluate import OUTCOMES, examining, metrics
 from ratchet.evaluate import stage as evaluate
 from ratchet.evaluate.measuring import measure, subset
 from ratchet.generate import Sampler, SamplingParams
@@ -18,6 +18,7 @@ from ratchet.recipe import EvaluateConfig, PassAtKConfig
 from ratchet.records import Completion, Group, Prompt
 from ratchet.stage import StageContext, context_of, run_step
 from ratchet.store import FolderStore, Store
+from ratchet.weakness.keeping import of_round
 from tests import tiny
 
 CONFIG = {"max_new_tokens": 4, "batch_size": 16, "pass_at_k": {"k": 2, "prompts": 9}}
@@ -110,6 +111,31 @@ def test_a_model_against_itself_has_no_delta(store, model_folder):
 def test_a_train_manifest_without_a_model_is_refused(store):
     with pytest.raises(ArtifactError, match="names no model"):
         evaluate.candidate_of(_train(store, {}))
+
+
+def test_weaknesses_are_measured_with_the_models_that_are_loaded_already(
+    store: FolderStore, model_folder: Path, candidate_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    real = examining.sampler_of
+
+    def counting(store: Store, model: ModelRef, *rest: Any) -> Any:
+        opened.append(model.digest)
+        return real(store, model, *rest)
+
+    monkeypatch.setattr(examining, "sampler_of", counting)
+    monkeypatch.setattr("ratchet.weakness.measuring.sampler_of", counting)
+    prompts = tiny.prompt_set(store, pool=3, validation=9, holdout=9, report=3)
+    seed, made = (models.upload(store, folder, "tiny") for folder in (model_folder, candidate_folder))
+    config = {"max_new_tokens": 4, "batch_size": 16, "pass_at_k": None, "weakness": True}
+    settled = tiny.opened_round(store, seed, prompts, {"evaluate": config})
+    results = {"model": made.model_dump(mode="json")}
+    manifest = run_step(context_of("evaluate", store, settled, {"train": _train(store, results)}))
+    assert sorted(opened) == sorted([seed.digest, made.digest]), "each once"
+    found = {one.model.digest: one for one in of_round(store, settled.loop, settled.number)}
+    assert {digest: one.asked for digest, one in found.items()} == {seed.digest: 9, made.digest: 9}
+    assert manifest.results["spent"]["answers"]["candidate"]["asked"] == 18
+    assert "weakness" in manifest.seconds
 
 
 class Knowing:
