@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ratchet.evaluate.suites import maths_answers, options
+from ratchet.evaluate.suites import maths_answers, options, released
 from ratchet.evaluate.suites.base import Asked, Mark, Marked, Question, Suite, SuiteFigures
 from ratchet.evaluate.suites.folder import Row
+from ratchet.evaluate.suites.released import or_release
 from ratchet.evaluate.suites.tables import loader
 from ratchet.evaluate.suites.units import by_facts, category, fact
 
@@ -148,10 +149,10 @@ SUITES = (
         family="maths",
         measures="mathematics in figures, charts and scenes",
         paper="arXiv:2310.02255",
-        needs="the testmini Parquet file of AI4Math/MathVista",
-        format="lmms-eval 0.7.3, tasks/mathvista; VLMEvalKit, vlmeval/dataset/utils/mathvista.py",
+        needs="the testmini Parquet file of AI4Math/MathVista, or testmini.json with query.json and images/ as released",
+        format="lmms-eval 0.7.3, tasks/mathvista; VLMEvalKit, vlmeval/dataset/utils/mathvista.py; lupantech/MathVista, data",
         primary="accuracy",
-        load=loader(mathvista, "*testmini*.parquet", "*.parquet"),
+        load=or_release(mathvista, "*testmini.json", released.mathvista, "*testmini*.parquet", "*.parquet"),
         mark=mark_mathvista,
         metrics=mathvista_metrics,
         max_new_tokens=1024,

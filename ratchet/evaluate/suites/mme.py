@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
+from ratchet.evaluate.suites import released
 from ratchet.evaluate.suites.answers import YES_NO, yes_no_mark
 from ratchet.evaluate.suites.base import Marked, Question, Suite, SuiteFigures
 from ratchet.evaluate.suites.counting import accuracy, all_right
@@ -28,9 +29,9 @@ PAIR = 2
 
 
 def load(folder: Folder, parts: tuple[str, ...]) -> Iterator[Question]:
-    """Rows of the Hugging Face set: question_id (the picture's, twice), image, question, answer, category."""
+    """The folders of MME's release, or rows of the Hugging Face set: question_id (the picture's, twice), image, question, answer, category."""
     asked: dict[str, int] = defaultdict(int)
-    for row in folder.rows(*folder.find("data/test-*.parquet", "*.parquet", "*.jsonl")):
+    for row in _rows(folder):
         subtask = _subtask(row)
         if subtask not in (parts or SUBTASKS):
             continue
@@ -46,6 +47,15 @@ def load(folder: Folder, parts: tuple[str, ...]) -> Iterator[Question]:
             category=subtask,
             unit=picture,
         )
+
+
+def _rows(folder: Folder) -> Iterator[Row]:
+    tables = ("data/test-*.parquet", "*.parquet", "*.jsonl")
+    texts = any(folder.names(f"*{subtask}/*.txt") for subtask in SUBTASKS)
+    if texts and not any(folder.names(pattern) for pattern in tables):
+        yield from released.mme(folder, SUBTASKS)
+    else:
+        yield from folder.rows(*folder.find(*tables, "<subtask>/*.txt"))
 
 
 def _subtask(row: Row) -> str:
@@ -99,8 +109,8 @@ SUITES = (
         family="hallucination",
         measures="14 yes/no subtasks of perception and cognition",
         paper="arXiv:2306.13394",
-        needs="the Parquet files of lmms-lab/MME",
-        format="lmms-eval 0.7.3, tasks/mme",
+        needs="MME_Benchmark_release_version as it is released, a folder a subtask; or the Parquet files of lmms-lab/MME",
+        format="lmms-eval 0.7.3, tasks/mme; LLaVA, scripts/convert_answer_to_mme.py (get_gt)",
         primary="accuracy",
         load=load,
         mark=yes_no_mark,

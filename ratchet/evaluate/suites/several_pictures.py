@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 
-from ratchet.evaluate.suites import open_answers, options
+from ratchet.evaluate.suites import open_answers, options, released
 from ratchet.evaluate.suites.base import Asked, Mark, Marked, Question, Suite, SuiteFigures
 from ratchet.evaluate.suites.counting import accuracy_by_category
 from ratchet.evaluate.suites.folder import Row
+from ratchet.evaluate.suites.released import or_release
 from ratchet.evaluate.suites.tables import loader
 from ratchet.evaluate.suites.units import by_facts, category, fact, mean
 
@@ -182,10 +184,12 @@ SUITES = (
         family="multi-image",
         measures="knowledge, reasoning, perception and hops over several pictures",
         paper="arXiv:2406.12742",
-        needs="the Parquet files of VLLMs/MIRB-hf (test)",
-        format="lmms-eval 0.7.3, tasks/mirb",
+        needs="the Parquet files of VLLMs/MIRB-hf (test), or the JSON files and pictures of VLLMs/MIRB",
+        format="lmms-eval 0.7.3, tasks/mirb; ys-zong/MIRB, utils/utils.py",
         primary="accuracy",
-        load=loader(mirb, "*test*.parquet", "*.parquet"),
+        load=or_release(
+            mirb, "*.json", partial(released.mirb, subsets=tuple(INSTRUCTIONS)), "*test*.parquet", "*.parquet"
+        ),
         mark=mark_mirb,
         metrics=mirb_metrics,
         max_new_tokens=64,

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from ratchet.evaluate.suites import options
+from ratchet.evaluate.suites import options, released
 from ratchet.evaluate.suites.base import Asked, Mark, Marked, Question, Suite, SuiteFigures
 from ratchet.evaluate.suites.counting import accuracy, accuracy_by_category
 from ratchet.evaluate.suites.folder import Folder, Row
+from ratchet.evaluate.suites.released import or_release
 from ratchet.evaluate.suites.tables import loader, numbered, unique
 from ratchet.evaluate.suites.units import by_facts, category, fact, mean
 from ratchet.verify.extract import UNPARSED, reading
@@ -90,7 +91,7 @@ def _with_picture(row: Row) -> Row:
 
 
 def scienceqa(row: Row) -> Question | None:
-    """question, choices, answer (an index), hint, subject, grade, image; rows without a picture are not of the IMG part."""
+    """question, choices, answer (an index), hint, subject, grade, image; in the release pid. Rows without a picture are not of the IMG part."""
     if row.get("image") is None and "image" in row.values:
         return None
     apart = options.apart(row)
@@ -99,7 +100,7 @@ def scienceqa(row: Row) -> Question | None:
     question = f"Context: {hint}\n{row.text('question')}" if hint and hint != "nan" else row.text("question")
     subject = row.text("subject", "category")
     return Question(
-        key=row.text("index") if apart else numbered(row),
+        key=row.text("index", "pid") if apart or "pid" in row else numbered(row),
         text=options.asked(question, texts),
         pictures=(row.picture("image"),),
         reference=options.letter(row, "answer", texts) if apart else options.at_index(row, "answer", texts),
@@ -201,10 +202,19 @@ SUITES = (
         family="knowledge",
         measures="school science with a picture",
         paper="arXiv:2209.09513",
-        needs="the Parquet file of lmms-lab/ScienceQA, ScienceQA-IMG test, or VLMEvalKit's ScienceQA_TEST.tsv",
-        format=f"lmms-eval 0.7.3, tasks/scienceqa; {TOOLKIT}",
+        needs="problems.json with test/ as released; the Parquet file of lmms-lab/ScienceQA, ScienceQA-IMG test; or VLMEvalKit's ScienceQA_TEST.tsv",
+        format=f"lmms-eval 0.7.3, tasks/scienceqa; {TOOLKIT}; lupantech/ScienceQA, data/scienceqa",
         primary="accuracy",
-        load=loader(scienceqa, "*IMG/test*.parquet", "*test*.parquet", "*TEST*.tsv", "*.parquet", "*.tsv"),
+        load=or_release(
+            scienceqa,
+            "*problems.json",
+            released.scienceqa,
+            "*IMG/test*.parquet",
+            "*test*.parquet",
+            "*TEST*.tsv",
+            "*.parquet",
+            "*.tsv",
+        ),
         mark=options.mark,
         metrics=scienceqa_metrics,
     ),
