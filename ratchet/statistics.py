@@ -40,6 +40,13 @@ def wilson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, f
     return _wilson(successes / n, n, confidence)
 
 
+def share_interval(hits: Values, clusters: Labels, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval for a share: plain where every item is alone, else `clustered_share`'s, for items of a cluster are not so many
+    as they are."""
+    alone = len(set(clusters)) == len(clusters)
+    return wilson(sum(hits), len(hits), confidence) if alone else clustered_share(hits, clusters, confidence)
+
+
 def clustered_share(hits: Values, clusters: Labels, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's interval for a share of items that come in clusters: its number of items is that of independent ones.
 

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import yaml
 
 from ratchet.cards.facts import Facts
 from ratchet.cards.markdown import code, plain, table
-from ratchet.report.final import CHAMPION, SEED
-from ratchet.report.words import percent, probability, signed
+from ratchet.cards.numbers import head_metrics, numbers
+from ratchet.report.words import probability
 
 _SMALL = re.compile(r"\b\d(?:\.\d+)?e-\d+\b")
 _HUB = re.compile(r"hf://(datasets/)?(?P<repo>[\w.-]+/[\w.-]+)")
 LICENCE_UNKNOWN = "not stated"
-_INTERVALS = "Intervals are 95%; a figure without one has none. Every comparison is of both models on the same items."
-YES_NO = (
-    ("accuracy", "Yes/no accuracy"),
-    ("precision", "Yes/no precision"),
-    ("recall", "Yes/no recall"),
-    ("f1", "Yes/no F1"),
-    ("yes_ratio", "Share of yes"),
-    ("true_yes_ratio", "True share of yes"),
-)
-CHAIR = (("chair_i", "CHAIR_i (lower is better)"), ("chair_s", "CHAIR_s (lower is better)"), ("cover", "Cover"))
 
 
 def written(facts: Facts) -> str:
@@ -34,7 +24,7 @@ def written(facts: Facts) -> str:
         *_title(facts),
         *_lineage(facts),
         *_data(facts),
-        *_numbers(facts),
+        *numbers(facts),
         *_gate(facts),
         *_limits(facts),
         *_loading(facts),
@@ -51,7 +41,7 @@ def _head(facts: Facts) -> str:
         head["datasets"] = [data]
     tags = ["ratchet", "self-improvement", "multimodal", facts.method]
     head["tags"] = [tag for tag in tags if tag]
-    metrics = _metrics(facts.measured.get("candidate") or {})
+    metrics = head_metrics(facts.measured.get("candidate") or {})
     if metrics:
         head["metrics"] = [one["type"] for one in metrics]
         data_set = {"name": f"{facts.prompts_name} (holdout)", "type": data or facts.prompts_name, "split": "holdout"}
@@ -63,15 +53,6 @@ def _head(facts: Facts) -> str:
 def _hub(source: str) -> str | None:
     found = _HUB.match(source)
     return None if found is None else found["repo"]
-
-
-def _metrics(measured: Mapping[str, Any]) -> list[dict[str, Any]]:
-    values = {
-        "accuracy": measured.get("accuracy"),
-        "chair_i": (measured.get("chair") or {}).get("chair_i"),
-        "pass@k": (measured.get("sampled") or {}).get("pass_at_k"),
-    }
-    return [{"type": name, "value": round(value, 4)} for name, value in values.items() if value is not None]
 
 
 def _title(facts: Facts) -> Iterator[str]:
@@ -146,99 +127,6 @@ def _data(facts: Facts) -> Iterator[str]:
             f"{plain(name)} {n:,}" for name, n in sorted(facts.dropped.items(), key=lambda one: (-one[1], one[0]))
         )
         yield from (f"Dropped by the filter: {told}.", "")
-
-
-def _numbers(facts: Facts) -> Iterator[str]:
-    measured = facts.measured
-    if not measured.get("candidate"):
-        return
-    yield from ("## Numbers", "", _INTERVALS, "")
-    yield f"On the holdout of round {facts.round}, which the gate read, with the seed of that round beside it:"
-    yield ""
-    yield from table(
-        ("", "Before", "This version", "Difference, points"), list(_rows(measured, "champion", "candidate", measured))
-    )
-    yield ""
-    yield from _published(facts.published)
-    yield from _controls(facts)
-
-
-def _published(results: Mapping[str, Any]) -> Iterator[str]:
-    models = results.get("models", {})
-    if SEED not in models or CHAMPION not in models:
-        return
-    yield "On the report split, which no decision has read, beside the loop's first seed:"
-    yield ""
-    deltas = results.get("to_seed", {}).get(CHAMPION, {})
-    yield from table(
-        ("", "First seed", "This version", "Difference, points"), list(_rows(models, SEED, CHAMPION, deltas))
-    )
-    yield ""
-
-
-def _rows(models: Mapping[str, Any], left: str, right: str, deltas: Mapping[str, Any]) -> Iterator[list[str]]:
-    ours, theirs = models[right], models[left]
-    more = deltas.get("deltas", {})
-    yield ["Accuracy", _rate(theirs), _rate(ours), _delta(deltas.get("delta"))]
-    for skill, one in ours.get("skills", {}).items():
-        yield [
-            f"Accuracy, {plain(skill)}",
-            _rate(theirs.get("skills", {}).get(skill)),
-            _rate(one),
-            _delta(more.get("skills", {}).get(skill)),
-        ]
-    k = (ours.get("sampled") or {}).get("k")
-    for part, names, delta in (
-        ("sampled", (("pass_at_k", f"pass@{k}"),), "pass_at_k"),
-        ("chair", CHAIR, "chair_i"),
-        ("yes_no", YES_NO, None),
-    ):
-        before, now = theirs.get(part) or {}, ours.get(part) or {}
-        for number, (name, words) in enumerate(names):
-            if now.get(name) is not None:
-                change = _delta(more.get(delta)) if delta is not None and number == 0 else ""
-                yield [words, _share(before, name), _share(now, name), change]
-    for name, words in (("unparsed", "Answers that could not be read"), ("clipped", "Answers cut at the token limit")):
-        if ours.get(name) is not None:
-            yield [words, _share(theirs, name), _share(ours, name), ""]
-
-
-def _rate(one: Mapping[str, Any] | None) -> str:
-    if not one or one.get("accuracy") is None:
-        return "–"
-    return f"{percent(one['accuracy'])} ({100 * one['low']:.1f} to {100 * one['high']:.1f}, n {one['scored']:,})"
-
-
-def _share(of: Mapping[str, Any], name: str) -> str:
-    """A share with the interval that it has (pass@k alone) and the number of prompts, captions or items that it is of."""
-    if of.get(name) is None:
-        return percent(None)
-    n = next((of[one] for one in ("captions", "prompts", "items") if one in of), None)
-    said = [f"{100 * of['low']:.1f} to {100 * of['high']:.1f}"] if name == "pass_at_k" and "low" in of else []
-    said += [f"n {n:,}"] if n is not None else []
-    return f"{percent(of[name])} ({', '.join(said)})" if said else percent(of[name])
-
-
-def _delta(one: Mapping[str, Any] | None) -> str:
-    return "" if not one else f"{signed(one['delta'])} ({signed(one['low'])} to {signed(one['high'])})"
-
-
-def _controls(facts: Facts) -> Iterator[str]:
-    if not facts.controls:
-        return
-    yield from ("Controls, trained beside the rounds and judged by the same gate, never promoted:", "")
-    apart = facts.published.get("champion_minus", {})
-    rows = [
-        [
-            plain(name),
-            "promote" if one["decision"]["promote"] else "refuse",
-            _delta(one["decision"].get("delta")),
-            _delta(apart.get(name, {}).get("delta")),
-        ]
-        for name, one in sorted(facts.controls.items())
-    ]
-    yield from table(("Control", "The gate would", "Its difference", "This version minus it"), rows)
-    yield ""
 
 
 def _gate(facts: Facts) -> Iterator[str]:

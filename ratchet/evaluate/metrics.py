@@ -10,10 +10,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
+from ratchet.evaluate import intervals
 from ratchet.evaluate.counts import DIGITS, YesNoCounts, share
 from ratchet.evaluate.outcomes import ModelRole, Outcome
 from ratchet.records import Record
-from ratchet.statistics import Delta, clustered_share, paired_delta, paired_ratio_delta, pass_at_k_unbiased, wilson
+from ratchet.statistics import Delta, paired_delta, paired_ratio_delta, pass_at_k_unbiased, share_interval
 
 ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
 
@@ -77,7 +78,7 @@ def accuracy(outcomes: Iterable[Outcome]) -> Accuracy:
     """Accuracy of the greedy answers."""
     marks = [(outcome.correct, outcome.split_key) for outcome in outcomes]
     scored = [mark for mark, _ in marks if mark is not None]
-    low, high = _interval(scored, [key for mark, key in marks if mark is not None])
+    low, high = share_interval(scored, [key for mark, key in marks if mark is not None])
     return Accuracy(
         items=len(marks),
         scored=len(scored),
@@ -131,7 +132,7 @@ def sampled(outcomes: Iterable[Outcome]) -> Sampled | None:
         return None
     k = max(o.samples for o in drawn)
     full = [o for o in drawn if o.samples == k]
-    low, high = _interval([o.samples_correct > 0 for o in full], [o.split_key for o in full])
+    low, high = share_interval([o.samples_correct > 0 for o in full], [o.split_key for o in full])
     return Sampled(
         k=k,
         prompts=len(full),
@@ -151,7 +152,8 @@ def pass_at(outcomes: Sequence[Outcome], k: int) -> float | None:
 
 
 def of_model(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """All metrics of one model, JSON-able: accuracy overall and in `skills`, `yes_no`, `chair`, `sampled`, rates."""
+    """All metrics of one model, JSON-able: accuracy overall and in `skills`, `yes_no`, `chair`, `sampled`, rates,
+    and `intervals` of those figures that do not carry theirs."""
     return {
         **accuracy(outcomes).model_dump(),
         "skills": {skill: accuracy(part).model_dump() for skill, part in by_skill(outcomes).items()},
@@ -160,13 +162,14 @@ def of_model(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "sampled": _dumped(sampled(outcomes)),
         "unparsed": share(sum(o.unparsed for o in outcomes), len(outcomes)),
         "clipped": share(sum(o.clipped for o in outcomes), len(outcomes)),
+        "intervals": intervals.of_outcomes(outcomes),
     }
 
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Metrics by role and, where both models were measured, candidate minus champion on the same items.
 
-    `delta` is of accuracy over all items; `deltas` holds those of each skill, of pass@k and of chair_i.
+    `delta` is of accuracy over all items; `deltas` holds those of each skill, of pass@k and of chair_i, and in `figures` all others.
     """
     roles = {role: [o for o in outcomes if o.role == role] for role in ROLES}
     found: dict[str, Any] = {role: of_model(part) for role, part in roles.items() if part}
@@ -207,6 +210,7 @@ def deltas(candidate: Iterable[Outcome], champion: Iterable[Outcome]) -> dict[st
             "skills": {skill: _rounded(accuracy_delta(part)) for skill, part in sorted(skills.items())},
             "pass_at_k": _rounded(pass_at_k_delta(pairs)),
             "chair_i": _rounded(chair_i_delta(pairs)),
+            "figures": intervals.of_pairs(pairs),
         },
     }
 
@@ -258,12 +262,6 @@ def _hallucinations(outcome: Outcome) -> tuple[int, int]:
 
 def _columns(rows: Sequence[tuple[int, int]]) -> tuple[list[float], list[float]]:
     return [float(a) for a, _ in rows], [float(b) for _, b in rows]
-
-
-def _interval(marks: Sequence[bool], keys: Sequence[str]) -> tuple[float, float]:
-    """Items that share a picture are not so many as they are."""
-    alone = len(set(keys)) == len(keys)
-    return wilson(sum(marks), len(marks)) if alone else clustered_share(marks, keys)
 
 
 def _dumped(record: Record | None) -> dict[str, Any] | None:

@@ -7,6 +7,8 @@ from typing import Any
 
 from ratchet.report.view import CostView, Estimate, FigureView, ModelView, SuiteView
 
+_FIELDS = {("yes_no", name): f"pope_{name}" for name in ("accuracy", "precision", "recall", "f1")}
+"""What the view calls figures of yes/no questions."""
 NOT_FIGURES = {"items", "unscored"}
 """Counts among a suite's figures, which the report has elsewhere."""
 
@@ -53,7 +55,10 @@ def skill_deltas(found: Mapping[str, Any]) -> dict[str, Estimate]:
 
 def changes(found: Mapping[str, Any]) -> dict[str, Estimate]:
     """Paired differences beside accuracy's, by the field of ModelView that they are of."""
-    estimates = {name: delta_view(found.get("deltas", {}).get(name)) for name in ("pass_at_k", "chair_i")}
+    deltas = found.get("deltas", {})
+    estimates = {name: delta_view(deltas.get(name)) for name in ("pass_at_k", "chair_i")}
+    for part, figures in (deltas.get("figures") or {}).items():
+        estimates |= {_FIELDS.get((part, name), name): delta_view(one) for name, one in figures.items()}
     return {name: one for name, one in estimates.items() if one is not None}
 
 

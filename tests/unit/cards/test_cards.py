@@ -184,7 +184,41 @@ def test_foreign_text_is_the_same_words_and_no_markup(text):
     assert not tokens_of(plain(text)) & {*FORBIDDEN, "bullet_list_open", "blockquote_open", "hr", "table_open"}
 
 
-def test_every_share_has_the_number_of_items_it_is_of_and_pass_at_k_its_interval(made):
+def _numbers(card: str) -> str:
+    return card.partition("## Numbers")[2].partition("\n## ")[0]
+
+
+def test_every_number_has_its_interval_or_the_words_why_it_has_none(made):
+    _, store = made
+    registry = open_registry(made[0], store)
+    facts = facts_of(store, registry, LOOP, registry.version(LOOP, "2"))
+    rows = outcomes(wins=30, losses=10, right=20, wrong=20, truth_yes=True, yes=True)
+    rows += outcomes(
+        wins=8, losses=2, mentioned=4, hallucinated=1, covered=3, truth=4, samples=4, samples_correct=2, distinct=2
+    )
+    measured = metrics.summary([row.model_copy(update={"prompt_id": f"{n // 2:05d}"}) for n, row in enumerate(rows)])
+    card = written(facts.model_copy(update={"measured": measured}))
+    cells = [
+        cell.strip() for line in _numbers(card).splitlines() if line.startswith("| ") for cell in line.split("|")[2:-1]
+    ]
+    told = [cell for cell in cells if re.search(r"\d", cell)]
+    assert len(told) > 30
+    assert not [cell for cell in told if not re.search(r"\(.*\d to .*\d|no interval: it is of the questions", cell)]
+    assert not [cell for cell in cells if not cell]
+    for said in (
+        "| Yes/no precision | 100.0% (95.4 to 100.0, n 80)",
+        "| True share of yes | 100.0% (no interval: it is of the questions, not of a model, n 80)",
+        "| CHAIR_i (lower is better) | 25.0% (",
+        "| pass@4 | ",
+    ):
+        assert said in card
+    (result,) = head_of(card)["model-index"][0]["results"]
+    assert all("95% interval" in one["name"] for one in result["metrics"]), (
+        "the hub has no place for intervals but the name"
+    )
+
+
+def test_numbers_of_an_older_ratchet_say_that_no_interval_was_kept(made):
     _, store = made
     registry = open_registry(made[0], store)
     facts = facts_of(store, registry, LOOP, registry.version(LOOP, "2"))
@@ -192,11 +226,13 @@ def test_every_share_has_the_number_of_items_it_is_of_and_pass_at_k_its_interval
         "chair": {"captions": 40, "chair_i": 0.1, "chair_s": 0.25, "cover": 0.5},
         "yes_no": {"items": 30, "accuracy": 0.9, "precision": None},
         "sampled": {"k": 4, "prompts": 20, "pass_at_k": 0.5, "low": 0.3, "high": 0.7},
+        "intervals": None,
     }
     card = written(facts.model_copy(update={"measured": {**facts.measured, "candidate": one}}))
+    old = "no interval: an older ratchet kept none"
     for said in (
-        "pass@4 | – | 50.0% (30.0 to 70.0, n 20)", "| 25.0% (n 40) |", "| Cover | – | 50.0% (n 40) |", "| 90.0% (n 30) |",
-        "(n 380)",
+        "pass@4 | – | 50.0% (30.0 to 70.0, n 20) | not compared |", f"| 25.0% ({old}, n 40) |", f"| Cover | – | 50.0% ({old}, n 40) |",
+        f"| 90.0% ({old}, n 30) |", "n 380",
     ):  # fmt: skip
         assert said in card
 
