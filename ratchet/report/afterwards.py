@@ -1,6 +1,6 @@
-"""What became of a round's candidate after the round: moves of the alias that persons made. It stands beside what was decided,
-which nothing changes: a page that is there already gets these words and is otherwise left as it was, byte by byte, since what it
-was made from may be gone."""
+"""What came after a round: moves of the alias that persons made, and their labels. It stands beside what was decided, which nothing
+changes: a page that is there already gets these words and is otherwise left as it was, byte by byte, since what it was made from may
+be gone."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 
 from ratchet.registry.base import Registry
 from ratchet.registry.promotion import Done, Intent, Move, history
-from ratchet.report.page import fragment
+from ratchet.report.html import round_part
 from ratchet.report.view import RoundView
 from ratchet.store import Store
 
-OPEN, CLOSE = "<!-- afterwards -->", "<!-- /afterwards -->"
-"""Where the words stand in a round's page. No foreign text can look so: it is escaped."""
+LATER = ("afterwards", "people", "people-link")
+"""Parts of a round's page that may come after its end, each between two comments. No foreign text can look so: it is escaped."""
 _FIRST = '<dl class="verdict">'
-"""What they stand before in a page that is older than they are."""
+"""What a person's moves stand before in a page that is older than these comments."""
 
 
 def moves_of(store: Store, loop: str, registry: Registry | None = None) -> list[Move]:
@@ -53,16 +53,26 @@ def afterwards(moves: Sequence[Move], version: str | None) -> tuple[str, ...]:
 
 
 def retold(page: str, shown: RoundView) -> str:
-    """The round's page with what is known by now of what became of its candidate."""
-    before, there, rest = page.partition(OPEN)
-    if there:
-        after = rest.partition(CLOSE)[2]
-    elif shown.later and _FIRST in page:
-        before, _, after = page.partition(_FIRST)
-        after = _FIRST + after
-    else:
+    """The round's page with what is known by now of what became of its candidate, and of what people said of its answers."""
+    if shown.later and comments("afterwards")[0] not in page:
+        page = page.replace(_FIRST, "".join((*comments("afterwards"), _FIRST)), 1)
+    for part in LATER:
+        page = _with(page, part, shown)
+    return page
+
+
+def comments(part: str) -> tuple[str, str]:
+    """What stands before and after a part that may come later."""
+    return f"<!-- {part} -->", f"<!-- /{part} -->"
+
+
+def _with(page: str, part: str, shown: RoundView) -> str:
+    begin, end = comments(part)
+    before, there, rest = page.partition(begin)
+    if not there:
         return page
-    return f"{before}{OPEN}{fragment('afterwards.html.j2', round=shown)}{CLOSE}{after}"
+    told = round_part(part.replace("-", "_") + ".html.j2", shown)
+    return f"{before}{begin}{told}{end}{rest.partition(end)[2]}"
 
 
 def _left(intent: Intent) -> str:

@@ -22,6 +22,7 @@ from ratchet.report.final import CHAMPION, SEED, last_read
 from ratchet.report.gallery import PICTURE_BYTES, gallery
 from ratchet.report.measured import changes, costs, delta_view, model_view, skill_deltas, suite_views
 from ratchet.report.organising import alarms_view, audit_view, filtering_view, verification_view
+from ratchet.report.people import PeopleView, people_views
 from ratchet.report.specimens import specimens
 from ratchet.report.training import training_of
 from ratchet.report.view import (
@@ -70,7 +71,10 @@ def collect(
     numbers = rounds.numbers(store, loop)
     close = numbers[-CLOSE:] if looked_at is None else looked_at
     moves = moves_of(store, loop, registry)
-    seen = tuple(round_view(store, loop, number, moves, close=number in close) for number in numbers)
+    said = people_views(store, loop)
+    seen = tuple(
+        round_view(store, loop, number, moves, close=number in close, people=said.get(number)) for number in numbers
+    )
     first = rounds.read_round(store, loop, numbers[0]) if numbers else None
     version = champion_version(loop, moves, first, registry)
     final = last_read(store, loop, version)
@@ -93,8 +97,10 @@ def collect(
     )
 
 
-def round_view(store: Store, loop: str, number: int, moves: Sequence[Move], *, close: bool = True) -> RoundView:
-    """One round, finished or not; `moves` are the loop's; `close`: with rows of its collection."""
+def round_view(
+    store: Store, loop: str, number: int, moves: Sequence[Move], *, close: bool = True, people: PeopleView | None = None
+) -> RoundView:
+    """One round, finished or not; `moves` are the loop's; `close`: with rows of its collection; `people`: their labels."""
     opened = rounds.read_round(store, loop, number)
     end = rounds.read_end(store, loop, number)
     done = rounds.manifests(store, loop, number)
@@ -116,6 +122,7 @@ def round_view(store: Store, loop: str, number: int, moves: Sequence[Move], *, c
         stopped=stopped,
         answer=answer.words() if (answer := read_answer(store, loop, number)) else "",
         later=afterwards(moves, fields["candidate_version"]),
+        people=people,
         seed_version=opened.seed.version,
         seed_digest=opened.seed.digest,
         candidate_digest=_trained(done.get("train")),

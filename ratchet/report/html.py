@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
+from markupsafe import Markup
+
 from ratchet.autonomy import LEVELS
 from ratchet.errors import RoundError
 from ratchet.filter.reasons import REASONS
@@ -20,6 +22,7 @@ from ratchet.report import (
     curves,
     lineage,
     organising_words,
+    people_words,
     sentences,
     training_words,
     words,
@@ -102,6 +105,12 @@ def render_round(view: LoopView, number: int) -> str:
     return _page("round.html.j2", only, (shown,), round_comparison(shown), headline=heading, round=shown)
 
 
+def round_part(template: str, shown: RoundView) -> Markup:
+    """A part of a round's page alone, as it stands in the whole one."""
+    _add_words()
+    return fragment(template, round=shown, rounds=(shown,))
+
+
 def _page(
     template: str, view: LoopView, rounds: tuple[RoundView, ...], compared: Comparison | None, **more: Any
 ) -> str:
@@ -149,4 +158,5 @@ def _add_words() -> None:
     made.globals.update(say=sentences, charts=charts, curves=curves, lineage=lineage)
     made.globals.update(collecting=collection, collected=collection_words, levels=LEVELS, families=FAMILIES)
     made.globals.update(organised=organising_words, learned=training_words, REASONS=REASONS)
+    made.globals.update(people=people_words)
     made.filters["embedded"] = embedded

@@ -111,6 +111,7 @@ def _round(shown: RoundView) -> dict[str, Any]:
         "collection": shown.collection.model_dump(mode="json", exclude={"specimens"}) if shown.collection else None,
         "verification": shown.verification.model_dump(mode="json") if shown.verification else None,
         "audit": shown.audit.model_dump(mode="json") if shown.audit else None,
+        "people": shown.people.model_dump(mode="json") if shown.people else None,
         "alarms": shown.alarms.model_dump(mode="json") if shown.alarms else None,
         "filtering": shown.filtering.model_dump(mode="json", exclude={"dropped"}) if shown.filtering else None,
         "drops": dict(shown.drops),

@@ -7,7 +7,7 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from ratchet.report import organising_words
+from ratchet.report import organising_words, people_words
 from ratchet.report.collection_words import terminal_lines
 from ratchet.report.sentences import breakdown, headline, state_word
 from ratchet.report.view import Estimate, LoopView, RoundView
@@ -125,7 +125,8 @@ def print_loop(view: LoopView, console: Console) -> None:
             console.print(table)
     if any(bounds(e) for e in _shown(view)):
         console.print(Text("Deltas in points; ranges are 95% intervals.", style="dim"))
-    for words in [*terminal_lines(view.rounds), *organising_words.terminal_lines(view.rounds)]:
+    lines = (terminal_lines, organising_words.terminal_lines, people_words.terminal_lines)
+    for words in [words for told in lines for words in told(view.rounds)]:
         console.print(Text(printable(words)))
     for shown in view.rounds:
         for words in shown.later:

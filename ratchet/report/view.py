@@ -12,6 +12,7 @@ from ratchet.autonomy import RoundAutonomy
 from ratchet.records import Record
 from ratchet.report.collection import CollectionView
 from ratchet.report.organising import AlarmsView, FilteringView, SpentView, VerificationView
+from ratchet.report.people import PeopleView
 from ratchet.report.training import TrainingView
 from ratchet.verify.audit.result import AuditResult
 
@@ -127,6 +128,7 @@ class RoundView(Record):
     """One round. `state` is RUNNING until finish has written the end, also where it has `stopped`: no run holds the loop;
     PENDING while a person has yet to approve what the gate would promote; `answer` is what a person said, and who, and
     `later` the moves by which persons made its candidate champion, or another in its place, after the round.
+    `people` is what they said of its answers.
 
     `gate` is "promote", or why the gate refuses; `null_gain` the gain of the null hypothesis, `e_value` is what a bet against it
     grew by, where the test was one. `completions`, `passed` and `aside` count completions, those in `aside` being no attempts of the model at the prompt;
@@ -145,6 +147,7 @@ class RoundView(Record):
     prompts_digest: str | None = None
     answer: str = ""
     later: tuple[str, ...] = ()
+    people: PeopleView | None = None
     champion: ModelView | None = None
     candidate: ModelView | None = None
     delta: Estimate | None = None

@@ -17,7 +17,7 @@ def listed() -> dict[str, str]:
 
 def linked() -> dict[str, str]:
     """Anchor and word of every link at the top of the pages."""
-    pages = [(TEMPLATES / f"{name}.html.j2").read_text() for name in ("loop", "round")]
+    pages = [(TEMPLATES / f"{name}.html.j2").read_text() for name in ("loop", "round", "people_link")]
     return {anchor: word for page in pages for anchor, word in re.findall(r'<a href="#(\w+)">(\w+)</a>', page)}
 
 

@@ -12,7 +12,7 @@ from ratchet.cli.app import app
 from ratchet.registry import open_registry
 from ratchet.registry.base import ROUND, Lineage
 from ratchet.registry.promotion import rollback
-from ratchet.report.afterwards import CLOSE, OPEN
+from ratchet.report.afterwards import comments
 from ratchet.report.collect import collect
 from ratchet.report.sentences import headline
 from ratchet.report.writing import loop_key, round_key, write_loop_page, write_pages
@@ -74,6 +74,9 @@ def test_the_rollback_command_writes_the_loops_page_again(
     done = CliRunner().invoke(app, ["rollback", "--loop", LOOP, "--why", "it babbles"])
     assert done.exit_code == 0, done.output
     assert b"The champion is version 1, champion again since a rollback" in store.get(loop_key(LOOP))
+
+
+OPEN, CLOSE = comments("afterwards")
 
 
 def _ratchet(settings: Settings, patch: pytest.MonkeyPatch, *words: str) -> None:
