@@ -30,7 +30,7 @@ class _Output(Console):
 
     _UNCUT = ConsoleDimensions(10_000, 25)
 
-    @property
+    @property  # type: ignore[misc]  # rich's can be set as well, and nothing here sets it
     def size(self) -> ConsoleDimensions:
         columns = os.environ.get("COLUMNS", "")
         if columns.isdigit():
