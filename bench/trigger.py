@@ -1,8 +1,9 @@
 """Webhooks a second on loopback, how long each takes, and whether a move of the alias is ever lost or doubled.
 
 The trigger is served as `ratchet trigger serve` serves it, over a store and a registry in a folder, in a process of its own; the
-client is another. While deliveries come, aliases move. The control is the barest receiver (`bare_trigger.py`) under the same server
-and the same client, turn by turn: what this machine gives at this moment.
+client is another. While deliveries come, aliases move. The control is the barest FastAPI application (`bare_trigger.py`) under the
+same server and the same client, turn by turn: what this machine gives at this moment. Each turn offers a fixed rate, whatever
+becomes of the answers, and by itself as much as the client's connections can. `waited` says how long the server had work and no core.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -28,48 +31,83 @@ CONNECTIONS = 16
 PACE = 500
 
 
+@dataclass
+class Side:
+    """One of the two servers, and what its turns gave: milliseconds at the pace, webhooks a second without one."""
+
+    child: subprocess.Popen[bytes]
+    port: int
+    rates: list[float] = field(default_factory=list)
+    p50: list[float] = field(default_factory=list)
+    p99: list[float] = field(default_factory=list)
+    most: list[float] = field(default_factory=list)
+    late: list[float] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list)
+    sent: int = 0
+    before: float = 0.0
+
+    def turn(self, seconds: float) -> None:
+        waited, begun = _waited(self.child.pid), time.perf_counter()
+        paced = _load(self.port, seconds, PACE)
+        self.waited.append((_waited(self.child.pid) - waited) / (time.perf_counter() - begun))
+        self.p50.append(_percentile(paced["seconds"], 50) * 1000)
+        self.p99.append(_percentile(paced["seconds"], 99) * 1000)
+        self.most.append(max(paced["seconds"]) * 1000)
+        self.late.append(_percentile(paced["late"], 99) * 1000)
+        fast = _load(self.port, seconds / 2, 0)
+        self.rates.append(len(fast["seconds"]) / fast["wall"])
+        self.sent += len(paced["seconds"]) + len(fast["seconds"])
+
+    def end(self, sent: int) -> dict[str, Any]:
+        """Its figures beside p99 and rate; it was sent so many in all."""
+        cpu = (_cpu(self.child.pid) - self.before) / sent * 1e6
+        self.child.send_signal(signal.SIGTERM)
+        self.child.wait(60)
+        waited = statistics.median(self.waited)
+        return {
+            "cpu_us": round(cpu),
+            "p50_ms": self.p50,
+            "max_ms": self.most,
+            "client_late_p99_ms": self.late,
+            "waited": waited,
+        }
+
+
 def measure(quick: bool) -> list[Result]:
     seconds, turns = (2.0, 1) if quick else (10.0, 3)
-    rates: dict[str, list[float]] = {"ours": [], "bare": []}
-    late: dict[str, list[float]] = {"ours": [], "bare": []}
     with tempfile.TemporaryDirectory() as place:
         ground = Ground(Path(place))
-        ports = {"ours": _free(), "bare": _free()}
-        children = [
-            _spawn("bench.trigger_served", place, str(ports["ours"])),
-            _spawn("bench.bare_trigger", str(ports["bare"])),
-        ]
-        sent, answered, cpu = 0, 0, {}
-        with Mover(ground, ports["ours"]) as mover:
-            before = [_cpu(child.pid) for child in children]
-            for turn in range(turns):
-                for who in ("ours", "bare") if turn % 2 else ("bare", "ours"):
-                    full = _load(ports[who], seconds, 0)
-                    paced = _load(ports[who], seconds, PACE)
-                    rates[who].append(len(full["seconds"]) / full["wall"])
-                    late[who].append(_percentile(paced["seconds"], 99) * 1000)
-                    count = len(full["seconds"]) + len(paced["seconds"])
-                    if who == "bare":
-                        answered += count
-                    else:
-                        sent += count
-                        middle = _percentile(paced["seconds"], 50) * 1000
-        sent += mover.sent
-        accepted = _metric(ports["ours"], 'ratchet_trigger_deliveries_total{outcome="accepted"}')
-        for who, child, earlier in zip(rates, children, before, strict=True):
-            cpu[who] = round((_cpu(child.pid) - earlier) / (sent if who == "ours" else answered) * 1e6)
-            child.send_signal(signal.SIGTERM)
-            child.wait(60)
-    detail = {"connections": CONNECTIONS, "moves": mover.moves, "deliveries": sent, "cpu_us": cpu}
+        ports = _free(), _free()
+        ours = Side(_spawn("bench.trigger_served", place, str(ports[0])), ports[0])
+        bare = Side(_spawn("bench.bare_trigger", str(ports[1])), ports[1])
+        try:
+            return _compare(ground, ours, bare, seconds, turns)
+        finally:
+            for side in (ours, bare):
+                side.child.kill()
+                side.child.wait()
+
+
+def _compare(ground: Ground, ours: Side, bare: Side, seconds: float, turns: int) -> list[Result]:
+    with Mover(ground, ours.port) as mover:
+        for side in (ours, bare):
+            side.before = _cpu(side.child.pid)
+        for turn in range(turns):
+            for side in (ours, bare) if turn % 2 else (bare, ours):
+                side.turn(seconds)
+    sent = ours.sent + mover.sent
+    accepted = _metric(ours.port, 'ratchet_trigger_deliveries_total{outcome="accepted"}')
+    shared = {"connections": CONNECTIONS, "moves": mover.moves, "deliveries": sent}
+    detail = {**shared, "ours": ours.end(sent), "bare": bare.end(bare.sent)}
     median = statistics.median
     return [
         Result("trigger rate", "webhooks a second, verified and queued, as fast as the client can", 500, True,
-               median(rates["ours"]), "webhooks/s", (), rates["bare"], rates["ours"], detail),
+               median(ours.rates), "webhooks/s", (), bare.rates, ours.rates, detail),
         Result("trigger p99", f"of {PACE} webhooks a second, from when each was due to its answer", 50, False,
-               median(late["ours"]), "ms", (), late["bare"], late["ours"], {**detail, "p50": middle}),
+               median(ours.p99), "ms", (), bare.p99, ours.p99, detail),
         Result("trigger lost", "deliveries not accepted, and moves without a round", 0, False,
-               sent - accepted + mover.lost, "", detail=detail),
-        Result("trigger doubled", "rounds beyond one a move", 0, False, mover.doubled, "", detail=detail),
+               sent - accepted + mover.lost, "", detail=shared),
+        Result("trigger doubled", "rounds beyond one a move", 0, False, mover.doubled, "", detail=shared),
     ]  # fmt: skip
 
 
@@ -143,6 +181,11 @@ def _cpu(pid: int) -> float:
     """CPU-seconds of a process so far, all of its threads included."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _waited(pid: int) -> float:
+    """Seconds in which a process's main thread, the one that answers, was ready to run and had no core."""
+    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[1]) / 1e9
 
 
 def _wait_for(port: int) -> None:
