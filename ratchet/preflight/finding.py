@@ -29,6 +29,10 @@ class Finding(Record):
         return self.result == "fail"
 
 
+class NotAsked(Exception):
+    """What a check would look at is not there to be asked, which another check tells; `str` says which."""
+
+
 class Answer(Record):
     """A finding by the name of its check, and what it took."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ratchet.errors import RatchetError
 from ratchet.preflight.checking import Check
 from ratchet.preflight.context import Context
-from ratchet.preflight.finding import Answer, Finding, fail, skipped
+from ratchet.preflight.finding import Answer, Finding, NotAsked, fail, skipped
 from ratchet.preflight.secrets import without_secrets
 
 LOOK_SECONDS = 0.02
@@ -95,6 +95,8 @@ def _run(one: _Running, before: Sequence[_Running], context: Context) -> None:
     one.began = time.monotonic()
     try:
         one.end(one.check.run(context))
+    except NotAsked as missing:
+        one.end(skipped(f"not asked: {missing}"))
     except RatchetError as error:
         one.end(fail(str(error), "As the words on the left say."))
     except Exception as error:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ratchet.errors import PlatformUnavailable, TrainError
+from ratchet.errors import PlatformUnavailable
 from ratchet.preflight.context import Context
-from ratchet.train.launchers.trainjob.api import Api, Away, Object, Refused, connect
+from ratchet.preflight.finding import NotAsked
+from ratchet.train.launchers.trainjob.api import Api, Away, NoCluster, Object, Refused, connect
 
 _REVIEW = "/apis/authorization.k8s.io/v1"
 
@@ -35,8 +36,10 @@ class Hidden(Exception):
 
 
 def api_of(context: Context) -> Api:
-    """A connection, in the namespace of the runs: this pod's own, else the profile's. Raises TrainError without a cluster."""
-    api = connect()
+    """A connection, in the namespace of the runs: this pod's own, else the profile's. Raises NotAsked without a cluster."""
+    api = reachable()
+    if isinstance(api, str):
+        raise NotAsked("there is no cluster here, see cluster")
     return api if context.asked.inside or context.profile is None else replace(api, namespace=context.profile.namespace)
 
 
@@ -86,9 +89,9 @@ def _may(api: Api, right: Right, user: str | None) -> bool:
     return bool(answer["status"].get("allowed"))
 
 
-def reachable(context: Context) -> Api | str:
+def reachable() -> Api | str:
     """The API, or why there is none here."""
     try:
-        return api_of(context)
-    except TrainError as error:
-        return str(error)
+        return connect()
+    except NoCluster as error:
+        return error.why

@@ -17,14 +17,15 @@ OLDEST = (1, 25)
 
 def cluster(context: Context) -> Finding:
     """Whether there is a cluster to ask: a kubeconfig, or a pod's token."""
-    api = reachable(context)
-    if isinstance(api, str):
+    there = reachable()
+    if isinstance(there, str):
         if context.asked.inside:
             return skipped(
                 "this pod has no token of its service account (automountServiceAccountToken: false); run "
                 "`ratchet preflight` where kubectl works to look at the cluster"
             )
-        return warn(f"no cluster to ask: {api}", "Run it where kubectl works, or in a pod with --in-cluster.")
+        return warn(f"no cluster to ask: {there}", "Run it where kubectl works, or in a pod with --in-cluster.")
+    api = api_of(context)
     try:
         version = api.ask("GET", "/version")
     except (Away, Refused) as error:

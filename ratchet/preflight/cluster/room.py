@@ -167,6 +167,9 @@ def trainjob(context: Context) -> Finding:
     """That the API server would take the job: it tries it without making it."""
     from ratchet.train.launchers.trainjob import preflight
 
+    if not context.asked.inside and not context.beginning:
+        # Where training itself would be from, that there is no cluster is what this check has to tell.
+        api_of(context)
     loop = context.asked.loop or "preflight"
     preflight.check(context.where.placed_launcher, loop, context.places)
     job = context.where.placed_launcher.trainjob

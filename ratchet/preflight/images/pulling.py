@@ -10,7 +10,7 @@ from ratchet.errors import RatchetError
 from ratchet.preflight.checking import Check
 from ratchet.preflight.cluster.asking import Hidden, api_of, found
 from ratchet.preflight.context import Context
-from ratchet.preflight.finding import Finding, fail, ok, warn, worst
+from ratchet.preflight.finding import Finding, NotAsked, fail, ok, warn, worst
 from ratchet.preflight.http import Unreachable
 from ratchet.preflight.images.references import Reference, taken_apart
 from ratchet.preflight.images.registry import Login, logins, manifest
@@ -87,7 +87,7 @@ def _of_secrets(context: Context) -> list[bytes]:
     try:
         api = api_of(context)
         there = [found(api, f"/api/v1/namespaces/{api.namespace}/secrets/{name}") for name in names]
-    except (Hidden, RatchetError):
+    except (Hidden, NotAsked, RatchetError):
         # The check secrets tells that.
         return []
     return [base64.b64decode(one["data"][_DATA]) for one in there if one is not None and _DATA in one.get("data", {})]

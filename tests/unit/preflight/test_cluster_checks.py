@@ -1,107 +1,17 @@
-"""What a cluster has and allows: each check passes on a fake cluster that has it, and fails where it is missing."""
+"""What a cluster has: each check passes on a fake cluster that has it, and fails where it is missing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from ratchet.preflight import Answer, Asked
-from ratchet.preflight.cluster.asking import Right
-from ratchet.preflight.cluster.rights import ROUNDS, RUNS, SERVING, needed
-from ratchet.profile import Profile
-from ratchet.services.fake_kubernetes import FakeKubernetes, Kind
+from ratchet.preflight import Asked
+from ratchet.services.fake_kubernetes import FakeKubernetes
 from ratchet.services.fake_pipelines import FakePipelines
-from tests.fake_cluster import NAMESPACE, crd, kubeconfig, needs_crds
+from tests.fake_cluster import crd, kubeconfig, needs_crds
 from tests.unit.preflight.checks import answered
-
-LOCAL_QUEUE = Kind("kueue.x-k8s.io", "v1beta2", "localqueues", "LocalQueue", status=False)
-CLUSTER_QUEUE = Kind("kueue.x-k8s.io", "v1beta2", "clusterqueues", "ClusterQueue", namespaced=False, status=False)
-IMAGE = "registry.example/ratchet-core:1"
-PROFILE: dict[str, Any] = {
-    "name": "gpu",
-    "namespace": NAMESPACE,
-    "images": dict.fromkeys(("core", "inference", "training"), IMAGE),
-    "secrets": {"store-keys": {"id": "AWS_ACCESS_KEY_ID", "key": "AWS_SECRET_ACCESS_KEY"}},
-    "config_maps": {"places": {"root": "RATCHET_ROOT"}},
-    "optional_secrets": {"hub": {"token": "HF_TOKEN"}},
-    "resources": {
-        "train": {
-            "cpu": "8", "memory": "64Gi", "gpus": 1, "queue": "team-a",
-            "node_selector": {"pool": "gpu"}, "tolerations": [{"key": "nvidia.com/gpu"}],
-        }
-    },
-}  # fmt: skip
-JOB: dict[str, Any] = {"launcher": {"kind": "trainjob", "trainjob": {"image": IMAGE}}, "resources": {}}
-MANIFESTS = Path(__file__).resolve().parents[3] / "manifests"
-USER = f"system:serviceaccount:{NAMESPACE}:ratchet"
-
-
-def node(name: str = "one", **changes: Any) -> dict[str, Any]:
-    return {
-        "metadata": {"name": name, "labels": {"pool": "gpu"}},
-        "spec": {"taints": [{"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}]},
-        "status": {
-            "allocatable": {"cpu": "15800m", "memory": "131072000Ki", "nvidia.com/gpu": "1"},
-            "conditions": [{"type": "Ready", "status": "True"}],
-        },
-        **changes,
-    }
-
-
-CPU_NODE = {
-    "metadata": {"name": "cpu"},
-    "status": {"allocatable": {"cpu": "4", "memory": "16Gi"}, "conditions": [{"type": "Ready", "status": "True"}]},
-}
-LOCAL = {"metadata": {"name": "team-a"}, "spec": {"clusterQueue": "all"}}
-
-
-def whole(gpus: int = 1, **spec: Any) -> dict[str, Any]:
-    quota = {"cpu": "64", "memory": "256Gi", "nvidia.com/gpu": gpus}
-    flavors = [{"name": "h100", "resources": [{"name": k, "nominalQuota": v} for k, v in quota.items()]}]
-    return {
-        "metadata": {"name": "all"},
-        "spec": {"resourceGroups": [{"coveredResources": [*quota], "flavors": flavors}], **spec},
-    }
-
-
-@pytest.fixture
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKubernetes]:
-    """A cluster that has all that the profile asks for."""
-    monkeypatch.setenv("RATCHET_ROOT", "s3://bucket/root")
-    monkeypatch.setenv("RATCHET_REGISTRY", "store")
-    with FakeKubernetes((), [LOCAL_QUEUE, CLUSTER_QUEUE]) as cluster:
-        monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path, cluster.url)))
-        make(cluster, "secrets", {"metadata": {"name": "store-keys"}, "data": {"id": "aWQ=", "key": "c2VjcmV0"}})
-        make(cluster, "configmaps", {"metadata": {"name": "places"}, "data": {"root": "s3://b/r"}})
-        make(cluster, "serviceaccounts", {"metadata": {"name": "ratchet"}})
-        for one in (node(), CPU_NODE):
-            make(cluster, "nodes", one)
-        make(cluster, "localqueues", LOCAL)
-        make(cluster, "clusterqueues", whole())
-        yield cluster
-
-
-def make(cluster: FakeKubernetes, plural: str, value: dict[str, Any]) -> None:
-    kind = cluster.kind(plural)
-    cluster.state.create(kind, NAMESPACE if kind.namespaced else "", value)
-
-
-def replace(cluster: FakeKubernetes, plural: str, value: dict[str, Any]) -> None:
-    remove(cluster, plural, value["metadata"]["name"])
-    make(cluster, plural, value)
-
-
-def remove(cluster: FakeKubernetes, plural: str, name: str) -> None:
-    kind = cluster.kind(plural)
-    cluster.state.delete(kind, NAMESPACE if kind.namespaced else "", name)
-
-
-def ask(name: str, *, inside: bool = False, **changes: Any) -> Answer:
-    return answered(name, Asked(profile=yaml.safe_dump({**PROFILE, **changes}), inside=inside))
+from tests.unit.preflight.clusters import JOB, ask, remove, replace
 
 
 @pytest.mark.parametrize("name", ["cluster", "secrets", "account", "nodes", "queue"])
@@ -122,6 +32,18 @@ def test_without_a_cluster_that_is_a_warning_here_and_said_in_a_pod(
     assert (ask("cluster").result, "where kubectl works" in ask("cluster").fix) == ("warn", True)
     answer = ask("cluster", inside=True)
     assert (answer.result, "automountServiceAccountToken" in answer.seen) == ("skipped", True)
+
+
+def test_without_a_cluster_the_others_say_only_that_they_were_not_asked(
+    fake: FakeKubernetes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    assert "launcher" not in ask("cluster").seen
+    for name in ("secrets", "account", "rights", "nodes", "queue", "trainjob"):
+        answer = ask(name, **(JOB if name == "trainjob" else {}))
+        assert (answer.result, answer.seen) == ("skipped", "not asked: there is no cluster here, see cluster"), name
+    # A pod that is to make the job has to have one.
+    assert "launcher trainjob needs a cluster" in ask("trainjob", inside=True, **JOB).seen
 
 
 def test_a_cluster_that_is_away_has_failed(fake: FakeKubernetes) -> None:
@@ -158,145 +80,6 @@ def test_a_service_account_that_is_missing_is_told(fake: FakeKubernetes) -> None
     remove(fake, "serviceaccounts", "ratchet")
     answer = ask("account")
     assert (answer.result, "service account ratchet is not in namespace team" in answer.seen) == ("fail", True)
-
-
-def role(path: str = "components/trainjob/role.yaml") -> dict[str, Any]:
-    loaded: dict[str, Any] = next(iter(yaml.safe_load_all((MANIFESTS / path).read_text())))
-    return loaded
-
-
-Granted = set[tuple[str, str, str, str | None]]
-
-
-def granted(path: str) -> Granted:
-    return {
-        (verb, group, resource, name)
-        for rule in role(path)["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-        for name in rule.get("resourceNames", [None])
-    }
-
-
-def named(rights: Sequence[Right]) -> Granted:
-    return {(one.verb, one.group, one.resource, one.name) for one in rights}
-
-
-def test_the_rights_that_we_name_are_those_that_the_manifests_grant() -> None:
-    assert named(ROUNDS) == granted("base/rounds-role.yaml")
-    training = named(needed(Profile.model_validate({**PROFILE, **JOB}))) - named(ROUNDS)
-    assert training == granted("components/trainjob/role.yaml")
-    assert named(RUNS) == granted("base/trigger-role.yaml")
-    for component, rights in SERVING.items():
-        assert named(rights) == granted(f"components/{component}/role.yaml")
-
-
-BOTH = [role("base/rounds-role.yaml"), role()]
-
-
-def without(resource: str) -> list[dict[str, Any]]:
-    return [{"rules": [rule for one in BOTH for rule in one["rules"] if resource not in rule["resources"]]}]
-
-
-def test_the_rights_of_the_service_account_are_asked_for_by_its_name_or_of_itself_in_its_pod(
-    fake: FakeKubernetes,
-) -> None:
-    fake.others = {USER: BOTH}
-    assert ask("rights", **JOB).result == "ok"
-    assert {resource for _, resource in fake.requests} == {
-        "serviceaccounts", "selfsubjectaccessreviews", "subjectaccessreviews",
-    }  # fmt: skip
-
-
-def test_rights_that_are_missing_are_told(fake: FakeKubernetes) -> None:
-    fake.others = {USER: without("trainjobs")}
-    answer = ask("rights", **JOB)
-    assert answer.result == "fail"
-    assert "ratchet may not create trainjobs.trainer.kubeflow.org (to train as a TrainJob)" in answer.seen
-    assert ask("rights").result == "ok"
-    fake.others = {USER: without("events")}
-    answer = ask("rights", **JOB)
-    assert (answer.result, "list events" in answer.seen) == ("warn", True)
-    fake.others = {USER: without("configmaps")}
-    assert "ratchet may not get configmaps kfp-launcher (to start a step)" in ask("rights").seen
-    fake.roles = []
-    assert "cannot be asked for" in ask("rights", **JOB).seen
-
-
-def test_the_trigger_needs_rights_of_its_own_where_it_is_installed(fake: FakeKubernetes) -> None:
-    make(fake, "serviceaccounts", {"metadata": {"name": "ratchet-trigger"}})
-    fake.others = {USER: BOTH}
-    assert "create runs.pipelines.kubeflow.org (to start rounds)" in ask("rights").seen
-    trigger = f"system:serviceaccount:{NAMESPACE}:ratchet-trigger"
-    runs, kserve = role("base/trigger-role.yaml"), role("components/serving-kserve/role.yaml")
-    fake.others = {USER: BOTH, trigger: [runs]}
-    assert ask("rights").result == "ok"
-    fake.others = {USER: BOTH, trigger: [runs, kserve]}
-    assert ask("rights").result == "ok"
-    half = {"rules": [{**kserve["rules"][0], "verbs": ["get"]}]}
-    fake.others = {USER: BOTH, trigger: [runs, half]}
-    assert "ratchet-trigger may not create inferenceservices.serving.kserve.io" in ask("rights").seen
-
-
-@pytest.mark.parametrize(
-    ("changed", "said"),
-    [
-        ({"metadata": {"name": "one"}}, "none of these has pool=gpu"),
-        (
-            {"spec": {"taints": [{"key": "spot", "effect": "NoSchedule"}]}},
-            "no node whose taints its pods bear (spot=:NoSchedule)",
-        ),
-        ({"spec": {"unschedulable": True}}, "of 2 nodes, 1 are ready"),
-        ({"status": {"conditions": [{"type": "Ready", "status": "False"}]}}, "of 2 nodes, 1 are ready"),
-        (
-            {
-                "status": {
-                    "allocatable": {"cpu": "16", "memory": "128Gi"},
-                    "conditions": [{"type": "Ready", "status": "True"}],
-                }
-            },
-            "nvidia.com/gpu 0 of 1",
-        ),
-    ],
-)
-def test_nodes_that_do_not_fit_are_told_with_the_reason(
-    fake: FakeKubernetes, changed: dict[str, Any], said: str
-) -> None:
-    replace(fake, "nodes", node(**changed))
-    answer = ask("nodes")
-    assert (answer.result, said in answer.seen) == ("fail", True), answer
-
-
-@pytest.mark.parametrize(
-    ("plural", "value", "said"),
-    [
-        (
-            "localqueues",
-            {**LOCAL, "spec": {"clusterQueue": "gone"}},
-            "belongs to ClusterQueue gone, which is not there",
-        ),
-        ("clusterqueues", whole(0), "asks for 1 nvidia.com/gpu at once, and the best flavour of all has 0"),
-        ("clusterqueues", whole(stopPolicy="Hold"), "ClusterQueue all is stopped (Hold)"),
-        ("clusterqueues", {**whole(), "spec": {"resourceGroups": []}}, "no quota for cpu"),
-        (
-            "localqueues",
-            {**LOCAL, "status": {"conditions": [{"type": "Active", "status": "False", "message": "flavor missing"}]}},
-            "queue team-a is not active: flavor missing",
-        ),
-    ],
-)
-def test_queues_that_would_never_admit_the_pods_are_told(
-    fake: FakeKubernetes, plural: str, value: dict[str, Any], said: str
-) -> None:
-    replace(fake, plural, value)
-    answer = ask("queue")
-    assert (answer.result, said in answer.seen) == ("fail", True), answer
-
-
-def test_a_queue_that_is_missing_is_told(fake: FakeKubernetes) -> None:
-    remove(fake, "localqueues", "team-a")
-    assert "there is no LocalQueue team-a in namespace team" in ask("queue").seen
 
 
 def test_kubeflow_pipelines_answers_or_is_told_with_what_helps(

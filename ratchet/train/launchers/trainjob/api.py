@@ -34,6 +34,16 @@ class Refused(Exception):
         self.code, self.reason = code, reason
 
 
+class NoCluster(TrainError):
+    """There is no cluster to ask; `why`, without what it was for."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"launcher trainjob needs a cluster: {why} Run it in a pod, set KUBECONFIG, or use another launcher."
+        )
+        self.why = why
+
+
 @dataclass(frozen=True)
 class Api:
     """An API server and the namespace in which to work. `pod` is this process's own, None outside of a cluster."""
@@ -107,7 +117,7 @@ class Api:
 
 
 def connect() -> Api:
-    """The cluster that this process runs in, else the one of the kubeconfig. Raises TrainError when there is neither."""
+    """The cluster that this process runs in, else the one of the kubeconfig. Raises NoCluster when there is neither."""
     from kubernetes import client, config
 
     configuration = client.Configuration()
@@ -124,9 +134,9 @@ def connect() -> Api:
         config.load_kube_config(file, client_configuration=configuration)
         _, active = config.list_kube_config_contexts(file)
     except config.ConfigException as error:
-        raise TrainError(
-            "launcher trainjob needs a cluster: this process has neither a service account of one "
-            f"(automountServiceAccountToken: true) nor a kubeconfig ({error}). Run it in a pod, set KUBECONFIG, or use another launcher."
+        raise NoCluster(
+            "this process has neither a service account of a cluster (automountServiceAccountToken: true) nor a kubeconfig "
+            f"({str(error).rstrip('.')})."
         ) from error
     namespace = (active.get("context") or {}).get("namespace") or "default"
     return Api(client.ApiClient(configuration), namespace, _own_pod())
