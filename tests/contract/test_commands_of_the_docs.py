@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,16 @@ def test_a_command_that_would_not_be_taken_is_found(line: str, what: str) -> Non
 def test_commands_are_found_in_every_kind_of_code() -> None:
     text = "text\n\n   ```sh\n   pod ratchet a --x \\\n       y > out\n   ```\n\n    ratchet b   # why\n\n```\nkubectl exec d -- ratchet c | cat\n```\n"
     assert sorted(typed(text)) == ["ratchet a --x y", "ratchet b", "ratchet c"]
+
+
+def test_the_readme_reaches_the_trigger_as_the_installation_does_for_several_users_and_for_one() -> None:
+    readme, page = (
+        re.findall(r"^ *pod\(\) \{.*?\}$", path.read_text(encoding="utf-8"), re.M | re.S)
+        for path in (ROOT / "README.md", ROOT / "docs" / "kubernetes.md")
+    )
+    assert [_plain(one) for one in readme] == [_plain(one) for one in page]
+    assert len(readme) == 2
+
+
+def _plain(code: str) -> list[str]:
+    return re.sub(r" # .*", "", code).split()
