@@ -69,12 +69,16 @@ def preflight(
 
 
 def _list(checks: list[Check], as_json: bool) -> None:
+    from ratchet.preflight.mending import MENDS
+
     if as_json:
-        print_json([{"check": one.name, "what": one.what, "begin": one.begins} for one in checks])
+        print_json(
+            [{"check": o.name, "what": o.what, "begin": o.begins, "mend": MENDS.get(o.name, "")} for o in checks]
+        )
         return
-    table = Table("check", "what it looks at", "begin asks it", box=None, pad_edge=False)
+    table = Table("check", "what it looks at", "begin asks it", "how it is mended", box=None, pad_edge=False)
     for one in checks:
-        table.add_row(one.name, one.what, "yes" if one.begins else "")
+        table.add_row(one.name, one.what, "yes" if one.begins else "", Text(MENDS.get(one.name, "")))
     console.print(table)
 
 

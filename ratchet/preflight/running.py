@@ -12,6 +12,7 @@ from ratchet.errors import RatchetError
 from ratchet.preflight.checking import Check
 from ratchet.preflight.context import Context
 from ratchet.preflight.finding import Answer, Finding, NotAsked, fail, skipped
+from ratchet.preflight.mending import MENDS
 from ratchet.preflight.secrets import without_secrets
 
 LOOK_SECONDS = 0.02
@@ -98,7 +99,8 @@ def _run(one: _Running, before: Sequence[_Running], context: Context) -> None:
     except NotAsked as missing:
         one.end(skipped(f"not asked: {missing}"))
     except RatchetError as error:
-        one.end(fail(str(error), "As the words on the left say."))
+        mostly = f" What mends it mostly: {mend}." if (mend := MENDS.get(one.check.name)) else ""
+        one.end(fail(str(error), f"As the words on the left say.{mostly}"))
     except Exception as error:
         one.end(_crashed(error))
 

@@ -14,10 +14,12 @@ from ratchet.preflight.catalogue import CHECKS
 from ratchet.preflight.checking import LIMIT_SECONDS
 from ratchet.preflight.cluster import having
 from ratchet.preflight.finding import Result
+from ratchet.preflight.mending import MENDS
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "preflight.md").read_text(encoding="utf-8")
-ROWS = dict(re.findall(r"^\| `(\w+)` \| (yes|) ?\| [^|]+ \| [^|]+ \|$", TEXT, re.M))
+TABLE = re.findall(r"^\| `(\w+)` \| (yes|) ?\| [^|]+ \| ([^|]+) \|$", TEXT, re.M)
+ROWS = {name: begins for name, begins, _ in TABLE}
 TESTS = ROOT / "tests" / "unit" / "preflight"
 
 
@@ -58,6 +60,16 @@ def test_every_command_of_the_page_exists_with_its_options() -> None:
     assert {word for line in lines for word in line if word.startswith("--")} <= known
 
 
-def test_every_check_is_tested_by_its_name() -> None:
+def test_how_each_check_is_mended_is_what_the_code_says() -> None:
+    assert {name: mended for name, _, mended in TABLE} == dict(MENDS)
+
+
+def test_every_check_has_a_test_in_which_it_really_fails() -> None:
+    """`fails` makes a test prove that the checks it names failed in it; here is only asked that each is named."""
     tests = "\n".join(path.read_text() for path in TESTS.glob("test_*.py"))
-    assert [one.name for one in CHECKS if f'"{one.name}"' not in tests] == []
+    named = {
+        name
+        for claim in re.findall(r"^@fails\(([^)]+)\)\ndef test_", tests, re.M)
+        for name in re.findall(r'"(\w+)"', claim)
+    }
+    assert named == {one.name for one in CHECKS}

@@ -10,7 +10,7 @@ from ratchet.preflight import Asked
 from ratchet.services.fake_kubernetes import FakeKubernetes
 from ratchet.services.fake_pipelines import FakePipelines
 from tests.fake_cluster import crd, kubeconfig, needs_crds
-from tests.unit.preflight.checks import answered
+from tests.unit.preflight.checks import answered, fails
 from tests.unit.preflight.clusters import JOB, ask, remove, replace
 
 
@@ -34,6 +34,7 @@ def test_without_a_cluster_that_is_a_warning_here_and_said_in_a_pod(
     assert (answer.result, "automountServiceAccountToken" in answer.seen) == ("skipped", True)
 
 
+@fails("trainjob")
 def test_without_a_cluster_the_others_say_only_that_they_were_not_asked(
     fake: FakeKubernetes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -46,6 +47,7 @@ def test_without_a_cluster_the_others_say_only_that_they_were_not_asked(
     assert "launcher trainjob needs a cluster" in ask("trainjob", inside=True, **JOB).seen
 
 
+@fails("cluster")
 def test_a_cluster_that_is_away_has_failed(fake: FakeKubernetes) -> None:
     fake.stop()
     for name in ("cluster", "secrets", "account", "nodes", "queue"):
@@ -53,6 +55,7 @@ def test_a_cluster_that_is_away_has_failed(fake: FakeKubernetes) -> None:
         assert (answer.result, "does not answer" in answer.seen) == ("fail", True), answer
 
 
+@fails("secrets")
 def test_a_secret_that_is_missing_or_lacks_a_key_is_told_without_its_values(fake: FakeKubernetes) -> None:
     replace(fake, "secrets", {"metadata": {"name": "store-keys"}, "data": {"id": "aWQ="}})
     answer = ask("secrets")
@@ -76,12 +79,14 @@ def test_secrets_that_we_may_not_see_are_a_warning_that_names_the_right(fake: Fa
     assert ask("queue").result == "warn"
 
 
+@fails("account")
 def test_a_service_account_that_is_missing_is_told(fake: FakeKubernetes) -> None:
     remove(fake, "serviceaccounts", "ratchet")
     answer = ask("account")
     assert (answer.result, "service account ratchet is not in namespace team" in answer.seen) == ("fail", True)
 
 
+@fails("pipelines")
 def test_kubeflow_pipelines_answers_or_is_told_with_what_helps(
     fake: FakeKubernetes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

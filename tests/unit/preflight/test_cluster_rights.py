@@ -13,6 +13,7 @@ from ratchet.preflight.cluster.rights import ROUNDS, RUNS, SERVING, needed
 from ratchet.profile import Profile
 from ratchet.services.fake_kubernetes import FakeKubernetes
 from tests.fake_cluster import NAMESPACE
+from tests.unit.preflight.checks import fails
 from tests.unit.preflight.clusters import JOB, PROFILE, ask, make
 
 MANIFESTS = Path(__file__).resolve().parents[3] / "manifests"
@@ -68,6 +69,7 @@ def test_the_rights_of_the_service_account_are_asked_for_by_its_name_or_of_itsel
     }  # fmt: skip
 
 
+@fails("rights")
 def test_rights_that_are_missing_are_told(fake: FakeKubernetes) -> None:
     fake.others = {USER: without("trainjobs")}
     answer = ask("rights", **JOB)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ratchet.services.fake_kubernetes import FakeKubernetes
+from tests.unit.preflight.checks import fails
 from tests.unit.preflight.clusters import LOCAL, ask, node, remove, replace, whole
 
 
@@ -31,6 +32,7 @@ from tests.unit.preflight.clusters import LOCAL, ask, node, remove, replace, who
         ),
     ],
 )
+@fails("nodes")
 def test_nodes_that_do_not_fit_are_told_with_the_reason(
     fake: FakeKubernetes, changed: dict[str, Any], said: str
 ) -> None:
@@ -57,6 +59,7 @@ def test_nodes_that_do_not_fit_are_told_with_the_reason(
         ),
     ],
 )
+@fails("queue")
 def test_queues_that_would_never_admit_the_pods_are_told(
     fake: FakeKubernetes, plural: str, value: dict[str, Any], said: str
 ) -> None:

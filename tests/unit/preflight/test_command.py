@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from ratchet.cli.app import app
 from ratchet.errors import RecipeError
 from ratchet.preflight.catalogue import CHECKS
+from ratchet.preflight.mending import MENDS
 from tests.unit.loops import LOOP, new_loop
 from tests.unit.preflight.checks import SMALL
 
@@ -46,6 +47,7 @@ def test_checks_can_be_left_out_and_listed() -> None:
     assert command("--loop", "other", "--skip", "champion").exit_code == 0
     listed = json.loads(command("--list", "--json").stdout)
     assert [(one["check"], one["begin"]) for one in listed] == [(one.name, one.begins) for one in CHECKS]
+    assert {one["check"]: one["mend"] for one in listed} == dict(MENDS)
     assert "conditional puts" in command("--list").stdout
 
 

@@ -13,7 +13,7 @@ from ratchet.preflight import Answer, Asked
 from ratchet.preflight.images.references import taken_apart
 from ratchet.services.fake_kubernetes import FakeKubernetes
 from tests.fake_cluster import NAMESPACE, kubeconfig
-from tests.unit.preflight.checks import answered
+from tests.unit.preflight.checks import answered, fails
 from tests.unit.preflight.image_registry import DIGEST, NAME, PASSWORD, docker_config, registry
 
 
@@ -45,6 +45,7 @@ def test_a_tag_is_a_warning_that_names_the_digest() -> None:
     assert (answer.result, f"/ratchet/core@{DIGEST}" in answer.fix) == ("warn", True)
 
 
+@fails("images")
 def test_an_image_that_is_not_there_is_told() -> None:
     with registry() as open_one:
         answer = ask(open_one.image("ratchet/none"))

@@ -10,7 +10,7 @@ import pytest
 from mlflow import MlflowClient
 
 from ratchet.preflight import Asked, Context, run_checks
-from tests.unit.preflight.checks import answered, check
+from tests.unit.preflight.checks import answered, check, fails
 from tests.unit.preflight.servers import saying, serving
 
 
@@ -62,6 +62,7 @@ def test_what_a_server_says_of_itself(
     assert "does not answer" in answered("mlflow").seen
 
 
+@fails("mlflow")
 def test_credentials_are_sent_and_not_told(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def decide(_: str, __: str, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
         return (
@@ -81,14 +82,13 @@ def test_credentials_are_sent_and_not_told(s3: str, monkeypatch: pytest.MonkeyPa
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "what"), [("registry", "register a model"), ("experiment", "find or create experiments")]
-)
-def test_rights_that_are_missing_are_told(s3: str, monkeypatch: pytest.MonkeyPatch, name: str, what: str) -> None:
+@fails("registry", "experiment")
+def test_rights_that_are_missing_are_told(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
     denial = json.dumps({"error_code": "PERMISSION_DENIED", "message": "Permission denied"}).encode()
     with serving(saying(403, denial)) as server:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
-        answer = answered(name)
-    assert answer.result == "fail"
-    assert f"MLflow does not let us {what}" in answer.seen
-    assert "MLFLOW_TRACKING_USERNAME" in answer.fix
+        for name, what in (("registry", "register a model"), ("experiment", "find or create experiments")):
+            answer = answered(name)
+            assert answer.result == "fail"
+            assert f"MLflow does not let us {what}" in answer.seen
+            assert "MLFLOW_TRACKING_USERNAME" in answer.fix

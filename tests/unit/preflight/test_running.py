@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from ratchet.preflight import Context, Finding, run_checks
 from ratchet.preflight.catalogue import CHECKS, chosen
 from ratchet.preflight.checking import Check
 from ratchet.preflight.finding import fail, ok, worst
+from ratchet.preflight.mending import MENDS
 from ratchet.profile import Profile
 
 
@@ -44,7 +46,12 @@ def test_a_check_that_crashes_has_failed_and_says_that_nothing_is_known() -> Non
 
 def test_an_error_of_ours_is_a_failure_with_its_words() -> None:
     (answer,) = run_checks([raising(StoreError("no bucket: create it"))], Context())
-    assert (answer.result, answer.seen) == ("fail", "no bucket: create it")
+    assert (answer.result, answer.seen, answer.fix) == ("fail", "no bucket: create it", "As the words on the left say.")
+
+
+def test_an_error_of_ours_in_a_check_of_the_catalogue_is_told_with_what_mostly_mends_it() -> None:
+    (answer,) = run_checks([replace(raising(StoreError("no bucket")), name="shm")], Context())
+    assert answer.fix == f"As the words on the left say. What mends it mostly: {MENDS['shm']}."
 
 
 def test_checks_after_one_that_failed_are_skipped_and_so_are_those_after_them() -> None:
