@@ -56,6 +56,7 @@ def init_loop(
     known = registry.champion(loop)
     if known is not None:
         return known
+    sources.check_client(seed, base)
     folder, description = sources.fetch_model(seed, store, registry)
     below = sources.fetch_model(base, store, registry)[0] if base is not None else None
     folder = seeds.ready(Path(folder), store, loop, base=below, template=template)

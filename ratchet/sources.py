@@ -77,6 +77,16 @@ def fetch_model(given: str, store: Store, registry: Registry | None = None) -> t
     return folder, description
 
 
+def check_client(*given: str | None) -> None:
+    """Raises ModelError where one of these places is on the hub, and this installation cannot fetch from there."""
+    named = [one for one in given if one is not None and one.startswith("hf://")]
+    if named and find_spec("huggingface_hub") is None:
+        raise ModelError(
+            f"{named[0]} needs the Hugging Face client, which is not installed here. The core image has none: use a pod of the training "
+            "image, a machine after `pip install ratchet[train]`, or put its folder into the store's bucket and name it s3://."
+        )
+
+
 def fetch_dataset(given: str) -> tuple[Path, str]:
     """A Hugging Face data set, hf://datasets/org/name[@revision][/path], in the hub's cache; and its pinned address.
 
@@ -225,13 +235,10 @@ def _hub_model(given: str) -> tuple[Path, str]:
 
 def _snapshot(found: re.Match[str], kind: str, allow: tuple[str, ...], ignore: tuple[str, ...]) -> Path:
     """The snapshot's folder, which is named after its commit. Raises ModelError."""
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError
-    except ImportError as error:
-        raise ModelError(
-            "hf:// needs the Hugging Face client; install it with `pip install ratchet[train]`."
-        ) from error
+    check_client(found[0])
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
     revision = unquote(found["rev"]) if found["rev"] else None
     name = f"{found['repo']}@{revision or 'main'}"
     try:

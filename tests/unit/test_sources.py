@@ -13,7 +13,9 @@ import pytest
 from ratchet import models
 from ratchet.artifacts import ModelRef
 from ratchet.errors import ModelError, PromptSetError
+from ratchet.loop import init_loop
 from ratchet.registry.base import ModelVersion
+from ratchet.settings import Settings
 from ratchet.sources import fetch_dataset, fetch_model
 from ratchet.store import FolderStore, Store, open_store
 from tests.unit.importing.samples import parquet_file, png, rows_of
@@ -230,3 +232,19 @@ def test_a_hub_data_sets_pictures_are_found_through_its_links(tmp_path: Path) ->
 def test_a_name_that_is_no_data_set_is_refused() -> None:
     with pytest.raises(PromptSetError, match="hf://datasets/owner/name"):
         fetch_dataset("hf://org/model")
+
+
+def test_what_is_on_the_hub_is_refused_before_anything_where_its_client_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a pod of the core image."""
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    settings = Settings(root=str(tmp_path / "store"), registry="store")
+    for seed, base in (("hf://org/seed", None), (str(tmp_path), "hf://org/base")):
+        with pytest.raises(
+            ModelError, match=r"hf://org/\w+ needs the Hugging Face client.*core image.*training image.*s3://"
+        ):
+            init_loop(settings, "mine", seed, base=base)
+    with pytest.raises(PromptSetError, match="needs the Hugging Face client"):
+        fetch_dataset("hf://datasets/org/dots")
+    assert not (tmp_path / "store").exists()
