@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from safetensors.torch import load_file
 
+from ratchet.artifacts import ImageBank
 from ratchet.errors import StoreError, TrainError
 from ratchet.recipe import CheckpointsConfig, LoraConfig, TrainConfig
+from ratchet.records import Group
 from ratchet.store import FolderStore, Store
 from ratchet.train import METHODS, Job, TrainReport
 from ratchet.train.checkpoints import Checkpoints, Training
-from tests.unit.train.builders import Rows
+from ratchet.train.rows import ROWS, joined
+from tests.unit.train.builders import Rows, recipe_of
 from tests.unit.train.test_train_methods import digests
 
 TRAINING = Training(key="k" * 64, seed="s" * 64, config="c" * 64)
@@ -147,14 +153,34 @@ def test_two_processes_do_not_go_on_from_the_checkpoint_of_one(kept: FolderStore
     assert Checkpoints(kept, TRAINING).of(2).read(5) is None
 
 
+@dataclass(frozen=True)
+class Before:
+    """A training that went through, and the store of the same one stopped at step 7 of 8."""
+
+    config: TrainConfig
+    rows: Any
+    whole: TrainReport
+    store: Path
+
+
+@pytest.fixture(scope="module")
+def before_damage(
+    bank: ImageBank, groups: Sequence[Group], seed_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Before:
+    """Trained once for all kinds of damage; each spoils a copy."""
+    folder = tmp_path_factory.mktemp("before-damage")
+    config = TrainConfig(max_steps=8, batch_size=8, checkpoints=EVERY)
+    rows = joined(ROWS["sft"](groups, recipe_of("sft")), bank, folder / "rows.arrow")
+    whole = trained(config, seed_dir, rows, folder / "whole", None)
+    stopped(config, seed_dir, rows, folder / "out", FolderStore(folder / "kept"), 7)
+    return Before(config, rows, whole, folder / "kept")
+
+
 @pytest.mark.parametrize("spoil", ["cut", "lost", "card"])
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
-    spoil: str, rows_of: Rows, seed_dir: Path, kept: FolderStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    spoil: str, before_damage: Before, seed_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config = TrainConfig(max_steps=8, batch_size=8, checkpoints=EVERY)
-    rows = rows_of("sft")
-    whole = trained(config, seed_dir, rows, tmp_path / "whole", None)
-    stopped(config, seed_dir, rows, tmp_path / "out", kept, 7)
+    kept = FolderStore(shutil.copytree(before_damage.store, tmp_path / "kept"))
     checkpoints = Checkpoints(kept, TRAINING)
     before, newest = checkpoints.steps()
     card = checkpoints.read(newest)
@@ -166,10 +192,10 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
         kept.delete(key)
     else:
         kept.put(f"step-{newest:08d}.json", b'{"step": ')
-    report = trained(config, seed_dir, rows, tmp_path / "out", kept)
+    report = trained(before_damage.config, seed_dir, before_damage.rows, tmp_path / "out", kept)
     assert report.resumed_from == (before,)
     assert "passed over" in caplog.text
-    assert report.log == whole.log
+    assert report.log == before_damage.whole.log
 
 
 def test_weights_that_do_not_fit_are_refused(rows_of: Rows, seed_dir: Path, kept: FolderStore, tmp_path: Path) -> None:
