@@ -7,6 +7,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
+from google.protobuf import json_format
+from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes
+from kfp.pipeline_spec import pipeline_spec_pb2
 
 from ratchet.pipelines.compile import compile_round
 from ratchet.profile import Profile
@@ -59,3 +62,11 @@ def secrets(pod: dict[str, Any]) -> dict[tuple[str, bool], dict[str, str]]:
 
 def config_maps(pod: dict[str, Any]) -> dict[tuple[str, bool], dict[str, str]]:
     return variables(pod, "configMapAsEnv", "configMapKey", "configMapName")
+
+
+def well_formed(made: dict[str, Any]) -> None:
+    """As the protocol buffers of KFP and of kfp-kubernetes have it."""
+    spec = json_format.ParseDict(made["spec"], pipeline_spec_pb2.PipelineSpec())
+    assert spec.pipeline_info.name == "ratchet-round"
+    for pod in pods(made).values():
+        json_format.ParseDict(pod, kubernetes.KubernetesExecutorConfig())
