@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from pydantic import Field
@@ -25,6 +27,7 @@ _PROGRAMS = frozenset({".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".sh", ".
 _PICKLE_STARTS = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
 _ZIP_START = b"PK\x03\x04"
 _CHUNK = 1 << 20
+_AT_ONCE = 4
 
 
 class ModelFile(Record):
@@ -53,7 +56,34 @@ def check_name(name: str) -> str:
     return name
 
 
-def describe(root: Path) -> tuple[ModelFile, ...]:
+class Hashes:
+    """SHA-256 of files that this process has written, so that what was hashed while it was checked is not read again to be sent.
+
+    One is believed while its file has the size and the time of change that it was hashed with.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int, int], str] = {}
+
+    def of(self, path: Path) -> str:
+        """SHA-256 (hex) of the file as it is now; read where it is not known."""
+        before = path.stat()
+        seen = (str(path.resolve()), before.st_size, before.st_mtime_ns)
+        if seen not in self._known:
+            self._known[seen] = file_sha256(path)
+        return self._known[seen]
+
+    @contextmanager
+    def ahead(self, paths: Sequence[Path]) -> Iterator[None]:
+        """Hash files beside what the caller does: hashing lets other threads run. All are known at the end."""
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ratchet-hash") as pool:
+            under_way = [pool.submit(self.of, path) for path in paths]
+            yield
+            for one in under_way:
+                one.result()
+
+
+def describe(root: Path, hashes: Hashes | None = None) -> tuple[ModelFile, ...]:
     """The files of the model in `root`, hidden ones and the card left out. Raises ModelError for what is refused."""
     if not root.is_dir():
         raise ModelError(f"{root} is not a folder; give the folder that `save_pretrained` wrote.")
@@ -63,8 +93,11 @@ def describe(root: Path) -> tuple[ModelFile, ...]:
         _check_file(path, root)
     names = [path.relative_to(root).as_posix() for path in paths]
     check_names(names, str(root))
+    known = hashes or Hashes()
+    with known.ahead(paths):
+        pass
     return tuple(
-        ModelFile(path=name, sha256=file_sha256(path), size=path.stat().st_size)
+        ModelFile(path=name, sha256=known.of(path), size=path.stat().st_size)
         for name, path in zip(names, paths, strict=True)
     )
 

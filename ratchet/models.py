@@ -26,6 +26,7 @@ from ratchet.errors import ModelError, NotFound
 from ratchet.model_files import (
     BASE,
     CARD,
+    Hashes,
     ModelCard,
     ModelFile,
     check_name,
@@ -43,14 +44,14 @@ _STALE_SECONDS = 86_400
 _FRESH = timedelta(hours=12)
 
 
-def upload(store: Store, folder: str | Path, name: str) -> ModelRef:
+def upload(store: Store, folder: str | Path, name: str, hashes: Hashes | None = None) -> ModelRef:
     """Copy the model in `folder` to the store and return its reference; quick when the same model is there already.
 
-    Hidden files are left out. Raises ModelError for pickles, programs, links that leave the folder, folders without
+    Hidden files are left out; of files in `hashes` the hash is known. Raises ModelError for pickles, programs, links that leave the folder, folders without
     safetensors or config.json, and adapters whose base is not in the store.
     """
     root = Path(folder)
-    files = describe(root)
+    files = describe(root, hashes)
     if adapters.is_adapter(root):
         read_card(store, adapters.read_base(root).ref(store))
     digest = files_digest(files)

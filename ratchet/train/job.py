@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ratchet.artifacts.manifest import ModelRef
+from ratchet.model_files import Hashes
 from ratchet.progress import Progress, silent
 from ratchet.recipe import TrainConfig
 from ratchet.train.report import TrainReport
@@ -32,7 +33,7 @@ class Job:
     what RL optimises. Where several processes train together each has a Job of its own, and only the first saves.
     `seed` is a number; `model` the store's name for what lies in `seed_dir`, which an adapter is saved with; None: as it was fetched.
     `dry`: take the longest rows' step twice, and raise Rehearsed in place of saving; it is the number of processes that will
-    share each batch, of which this one takes its own part.
+    share each batch, of which this one takes its own part. `hashes` has those of what was saved, for whoever sends it.
     """
 
     config: TrainConfig
@@ -47,6 +48,7 @@ class Job:
     rewards: Rewards | None = None
     model: ModelRef | None = None
     dry: int = 0
+    hashes: Hashes = field(default_factory=Hashes)
 
 
 class Trainer(Protocol):

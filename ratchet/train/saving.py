@@ -13,13 +13,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import safe_open
 
 from ratchet import adapters, models
 from ratchet.artifacts.manifest import ModelRef
 from ratchet.errors import TrainError
-from ratchet.model_files import ADAPTER_WEIGHTS
+from ratchet.model_files import ADAPTER_WEIGHTS, Hashes
 from ratchet.recipe import LoraConfig
 from ratchet.train.checkpoints.snapshot import Tensors, not_finite
 
@@ -28,10 +29,15 @@ INDEX = f"{WEIGHTS}.index.json"
 
 
 def save(
-    model: Any, seed_dir: Path, out_dir: Path, lora: LoraConfig | None = None, named: ModelRef | None = None
+    model: Any,
+    seed_dir: Path,
+    out_dir: Path,
+    lora: LoraConfig | None = None,
+    named: ModelRef | None = None,
+    hashes: Hashes | None = None,
 ) -> None:
     """Merge adapters, and save the weights in the seed's precision, as safetensors; or the adapter alone, where `lora` says so,
-    on the base that is `named` in the store.
+    on the base that is `named` in the store. A whole model's weights are hashed, into `hashes`, while they are looked at.
 
     All other files, but for its README, are the seed's own: training changes no tokenizer, template or architecture, but it
     does leave traces in what transformers would write (padding sides, a cache that is switched off, local paths). Raises TrainError, and
@@ -41,19 +47,20 @@ def save(
         if lora is not None and lora.save == "adapter":
             _save_adapter(model, seed_dir, out_dir, base_of(seed_dir, named))
         else:
-            _save_whole(model, seed_dir, out_dir)
+            _save_whole(model, seed_dir, out_dir, hashes or Hashes())
     except BaseException:
         shutil.rmtree(out_dir, ignore_errors=True)
         raise
 
 
-def _save_whole(model: Any, seed_dir: Path, out_dir: Path) -> None:
+def _save_whole(model: Any, seed_dir: Path, out_dir: Path, hashes: Hashes) -> None:
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
     state = _checked(model, seed_dir)
     model.save_pretrained(out_dir)
     adapters.copy_all_but_weights(seed_dir, out_dir)
-    _check_saved(state, seed_dir, out_dir)
+    with hashes.ahead(_files(out_dir)):
+        _check_saved(state, seed_dir, out_dir)
 
 
 def _save_adapter(model: Any, seed_dir: Path, out_dir: Path, base: adapters.Base) -> None:
@@ -123,11 +130,20 @@ def _check_saved(state: Tensors, seed_dir: Path, out_dir: Path) -> None:
 
 
 def _check_equal(state: Tensors, saved: Any, out_dir: Path) -> None:
-    other = [name for name, value in state.items() if name not in saved or not torch.equal(value, saved[name])]
+    other = [name for name, value in state.items() if name not in saved or not _same(value, saved[name])]
     if other:
         raise TrainError(
             f"{len(other)} of {len(state)} weights differ after loading them from {out_dir} (first: {other[0]}); check the disk."
         )
+
+
+def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether they are equal; of one kind by their bits, eight bytes at a time, which is three times as fast as by number."""
+    alike = one.dtype == other.dtype and one.shape == other.shape and one.nbytes % 8 == 0
+    if not (alike and one.is_contiguous() and other.is_contiguous()):
+        return torch.equal(one, other)
+    words = [value.detach().view(-1).view(torch.uint8).numpy().view(np.int64) for value in (one, other)]
+    return np.array_equal(*words)
 
 
 class _Opened:

@@ -69,7 +69,7 @@ def run(job: Job, arguments: Arguments, texts: Sequence[str], make: Make) -> Tra
         model = sharding.whole(trainer, job.seed_dir)
         if model is not None:
             with saved(job.out_dir):
-                saving.save(model, job.seed_dir, job.out_dir, config.lora, job.model)
+                saving.save(model, job.seed_dir, job.out_dir, config.lora, job.model, job.hashes)
     seconds = time.perf_counter() - start
     report = weights.report(config, settings, len(rows), watch.log, sizes, seconds=seconds, loop_seconds=loop_seconds)
     report = report.model_copy(update={**keeping.facts(), **(looks.facts() if looks is not None else {})})

@@ -57,7 +57,7 @@ def work(order: Order, context: StageContext) -> None:
         return
     check_wanted(context, order)
     with context.clock("upload"):
-        model = models.upload(context.store, job.out_dir, context.round.loop)
+        model = models.upload(context.store, job.out_dir, context.round.loop, job.hashes)
     check_wanted(context, order)
     seconds = dict(context.seconds)
     write_training(context, Trained(model=model, report=report, seconds=seconds, processes=world.size))

@@ -21,5 +21,5 @@ def launch(context: StageContext) -> Outcome:
             report = METHODS[job.config.method](job)
         context.check_lease()
         with context.clock("upload"):
-            model = models.upload(context.store, job.out_dir, context.round.loop)
+            model = models.upload(context.store, job.out_dir, context.round.loop, job.hashes)
     return Outcome(model, report)

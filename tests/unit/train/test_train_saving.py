@@ -9,8 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ratchet import models
+from ratchet import model_files, models
 from ratchet.errors import TrainError
+from ratchet.model_files import Hashes, describe
 from ratchet.train import saving
 from tests import architectures
 
@@ -66,3 +67,38 @@ def test_nothing_is_loaded_as_a_model_where_files_have_the_models_names(
     model = changed(seed)
     monkeypatch.setattr(models, "load", lambda *_: pytest.fail("loaded a second model"))
     saving.save(model, seed, tmp_path / "out")
+
+
+def test_what_was_hashed_as_it_was_saved_is_hashed_again_only_where_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed, out = architectures.save("idefics3", tmp_path / "seed", shard="100KB"), tmp_path / "out"
+    hashes = Hashes()
+    saving.save(changed(seed), seed, out, hashes=hashes)
+    plain = {file.path: file for file in describe(out)}
+    read: list[str] = []
+    usual = model_files.file_sha256
+    monkeypatch.setattr(model_files, "file_sha256", lambda path: read.append(path.name) or usual(path))
+    assert {file.path: file for file in describe(out, hashes)} == plain
+    assert read
+    assert not [name for name in read if name.endswith(".safetensors")]
+
+    weights = out / "model.safetensors"
+    damaged = bytearray(weights.read_bytes())
+    damaged[-1] ^= 1
+    weights.write_bytes(damaged)
+    now = {file.path: file.sha256 for file in describe(out, hashes)}
+    assert now[weights.name] == usual(weights) != plain[weights.name].sha256
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float32, torch.int64])
+def test_tensors_are_the_same_by_every_bit_and_only_then(kind: torch.dtype) -> None:
+    one = torch.arange(24, dtype=kind).reshape(4, 6)
+    assert saving._same(one, one.clone())
+    assert saving._same(one.t(), one.t().clone())
+    for place in range(24):
+        other = one.clone()
+        other.view(-1)[place] += 1
+        assert not saving._same(one, other)
+    assert not saving._same(one, one.reshape(6, 4))
+    assert not saving._same(one[:3, :5], one[1:, 1:])
