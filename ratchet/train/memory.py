@@ -63,8 +63,8 @@ class Estimate:
         )
 
 
-def estimate(model: Any, config: TrainConfig, settings: Any, batch: Batch) -> Estimate:
-    """What training `model`, loaded and not yet wrapped, will need."""
+def estimate(model: Any, config: TrainConfig, settings: Any, batch: Batch, processes: int = 1) -> Estimate:
+    """What training `model`, loaded and not yet wrapped, will need; `processes` as in `holding`."""
     device = "cuda" if settings.device.type == "cuda" else "cpu"
     own = sum(p.numel() * p.element_size() for p in model.parameters())
     learn = weights.learning(config, model)
@@ -83,7 +83,7 @@ def estimate(model: Any, config: TrainConfig, settings: Any, batch: Batch) -> Es
         "gradients": gradients if settings.gradient_accumulation_steps > 1 else max(gradients - beside, 0),
         "rollouts": rollouts(model, batch, computed, getattr(settings, "steps_per_generation", None) or 1),
     }
-    held, room = holding(device)
+    held, room = holding(device, processes)
     return Estimate(parts, held, room, device)
 
 
@@ -166,8 +166,11 @@ def rollouts(model: Any, batch: Batch, size: int, batches: int = 1) -> int:
     return int(2 * size * text.num_hidden_layers * heads * _head(text) * batches * batch.sequences * batch.tokens)
 
 
-def holding(device: str) -> tuple[int, int]:
-    """(bytes that this process holds, those and what is free) on the GPU, or on this machine within its cgroup."""
+def holding(device: str, processes: int = 1) -> tuple[int, int]:
+    """(bytes that this process holds, those and its part of what is free) on its GPU, or on this machine within its cgroup.
+
+    Processes share a machine, not a GPU. A dry run says how many it stands for; of a launcher's, the environment does.
+    """
     if device == "cuda":
         import torch
 
@@ -175,9 +178,10 @@ def holding(device: str) -> tuple[int, int]:
         held = torch.cuda.memory_reserved()
         return held, free + held
     held = resident()
-    # Processes that train together on a machine share what is left of it.
-    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return held, held + min(_available(), _cgroup_left()) // beside
+    sharing = max(int(os.environ.get("LOCAL_WORLD_SIZE", "1")), processes)
+    # The others of a dry run are not there yet, and each will hold as much as this one before its first step.
+    coming = max(processes - 1, 0) * held
+    return held, held + max(min(_available(), _cgroup_left()) - coming, 0) // sharing
 
 
 class Peak:

@@ -56,7 +56,7 @@ def plan(
     longest = tuple(found.longest(rows_per_step))
     rows_per_step *= processes
     batch = _batch(config, rows, found, model, processor, longest[:each], each, new)
-    estimate = memory.estimate(model, config, settings, batch)
+    estimate = memory.estimate(model, config, settings, batch, processes)
     memory.check_memory(estimate, config)
     steps = (
         settings.max_steps

@@ -16,6 +16,7 @@ from ratchet.launching.trainjob import TrainJobConfig
 from ratchet.recipe import TrainConfig
 from ratchet.records import Group
 from ratchet.store.folder import FolderStore
+from ratchet.train import memory
 from ratchet.train.dryrun import of
 from ratchet.train.watch import told
 from ratchet.verify.tools import Tools
@@ -25,8 +26,12 @@ TRAIN: dict[str, Any] = {"epochs": 1, "batch_size": 8, "learning_rate": 2e-3}
 
 
 def test_one_of_two_processes_takes_its_part_of_the_batch_and_counts_whole_steps(
-    groups: Sequence[Group], seed_dir: Path, tmp_path: Path
+    groups: Sequence[Group], seed_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    free = 64 << 30
+    monkeypatch.setattr(memory, "_available", lambda: free)
+    monkeypatch.setattr(memory, "_cgroup_left", lambda: 2 * free)
+
     def rehearsed(name: str, launcher: LauncherConfig) -> Any:
         store = FolderStore(tmp_path / name)
         ready = context(store, groups[:24], seed_dir, launcher, **TRAIN)
@@ -39,6 +44,10 @@ def test_one_of_two_processes_takes_its_part_of_the_batch_and_counts_whole_steps
     two = rehearsed("two", LauncherConfig(kind="torchrun", processes=2))
     assert (two.rows, two.steps, two.tokens) == (alone.rows, alone.steps, alone.tokens)
     assert two.parts["activations and logits"] < alone.parts["activations and logits"]
+    if two.device == "cpu":
+        assert alone.room == alone.held + free
+        # The other process is not there yet: it will hold as much, and both share what is left.
+        assert two.room == two.held + (free - two.held) // 2
 
 
 @pytest.mark.parametrize(
