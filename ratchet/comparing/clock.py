@@ -20,5 +20,10 @@ def now() -> float:
     """Seconds of this clock: of this process and of those that it waited for."""
     if unit() == "s":
         return time.perf_counter()
+    return cpu()
+
+
+def cpu() -> float:
+    """CPU-seconds of this process and of those that it waited for."""
     spent = os.times()
     return spent.user + spent.system + spent.children_user + spent.children_system

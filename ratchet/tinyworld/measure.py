@@ -67,7 +67,11 @@ def accuracy(marked: Marks, skill: str | None = None) -> float:
 
 def paired_gain(new: Marks, old: Marks) -> tuple[float, float]:
     """Mean of new - old in points, and the half-width of its 95% interval."""
-    deltas = [100.0 * (new[key] - old[key]) for key in old]
-    mean = sum(deltas) / len(deltas)
-    spread = math.sqrt(sum((delta - mean) ** 2 for delta in deltas) / (len(deltas) - 1))
-    return mean, 1.96 * spread / math.sqrt(len(deltas))
+    return interval([100.0 * (new[key] - old[key]) for key in old])
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Mean of at least two values, and the half-width of its 95% interval."""
+    mean = sum(values) / len(values)
+    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return mean, 1.96 * spread / math.sqrt(len(values))

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import argparse
 import logging
-import math
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any
 
 from ratchet import models
 from ratchet.artifacts import ImageBank, write_pack
+from ratchet.comparing import clock
 from ratchet.filter.pairs import Candidate, make_pairs
 from ratchet.recipe import Recipe
 from ratchet.records import Completion, Group, Sampling, Verdict
@@ -101,9 +100,9 @@ class Study:
         yield self._measured("seed", self.seed_dir, 0, 0, 0.0)
         for name in self.config.arms:
             out = self.folder / name.replace(" ", "")
-            start = time.process_time()
+            start = clock.cpu()
             rows, visits = self._trained(name, groups, bank, out)
-            yield self._measured(name, out, rows, visits, time.process_time() - start)
+            yield self._measured(name, out, rows, visits, clock.cpu() - start)
 
     def _collected(self) -> tuple[list[Group], ImageBank]:
         import torch
@@ -158,9 +157,7 @@ def sights(model: Any, processor: Any, asked: Sequence[Item], seed: int) -> tupl
     found = []
     for pictures in (cut, other):
         gaps = [a - b for a, b in zip(true, likelihoods(model, processor, asked, pictures), strict=True)]
-        mean = sum(gaps) / len(gaps)
-        spread = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / (len(gaps) - 1))
-        found.append((mean, 1.96 * spread / math.sqrt(len(gaps))))
+        found.append(measure.interval(gaps))
     return tuple(found)
 
 

@@ -14,7 +14,7 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,9 +72,18 @@ def sft_row(item: Item, answer: str) -> dict[str, Any]:
     }
 
 
-def fine_tune(model: Any, processor: Any, trained: list[dict[str, Any]], epochs: int, config: StudyConfig) -> None:
-    """Full fine-tuning in place, in float32 on the CPU."""
+def fine_tune(
+    model: Any,
+    processor: Any,
+    trained: list[dict[str, Any]],
+    epochs: int,
+    config: StudyConfig,
+    callbacks: Sequence[Any] = (),
+    optimisers: Any = (None, None),
+) -> None:
+    """Full fine-tuning in place, in float32 on the CPU. `optimisers`: (optimiser, schedule) in place of the Trainer's own."""
     from datasets import Dataset
+    from transformers import PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
     with tempfile.TemporaryDirectory() as folder:
@@ -89,6 +98,7 @@ def fine_tune(model: Any, processor: Any, trained: list[dict[str, Any]], epochs:
             gradient_checkpointing=False,
             max_length=None,
             dataloader_num_workers=0,
+            dataloader_pin_memory=False,
             save_strategy="no",
             logging_strategy="no",
             report_to=[],
@@ -96,7 +106,16 @@ def fine_tune(model: Any, processor: Any, trained: list[dict[str, Any]], epochs:
         )
         # TRL reports to stdout at the end; stdout is for the table.
         with contextlib.redirect_stdout(sys.stderr):
-            SFTTrainer(model, options, train_dataset=Dataset.from_list(trained), processing_class=processor).train()
+            trainer = SFTTrainer(
+                model,
+                options,
+                train_dataset=Dataset.from_list(trained),
+                processing_class=processor,
+                callbacks=list(callbacks),
+                optimizers=optimisers,
+            )
+            trainer.remove_callback(PrinterCallback)
+            trainer.train()
 
 
 def verified(model: Any, processor: Any, drawn: Iterable[Item], k: int) -> Iterator[dict[str, Any]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from ratchet.comparing.clock import cpu
 
 
 @dataclass
@@ -13,12 +14,12 @@ class Clock:
     """Runs from its making. `charge` adds seconds that were spent elsewhere."""
 
     budget: float
-    started: float = field(default_factory=time.process_time)
+    started: float = field(default_factory=cpu)
     apart: float = 0.0
 
     @property
     def spent(self) -> float:
-        return time.process_time() - self.started - self.apart
+        return cpu() - self.started - self.apart
 
     @property
     def share(self) -> float:
@@ -30,8 +31,8 @@ class Clock:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        start = time.process_time()
+        start = cpu()
         try:
             yield
         finally:
-            self.apart += time.process_time() - start
+            self.apart += cpu() - start

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from xml.sax.saxutils import escape
+
+from ratchet.report.svg import tag
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM, RIGHT = 760, 420, 50, 20, 40, 190
 COLOURS = (
     *("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22"),
     *("#17becf", "#393b79", "#637939", "#8c6d31", "#843c39", "#7b4173", "#3182bd", "#e6550d", "#31a354"),
 )
+SVG = "http://www.w3.org/2000/svg"
 Points = list[tuple[float, float]]
 
 
@@ -39,26 +41,18 @@ def curves(lines: Sequence[Mapping[str, Any]]) -> str:
         across = LEFT + x / right * (WIDTH - LEFT - RIGHT)
         return f"{across:.1f},{TOP + (high - y) / (high - low) * (HEIGHT - TOP - BOTTOM):.1f}"
 
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">'
-    ]
-    parts.append(f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>')
+    parts = [tag("rect", width=WIDTH, height=HEIGHT, fill="white")]
     for y in (low, (low + high) / 2, high):
-        at = place(0, y).split(",")[1]
-        parts.append(f'<text x="{LEFT - 6}" y="{at}" text-anchor="end">{y:.1f}</text>')
-        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at}" y2="{at}" stroke="#ddd"/>')
+        height = place(0, y).split(",")[1]
+        parts.append(tag("text", f"{y:.1f}", x=LEFT - 6, y=height, text_anchor="end"))
+        parts.append(tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=height, y2=height, stroke="#ddd"))
     for number, (name, curve) in enumerate(sorted(by_name.items(), key=lambda item: -item[1][-1][1])):
-        colour = COLOURS[number % len(COLOURS)]
-        parts.append(
-            f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{" ".join(place(*p) for p in curve)}"/>'
-        )
-        parts.append(
-            f'<text x="{WIDTH - RIGHT + 10}" y="{TOP + 10 + 18 * number}" fill="{colour}">{escape(name)}</text>'
-        )
-    parts.append(
-        f'<text x="{LEFT}" y="{HEIGHT - 8}">validation accuracy in %, over {right:.0f} CPU-seconds</text></svg>'
-    )
-    return "\n".join(parts) + "\n"
+        colour, drawn = COLOURS[number % len(COLOURS)], " ".join(place(*point) for point in curve)
+        parts.append(tag("polyline", fill="none", stroke=colour, stroke_width=1.5, points=drawn))
+        parts.append(tag("text", name, x=WIDTH - RIGHT + 10, y=TOP + 10 + 18 * number, fill=colour))
+    words = f"validation accuracy in %, over {right:.0f} CPU-seconds"
+    parts.append(tag("text", words, x=LEFT, y=HEIGHT - 8))
+    return tag("svg", *parts, xmlns=SVG, viewBox=f"0 0 {WIDTH} {HEIGHT}", font_family="sans-serif", font_size=12) + "\n"
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ratchet.comparing.clock import cpu
 from ratchet.tinyworld import measure
 from ratchet.tinyworld.oracle import is_right
 from ratchet.tinyworld.world import SKILLS, Item, items, prompt_of
@@ -36,14 +36,14 @@ def rates(model: Any, processor: Any, asked: Sequence[Item], seed: int, kept: Pa
     if file.exists():
         found = json.loads(file.read_text())
         return found["rates"], found["seconds"]
-    start = time.process_time()
+    start = cpu()
     torch.manual_seed(seed)
     by_item = {
         (item.skill, item.index): sum(is_right(item, text) for text in texts) / len(texts)
         for item, texts in measure.answers(model, processor, asked, k=PROBES)
     }
     found = [by_item[item.skill, item.index] for item in asked]
-    seconds = time.process_time() - start
+    seconds = cpu() - start
     kept.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({"rates": found, "seconds": seconds}))
     return found, seconds

@@ -12,6 +12,7 @@ from ratchet.tinyworld.grpo.clock import Clock
 from ratchet.tinyworld.grpo.configs import Config
 from ratchet.tinyworld.seed import load
 from ratchet.tinyworld.world import SKILLS, items
+from ratchet.train.report import ends
 
 LOOKS = 6
 
@@ -99,8 +100,7 @@ def _ends(logs: list[dict[str, float]], name: str) -> tuple[float, float] | None
     """Mean of the first and of the last tenth."""
     if not logs:
         return None
-    tenth = max(len(logs) // 10, 1)
-    first, last = (sum(log[name] for log in part) / len(part) for part in (logs[:tenth], logs[-tenth:]))
+    first, last = ends([log[name] for log in logs])
     return round(first, 4), round(last, 4)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from scipy import special
 
+from ratchet.tinyworld import measure
 from ratchet.tinyworld.grpo.configs import BY_NAME
 
 Line = Mapping[str, Any]
@@ -18,10 +19,7 @@ def gain(lines: Sequence[Line], others: Sequence[Line]) -> tuple[float, float]:
 
     Runs of several random seeds are averaged item by item, so that an item is one observation: the interval is over items.
     """
-    deltas = [100 * (a - b) for a, b in zip(_means(lines), _means(others), strict=True)]
-    mean = sum(deltas) / len(deltas)
-    spread = math.sqrt(sum((delta - mean) ** 2 for delta in deltas) / (len(deltas) - 1))
-    return mean, 1.96 * spread / math.sqrt(len(deltas))
+    return measure.interval([100 * (a - b) for a, b in zip(_means(lines), _means(others), strict=True)])
 
 
 def between(lines: Sequence[Line], seed: Sequence[Line]) -> float | None:

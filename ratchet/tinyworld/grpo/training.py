@@ -1,4 +1,4 @@
-"""The arms: GRPO by our trainer, and the controls by TRL's SFTTrainer, each until the budget is over."""
+"""The arms: GRPO by our trainer, and the controls as the seed's study fine-tunes, each until the budget is over."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from transformers import PrinterCallback, TrainerCallback
-from trl import GRPOConfig, SFTConfig, SFTTrainer
+from trl import GRPOConfig
 
 from ratchet.generate.engines.local import end_tokens
 from ratchet.recipe import VerifyConfig
@@ -143,7 +143,7 @@ def rft(model: Any, processor: Any, config: Config, seed: int, clock: Clock, loo
         number += 1
         if clock.share < end:
             # A round's own schedule, as a round has it; what is left of the budget cuts the last one short.
-            supervised(model, processor, rows, 2, 5e-4, seed, [Until(clock, end, look)])
+            study.fine_tune(model, processor, rows, 2, study.StudyConfig(seed=seed), [Until(clock, end, look)])
     return total
 
 
@@ -151,51 +151,10 @@ def labels(model: Any, processor: Any, config: Config, seed: int, clock: Clock, 
     """The seed's labelled rows again until the budget is over."""
     rows = [study.sft_row(item, item.answer) for item in _labels()]
     optimisers = scheduled(model, config, clock, 0.0, 1.0)
-    supervised(model, processor, rows, 1000, config.lr, seed, [Until(clock, 1.0, look)], optimisers)
+    settings = study.StudyConfig(lr=config.lr, seed=seed)
+    study.fine_tune(model, processor, rows, 1000, settings, [Until(clock, 1.0, look)], optimisers)
     return len(rows)
 
 
 def _labels() -> list[Item]:
     return list(seed_labels())
-
-
-def supervised(
-    model: Any,
-    processor: Any,
-    rows: list[dict[str, Any]],
-    epochs: int,
-    lr: float,
-    seed: int,
-    callbacks: list[Any],
-    optimisers: Any = (None, None),
-) -> None:
-    """Full fine-tuning in place, as the seed's study does it."""
-    from datasets import Dataset
-
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
-        options = SFTConfig(
-            output_dir=folder,
-            learning_rate=lr,
-            per_device_train_batch_size=32,
-            num_train_epochs=epochs,
-            seed=seed,
-            use_cpu=True,
-            bf16=False,
-            gradient_checkpointing=False,
-            max_length=None,
-            save_strategy="no",
-            logging_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-            dataloader_pin_memory=False,
-        )
-        trainer = SFTTrainer(
-            model,
-            options,
-            train_dataset=Dataset.from_list(rows),
-            processing_class=processor,
-            callbacks=callbacks,
-            optimizers=optimisers,
-        )
-        trainer.remove_callback(PrinterCallback)
-        trainer.train()
