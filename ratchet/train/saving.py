@@ -143,7 +143,7 @@ def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
     if not (alike and one.is_contiguous() and other.is_contiguous()):
         return torch.equal(one, other)
     words = [value.detach().view(-1).view(torch.uint8).numpy().view(np.int64) for value in (one, other)]
-    return np.array_equal(*words)
+    return bool(np.array_equal(*words))
 
 
 class _Opened:

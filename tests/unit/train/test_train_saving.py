@@ -78,7 +78,12 @@ def test_what_was_hashed_as_it_was_saved_is_hashed_again_only_where_it_changed(
     plain = {file.path: file for file in describe(out)}
     read: list[str] = []
     usual = model_files.file_sha256
-    monkeypatch.setattr(model_files, "file_sha256", lambda path: read.append(path.name) or usual(path))
+
+    def counted(path: Path) -> str:
+        read.append(path.name)
+        return usual(path)
+
+    monkeypatch.setattr(model_files, "file_sha256", counted)
     assert {file.path: file for file in describe(out, hashes)} == plain
     assert read
     assert not [name for name in read if name.endswith(".safetensors")]
