@@ -149,8 +149,7 @@ def load(folder: str | Path, dtype: Dtype = "float32") -> tuple[Any, Any]:
         ) from error
     check_weights(path, report)
     check_processor(path, processor)
-    model.eval()
-    return model, processor
+    return model.eval(), processor
 
 
 def saved_dtype(folder: Path) -> Dtype:
