@@ -99,10 +99,7 @@ def numbers(store: Store, loop: str) -> list[int]:
 
 def loops(store: Store) -> list[str]:
     """Names of the loops under this root. What lies there under no loop's name, such as .DS_Store, is nobody's loop."""
-    found = {
-        store.key(stat.uri).split("/", 2)[1] for stat in store.list("loops/") if store.key(stat.uri).count("/") > 1
-    }
-    return sorted(name for name in found if is_loop_name(name))
+    return sorted(name for name in store.folders("loops/") if is_loop_name(name))
 
 
 def manifests(store: Store, loop: str, number: int) -> dict[str, Manifest]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from os import PathLike
@@ -93,6 +93,13 @@ class Store(Protocol):
         """Objects whose key begins with `prefix` (plain text, as on S3), sorted by key, without holding them all."""
         ...
 
+    def folders(self, prefix: str = "") -> Sequence[str]:
+        """Names of the folders right below `prefix`, which is empty or ends in "/", sorted; what lies in them is not listed.
+
+        A server may still name one whose objects were all deleted.
+        """
+        ...
+
     def delete(self, key: str) -> None:
         """Remove an object; quiet when there is none."""
         ...
@@ -119,6 +126,13 @@ def check_prefix(prefix: str) -> str:
     if prefix:
         check_key(prefix.removesuffix("/"))
     return prefix
+
+
+def check_folder(prefix: str) -> str:
+    """A prefix that names a folder, or the root. Raises StoreError."""
+    if prefix and not prefix.endswith("/"):
+        raise StoreError(f"{prefix!r} names no folder: let it end in '/', or be empty")
+    return check_prefix(prefix)
 
 
 def _broken_rule(key: str) -> str | None:

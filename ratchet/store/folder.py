@@ -13,7 +13,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from os import PathLike
@@ -25,6 +25,7 @@ from ratchet.store.base import (
     RESERVED,
     Stat,
     check_condition,
+    check_folder,
     check_key,
     check_prefix,
     check_range,
@@ -114,6 +115,13 @@ class FolderStore:
             found = self.stat(key)
             if found is not None:  # deleted since its folder was read
                 yield found
+
+    def folders(self, prefix: str = "") -> Sequence[str]:
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self._folder / check_folder(prefix)) as found:
+            names = sorted(e.name for e in found if e.is_dir(follow_symlinks=False) and not e.name.startswith(RESERVED))
+            # One that holds no file is left of what was deleted.
+            return [name for name in names if any(True for _ in self._walk(f"{prefix}{name}/", f"{prefix}{name}/"))]
+        return []
 
     def delete(self, key: str) -> None:
         path = self._path(key)

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
 from ratchet.errors import Conflict, NotFound
-from ratchet.store.base import Stat, check_condition, check_key, check_prefix, check_range, join, key_below, local_size
+from ratchet.store.base import (
+    Stat,
+    check_condition,
+    check_folder,
+    check_key,
+    check_prefix,
+    check_range,
+    join,
+    key_below,
+    local_size,
+)
 
 
 class MemoryStore:
@@ -78,6 +88,11 @@ class MemoryStore:
         whole = self._prefix + check_prefix(prefix)
         for key in sorted(key for key in self._objects if key.startswith(whole)):
             yield self._stat(key[len(self._prefix) :], *self._objects[key])
+
+    def folders(self, prefix: str = "") -> Sequence[str]:
+        whole = self._prefix + check_folder(prefix)
+        below = (key[len(whole) :] for key in self._objects if key.startswith(whole))
+        return sorted({key.split("/", 1)[0] for key in below if "/" in key})
 
     def delete(self, key: str) -> None:
         self._objects.pop(self._prefix + check_key(key), None)

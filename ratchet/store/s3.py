@@ -11,11 +11,9 @@ import builtins
 import hashlib
 import io
 import os
-import random
 import re
-import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -24,7 +22,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from boto3.exceptions import Boto3Error, S3UploadFailedError
+from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ratchet.errors import Conflict, NotFound, StoreError, StoreUnavailable
@@ -32,6 +30,7 @@ from ratchet.store.base import (
     RESERVED,
     Stat,
     check_condition,
+    check_folder,
     check_key,
     check_prefix,
     check_range,
@@ -40,7 +39,7 @@ from ratchet.store.base import (
     local_size,
 )
 from ratchet.store.s3_client import TRANSFER, Connection, attempts, split_uri
-from ratchet.store.s3_errors import BODY_ERRORS, code_of, missing_bucket, retries_of, translate
+from ratchet.store.s3_errors import BODY_ERRORS, cause_of, code_of, missing_bucket, pause, retries_of, translate
 from ratchet.store.s3_file import ObjectFile
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ class S3Store:
         condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": f'"{etag}"'}
         for attempt in range(attempts()):
             if attempt:
-                _pause(attempt)
+                pause(attempt)
             try:
                 return self._put_once(key, data, condition)
             except NotFound as error:
@@ -168,6 +167,14 @@ class S3Store:
         if first is not None and first[0]:  # SeaweedFS lists folder by folder: "x/a" before "x-1"
             return iter(sorted(chain(first[1], *(page for _, page in found)), key=lambda stat: stat.uri))
         return chain(first[1] if first else (), chain.from_iterable(page for _, page in found))
+
+    def folders(self, prefix: str = "") -> Sequence[str]:
+        whole = (f"{self._prefix}/" if self._prefix else "") + check_folder(prefix)
+        with self._translating(prefix):
+            pages = self._connection.client().get_paginator("list_objects_v2")
+            asked = pages.paginate(Bucket=self._bucket, Prefix=whole, Delimiter="/")
+            found = {one["Prefix"][len(whole) : -1] for page in asked for one in page.get("CommonPrefixes", [])}
+        return sorted(found - {""})
 
     def delete(self, key: str) -> None:
         with self._translating(key):
@@ -246,7 +253,7 @@ class S3Store:
                 except BODY_ERRORS:
                     if attempt == attempts():
                         raise
-            _pause(attempt)
+            pause(attempt)
         raise AssertionError("attempts() is at least 1")
 
     def _holding(self, key: str, data: bytes) -> Stat | None:
@@ -274,13 +281,7 @@ class S3Store:
         except FAILURES as error:
             endpoint = self._connection.endpoint()
             place = f"{self._root}/{key}".rstrip("/")
-            raise translate(_cause(error), place, self._bucket, endpoint) from error
-
-
-def _cause(error: Exception) -> Exception:
-    """What really happened: boto3's transfers wrap it, each direction in its own way."""
-    wrapped = error.__context__ if isinstance(error, S3UploadFailedError) else getattr(error, "last_exception", None)
-    return wrapped if isinstance(wrapped, Exception) else error
+            raise translate(cause_of(error), place, self._bucket, endpoint) from error
 
 
 def _verified(body: bytes, answer: GetObjectOutputTypeDef) -> bytes:
@@ -292,8 +293,3 @@ def _verified(body: bytes, answer: GetObjectOutputTypeDef) -> bytes:
         if found != etag:
             raise Truncated(f"{len(body)} bytes with MD5 {found} came, the ETag says {etag}")
     return body
-
-
-def _pause(attempt: int) -> None:
-    """Exponential backoff with jitter: .1 s, .2 s, .4 s ... at most 5 s, times .5 to 1."""
-    time.sleep(min(5.0, 0.05 * 2**attempt) * random.uniform(0.5, 1.0))

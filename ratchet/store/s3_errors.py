@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import time
+
+from boto3.exceptions import S3UploadFailedError
 from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -89,3 +93,14 @@ def _busy(error: ClientError, code: str) -> bool:
 
 def _shortly(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:300]
+
+
+def cause_of(error: Exception) -> Exception:
+    """What really happened: boto3's transfers wrap it, each direction in its own way."""
+    wrapped = error.__context__ if isinstance(error, S3UploadFailedError) else getattr(error, "last_exception", None)
+    return wrapped if isinstance(wrapped, Exception) else error
+
+
+def pause(attempt: int) -> None:
+    """Exponential backoff with jitter: .1 s, .2 s, .4 s ... at most 5 s, times .5 to 1."""
+    time.sleep(min(5.0, 0.05 * 2**attempt) * random.uniform(0.5, 1.0))

@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -113,6 +114,33 @@ def test_listing_is_sorted_as_plain_text_whatever_the_folders(store: Store) -> N
     assert keys(store, "x/") == ["x/a", "x/b"]
     assert keys(store, "x/b") == ["x/b"]
     assert keys(store, "nothing") == []
+
+
+def test_folders_are_named_without_listing_what_is_in_them(store: Store) -> None:
+    assert store.folders("loops/") == []
+    for name in ["loops/b/runs/1", "loops/a-1/x", "loops/a/x", "loops/a/deep/er/y", "loops/file", "other/x"]:
+        store.put(name, b"1")
+    assert store.folders("loops/") == ["a", "a-1", "b"]
+    assert store.folders() == ["loops", "other"]
+    assert store.sub("loops").folders("a/") == ["deep"]
+    assert store.folders("loops/b/runs/") == []
+    with pytest.raises(StoreError, match="names no folder"):
+        store.folders("loops")
+
+
+def test_naming_folders_takes_no_more_requests_for_more_objects_in_them(s3_root: str) -> None:
+    from ratchet.store.s3 import S3Store
+    from ratchet.store.s3_client import Connection
+
+    connection = Connection()
+    store, asked = S3Store(s3_root, connection), list[str]()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: store.put(f"loops/a/{number:04}", b""), range(1100)))
+    connection.client().meta.events.register("before-send.s3", lambda request, **_: asked.append(request.url))
+    assert store.folders("loops/") == ["a"]
+    assert len(asked) == 1
+    assert len(list(store.list("loops/"))) == 1100
+    assert len(asked) > 2, "a listing of all takes a request for each thousand"
 
 
 def test_a_sub_store_sees_its_folder_alone(store: Store) -> None:
