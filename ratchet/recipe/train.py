@@ -8,11 +8,11 @@ from pydantic import Field, field_validator, model_validator
 
 from ratchet.recipe.training.checkpoints import CheckpointsConfig
 from ratchet.recipe.training.curriculum import CurriculumConfig
+from ratchet.recipe.training.numbers import Finite, check_losses
 from ratchet.recipe.training.parameters import LoraConfig, ParametersConfig
 from ratchet.recipe.training.preference import DEFAULT_WEIGHTS, REFERENCE_FREE, PictureTermsConfig
 from ratchet.recipe.training.reading import check_read
 from ratchet.recipe.training.reinforcement import ReinforcementConfig
-from ratchet.records import Record
 
 Method = Literal["sft", "dpo", "kto", "grpo", "rloo"]
 RL: tuple[Method, ...] = ("grpo", "rloo")
@@ -27,7 +27,7 @@ LOSSES: dict[Method, tuple[str, ...]] = {
 """Losses where the recipe names none."""
 
 
-class TrainConfig(Record):
+class TrainConfig(Finite):
     """How the model learns. Only what recipes vary is here; `trl` passes through to TRL's own configuration."""
 
     method: Method = "sft"
@@ -76,6 +76,7 @@ class TrainConfig(Record):
     def _of_the_method(self) -> TrainConfig:
         """What another method reads is a mistake, not something to be passed over."""
         check_read(self)
+        check_losses(self)
         if self.loss_weights is not None and len(self.loss_weights) != len(self.losses):
             raise ValueError(
                 f"train.loss_weights has {len(self.loss_weights)} values for {len(self.losses)} losses; give one weight a loss"

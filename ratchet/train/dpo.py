@@ -80,6 +80,11 @@ def _check_together(config: TrainConfig, made: DPOConfig) -> None:
         raise RecipeError(
             "train.loss exo_pair needs label smoothing above 0; set train.trl.label_smoothing, such as 1.0e-3."
         )
+    if "robust" in config.losses and not 0 <= made.label_smoothing < 0.5:
+        raise RecipeError(
+            f"train.trl.label_smoothing {made.label_smoothing:g}: the loss robust divides by 1 - 2 x label_smoothing, the share of "
+            "labels that are right beyond chance; give 0 or more, below .5."
+        )
     alone = [loss for loss in config.losses if loss not in _DIVERGING]
     if made.f_divergence_type != "reverse_kl" and alone:
         raise RecipeError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,13 @@ def _check_number(key: str, value: Any, field: Any) -> None:
         raise RecipeError(
             f"train.trl.{key} is the text {value!r}, but a number is needed (TRL's default: {default}). "
             "In YAML, write 1.0e-4 rather than 1e-4, and no quotes."
+        )
+    if isinstance(value, float) and not math.isfinite(value):
+        raise RecipeError(f"train.trl.{key} is {value}, but TRL's numbers are finite; give one, or remove it.")
+    # TRL divides by it, and takes 0 and less.
+    if key == "gradient_accumulation_steps" and (not isinstance(value, int) or value < 1):
+        raise RecipeError(
+            f"train.trl.{key} is {value!r}, but a step gathers the gradients of a whole number of batches; give 1 or more."
         )
 
 

@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from ratchet.records import Record
+from ratchet.recipe.training.numbers import Finite
 
 Modality = Literal["one_picture", "many_pictures"]
 
 
-class GrowthConfig(Record):
+class GrowthConfig(Finite):
     """More rows from round to round: round n learns from the share min(1, start + step * (n - 1)) of its prompts.
 
     Which prompts these are depends on the prompts alone, so where rounds share a pool each one's are among the next one's.
@@ -25,7 +25,7 @@ class GrowthConfig(Record):
         return min(1.0, self.start + self.step * (number - 1))
 
 
-class CurriculumConfig(Record):
+class CurriculumConfig(Finite):
     """What of the rows is learned from, and when.
 
     Every epoch has as many rows as there are, and its own order: by modality, then by skill, then by difficulty; rows that are

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from ratchet.errors import SamplingError
 from ratchet.recipe.corruptions import settle
 from ratchet.recipe.negatives import PictureKind
-from ratchet.records import Record
+from ratchet.recipe.training.numbers import Finite
 
 TRL_LOSSES = (
     *("sigmoid", "sigmoid_norm", "sft", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard"),
@@ -25,7 +25,7 @@ DEFAULT_WEIGHTS: Mapping[str, float] = {"stic": 1 / 1024}
 """Weights where the recipe gives none; of all other losses 1."""
 
 
-class PictureTermsConfig(Record):
+class PictureTermsConfig(Finite):
     """Terms of the DPO loss in which the picture differs, not the answer; each is added with its weight.
 
     conditional and anchor: mDPO (arXiv 2406.11839), with weights 1. noised: POVID's second stage (arXiv 2402.11411), with

@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from ratchet.records import Record
+from ratchet.recipe.training.numbers import Finite
 
 
-class KlConfig(Record):
+class KlConfig(Finite):
     """The price of leaving the reference model, per nat. With a target it adapts (Ziegler et al. 2019, arXiv 1909.08593)."""
 
     coefficient: float = Field(0.0, ge=0)
@@ -35,14 +35,14 @@ class KlConfig(Record):
         return 1000 if self.horizon is None else self.horizon
 
 
-class LengthStage(Record):
+class LengthStage(Finite):
     """From `start` (share of the steps) on, completions may have so many tokens."""
 
     start: float = Field(ge=0, lt=1)
     max_new_tokens: int = Field(gt=0)
 
 
-class ReinforcementConfig(Record):
+class ReinforcementConfig(Finite):
     """GRPO and RLOO: groups of k completions that the policy makes as it learns, rewarded by the round's verifiers."""
 
     k: int = Field(
@@ -63,7 +63,7 @@ class ReinforcementConfig(Record):
         description="what advantages are divided by; none: Dr. GRPO; null: the method's own (grpo group, rloo none)",
     )
     clip_low: float | None = Field(
-        None, gt=0, description="null: .2; losses that clip from above alone or not at all do not read it"
+        None, gt=0, lt=1, description="null: .2; losses that clip from above alone or not at all do not read it"
     )
     clip_high: float | None = Field(
         None, gt=0, description="null: as clip_low; DAPO: .28; for the loss cispo the largest ratio itself, such as 5"

@@ -54,6 +54,13 @@ def test_other_options_pass_through(tmp_path: Path) -> None:
         ({"schedule": "zigzag"}, "SFTConfig refuses .*zigzag"),
         ({"method": "dpo", "trl": {"beta": 0.2}}, r"train\.trl\.beta would override train\.beta"),
         ({"method": "dpo", "loss": ("sigmoyd",)}, r"\['sigmoyd'\] is no DPO loss; use one or more of sigmoid"),
+        ({"trl": {"gradient_accumulation_steps": 0}}, r"gradient_accumulation_steps is 0, .* give 1 or more"),
+        ({"trl": {"gradient_accumulation_steps": -2}}, r"gradient_accumulation_steps is -2, .* give 1 or more"),
+        ({"trl": {"weight_decay": float("nan")}}, r"train\.trl\.weight_decay is nan"),
+        (
+            {"method": "dpo", "loss": ("robust",), "trl": {"label_smoothing": 0.5}},
+            r"label_smoothing 0\.5: the loss robust divides .* below \.5",
+        ),
         ({"method": "sft", "trl": {"packing": True}}, "packing puts several rows into one sequence, which TRL refuses"),
         ({"method": "dpo", "trl": {"padding_free": True}}, "padding_free puts several rows into one sequence"),
     ],
