@@ -77,6 +77,10 @@ def _options(given: str | None, quick: bool, visits: int | None, seconds: float 
     from ratchet.recipe import load
 
     names = RECIPES if given is None else tuple(name.strip() for name in given.split(",") if name.strip())
+    if not names:
+        raise typer.BadParameter(
+            f"--recipes {given!r} names none; name some with commas, such as rft,stic, or leave it out for some of each family"
+        )
     for name in names:
         load(name)
     changed = {"visits": visits, "seconds": seconds}

@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from ratchet.errors import RecipeError
+from ratchet.recipe.naming import meant
 from ratchet.recipe.recipe import Recipe
 
 
@@ -80,5 +81,7 @@ def _read(given: str) -> tuple[str, str]:
         return path.read_text(encoding="utf-8"), given
     shipped = _folder() / f"{given}.yaml"
     if not shipped.is_file():
-        raise RecipeError(f"no recipe {given!r}. Shipped: {', '.join(names())}; or give a path to a YAML file.")
+        raise RecipeError(
+            f"no recipe {given!r}{meant(given, names())} Shipped: {', '.join(names())}; or give a path to a YAML file."
+        )
     return shipped.read_text(encoding="utf-8"), f"recipe {given}"

@@ -25,8 +25,11 @@ def named(value: Any, key: str, names: Collection[str], what: str) -> Any:
             if key in one
             else f"a mapping of {', '.join(map(str, one))} has no {key!r}, which names the {what}"
         )
-        meant = get_close_matches(str(given), names, n=1)
-        raise ValueError(
-            f"{told}{f'; did you mean {meant[0]}?' if meant else '.'} There are: {', '.join(sorted(names))}"
-        )
+        raise ValueError(f"{told}{meant(str(given), names)} There are: {', '.join(sorted(names))}")
     return one
+
+
+def meant(given: str, names: Collection[str]) -> str:
+    """How a sentence about a name that is none ends: with the nearest of those there are, or with a full stop."""
+    near = get_close_matches(given, names, n=1)
+    return f"; did you mean {near[0]}?" if near else "."

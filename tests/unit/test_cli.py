@@ -104,7 +104,7 @@ def test_the_list_of_recipes_finds_those_that_mention_a_word(ratchet_: Ratchet) 
 def test_an_unknown_recipe_is_answered_with_those_there_are(ratchet_: Ratchet, settings: Settings) -> None:
     code, _, err = ratchet_("run", "--loop", LOOP, "--recipe", "rtf")
     assert code == 2
-    assert "no recipe 'rtf'. Shipped: " in err
+    assert "no recipe 'rtf'; did you mean rft? Shipped: " in err
     assert "dpo, " in err
     assert "; or give a path to a YAML file." in err
 

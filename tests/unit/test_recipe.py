@@ -93,7 +93,12 @@ def test_all_mistakes_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("rtf", r"no recipe 'rtf'\. Shipped: [a-z0-9, -]*\bdpo, [a-z0-9, -]*\brft\b.*; or give a path"),
+        (
+            "rtf",
+            r"no recipe 'rtf'; did you mean rft\? Shipped: [a-z0-9, -]*\bdpo, [a-z0-9, -]*\brft\b.*; or give a path",
+        ),
+        ("mdppo", r"no recipe 'mdppo'; did you mean mdpo\? Shipped: "),
+        ("zzz", r"no recipe 'zzz'\. Shipped: "),
         ("gone.yaml", r"no recipe file gone\.yaml\. Shipped recipes: [a-z0-9, -]*\bdpo, [a-z0-9, -]*\brft\b"),
         ("{name: [", "is not YAML"),
         ("- a\n- b\n", r"holds list, not a mapping\. Shipped recipes"),

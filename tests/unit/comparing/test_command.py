@@ -55,6 +55,12 @@ def test_an_unknown_recipe_is_told_before_anything_is_drawn(tmp_path: Path) -> N
     assert not (tmp_path / "out").exists()
 
 
+def test_a_list_without_a_recipe_is_refused() -> None:
+    done = CliRunner().invoke(app, ["bench", "methods", "--recipes", ","])
+    assert done.exit_code == 2
+    assert "--recipes ',' names none" in done.output
+
+
 def test_the_defaults_are_shipped_recipes() -> None:
     from ratchet import recipe
     from ratchet.comparing.bench import RECIPES
