@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ratchet import canonical
 from ratchet import recipe as recipes
 from ratchet.artifacts import GROUPS, Artifact, ImageBank, Manifest, ModelRef
+from ratchet.filter.settle import settle
 from ratchet.promptset import PromptSet, PromptSetWriter, find
 from ratchet.recipe import Recipe
 from ratchet.records import Completion, Group, Verdict
 from ratchet.stage import context_of, run_step
 from ratchet.store import FolderStore
-from ratchet.train.rows import ROWS
+from ratchet.train.curriculum import Facts, Known
+from ratchet.train.preference.pictures import BadPictures
+from ratchet.train.rows import ROWS, joined
+from ratchet.verify import apply
+from ratchet.verify.panel import panel_of
 from ratchet.verify.policy import Judgement, judge
+from ratchet.verify.tools import Tools
 from tests import tiny
 
 POOL, VALIDATION = 36, 27
@@ -90,6 +97,30 @@ def made(store: FolderStore, seed: ModelRef, name: str, **changes: Any) -> Made:
         done[stage] = run_step(context_of(stage, store, opened, done))
     verified, kept = (list(Artifact.open(store, done[stage].uri, GROUPS).rows()) for stage in ("verify", "filter"))
     return Made(recipe, store, done, verified, kept, list(ROWS[recipe.train.method](kept, recipe)))
+
+
+def checked(name: str, groups: Sequence[Group], store: FolderStore, bank: ImageBank | None = None) -> Made:
+    """What a recipe's verify and filter leave of groups that a test wrote, where the shipped seed makes none; with its rows."""
+    recipe = recipes.load(name)
+    seed = ModelRef(name="seed", uri="nowhere", digest="0" * 64)
+    tools = Tools(store, bank or ImageBank(store, []), seed, {}, {}, draw=1)
+    panel = panel_of(recipe.verify, tools)
+    verified = apply([g for g in groups if g.reason is None], panel.names, 10.0, panel.verifiers)
+    found = [(group, settle(group, recipe.verify, recipe.filter)) for group in verified]
+    kept = [group.model_copy(update={"uses": one.uses}) for group, one in found if one.reason is None]
+    return Made(recipe, store, {}, verified, kept, list(ROWS[recipe.train.method](kept, recipe)))
+
+
+def few(made: Made, folder: Path, n: int, bad: BadPictures | None = None) -> Any:
+    """The first `n` rows of a round, as training gets them."""
+    return joined(made.rows[:n], made.bank, folder / "rows.arrow", bad)
+
+
+def facts_of_rows(made: Made) -> tuple[Facts, ...]:
+    """What a curriculum knows of the round's rows, in their order."""
+    known = Known(made.recipe.verify)
+    list(known.noting(made.kept))
+    return tuple(known.of(row) for row in made.rows)
 
 
 def judged(recipe: Recipe, **scores: float) -> Judgement:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+import torch
+from torch.nn.functional import logsigmoid
 
-from tests.unit.methods.made import Made, note, score
+from ratchet.tinyworld.seed import SEED_DIR
+from ratchet.train.preference.pictures import BadPictures
+from tests.unit.methods.made import Made, few, note, score
+from tests.unit.train.preference.likelihoods import Pair
 
 
 def stic(made: Made) -> None:
@@ -37,9 +44,31 @@ def povid(made: Made) -> None:
     rejected = {r.negative.kind for _, r in made.pairs if r.negative is not None}
     assert "inject" in rejected
     assert {c.negative.kind for _, c in made.negatives if c.negative} >= {"inject"}
-    terms = made.recipe.train.pictures
-    noised = any(n.kind == "diffusion" for n in made.recipe.generate.negatives)
-    assert noised or (terms is not None and terms.noised > 0), "the noised picture is a source of what is rejected"
+    assert "diffusion" in rejected, "what a noised picture makes the model say is rejected"
+    with TemporaryDirectory() as folder:
+        _noised_side_is_in_the_loss(made, Path(folder))
+
+
+def _noised_side_is_in_the_loss(made: Made, folder: Path) -> None:
+    """-log sigmoid of the chosen answer's reward over that of the policy's own words beside the noised picture."""
+    config = made.recipe.train
+    terms = config.pictures
+    assert terms is not None
+    rows = few(made, folder, 3, BadPictures(terms, made.bank, 5))
+    whole = Pair(config, SEED_DIR, rows, folder)
+    plain = Pair(config.model_copy(update={"pictures": None}), SEED_DIR, rows.remove_columns("bad_images"), folder)
+    added, other = 0.0, 0
+    for row in whole.rows:
+        answer = (row["prompt"], row["chosen"])
+        picks = whole.logits(whole.trainer.model, *answer, row["bad_images"]).argmax(-1, keepdim=True)
+        other += int((picks[:, 0] != whole.tokens(*answer, row["images"])[1]).sum())
+        ours, theirs = (
+            float(whole.logits(model, *answer, row["images"]).gather(1, picks).sum())
+            for model in (whole.trainer.model, whole.reference)
+        )
+        added += float(-logsigmoid(torch.tensor(config.beta * (whole.reward(row, "chosen") - ours + theirs))))
+    assert other > 0
+    assert whole.loss() == pytest.approx(plain.loss() + 0.5 * added / len(whole.rows), abs=1e-4)
 
 
 def ha_dpo(made: Made) -> None:
@@ -62,12 +91,33 @@ def rlaif_v(made: Made) -> None:
 
 
 def sena(made: Made) -> None:
+    shown = set()
     for chosen, _ in made.pairs:
         assert chosen.input is not None
-        assert chosen.input.messages[-1].content not in {row["prompt"][-1]["content"] for row in made.rows}
-    assert made.recipe.train.pictures is not None
-    assert made.recipe.train.pictures.content > 0
-    assert any("content" in key or "description" in key for key in made.rows[0]), sorted(made.rows[0])
+        shown.add(chosen.input.messages[-1].content)
+    assert made.rows
+    for row in made.rows:
+        (caption,), question = row["content"], row["prompt"][-1]["content"]
+        assert caption["content"], "a caption"
+        assert f"{caption['content']} {question}" in shown, "from which a chosen answer was made"
+        assert row["content_prompt"][-1]["content"] == "list the objects ."
+        assert question not in shown, "and the answer is learned without it"
+    with TemporaryDirectory() as folder:
+        _caption_is_in_the_loss(made, Path(folder))
+
+
+def _caption_is_in_the_loss(made: Made, folder: Path) -> None:
+    """The mean over rows of the caption's log-likelihood per token, subtracted."""
+    config, rows = made.recipe.train, few(made, folder, 3)
+    plain = config.model_copy(update={"pictures": None})
+    whole = Pair(config, SEED_DIR, rows, folder)
+    without = Pair(plain, SEED_DIR, rows.remove_columns(["content", "content_prompt"]), folder)
+    captions = 0.0
+    for row in whole.rows:
+        given = (row["content_prompt"], row["content"], row["images"])
+        captions += whole.logp(whole.trainer.model, *given) / len(whole.tokens(*given)[1])
+    assert captions < -1e-3
+    assert whole.loss() == pytest.approx(without.loss() - captions / len(whole.rows), abs=1e-4)
 
 
 def bdhs(made: Made) -> None:

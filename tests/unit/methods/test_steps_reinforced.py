@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from tempfile import TemporaryDirectory
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,18 +11,18 @@ import pytest
 from ratchet import recipe as recipes
 from ratchet.artifacts import ImageBank
 from ratchet.recipe.training.reinforcement import ReinforcementConfig
-from ratchet.records import Verdict
+from ratchet.records import Prompt
 from ratchet.store import FolderStore
-from ratchet.train.curriculum import Facts, RowOrder
-from ratchet.verify.environments import TransformState, environment_rules
+from ratchet.train.curriculum import RowOrder
+from ratchet.train.rl.rewards import prompt_of_json
+from ratchet.verify.environments import TransformState
 from ratchet.verify.policy import judge
-from ratchet.verify.rules import RULE_BUILDERS
 from tests.asking import made as asked_and_answered
 from tests.asking import pictures
-from tests.rows import group
-from tests.unit.methods.made import Made, judged, score
+from tests.rows import group, prompt
+from tests.unit.methods.made import Made, checked, facts_of_rows, judged, score
 from tests.unit.verify.environments.asked import asked as posed
-from tests.unit.verify.environments.asked import noise, verdict
+from tests.unit.verify.environments.asked import noise
 from tests.unit.verify.rules_table import asked
 
 
@@ -76,33 +76,42 @@ def vision_r1(made: Made) -> None:
     assert (second.start, second.max_new_tokens) == (0.5, 2 * first.max_new_tokens)
 
 
-def _facts(pictures: int, rate: float, number: int) -> Facts:
-    return Facts(f"p{number}", "count", rate, pictures)
+def _order(made: Made) -> list[int]:
+    """Places of the round's rows as its curriculum has them in the first epoch."""
+    config = made.recipe.train.curriculum
+    assert config is not None
+    order = RowOrder(facts_of_rows(made), 1, config).epoch(0)
+    assert sorted(order) == list(range(len(made.rows)))
+    return order
 
 
 def lmm_r1(made: Made) -> None:
     _reinforced(made)
-    config = made.recipe.train.curriculum
-    assert config is not None
-    facts = tuple(_facts(1 + number % 2, 0.5, number) for number in range(20))
-    order = [facts[place].pictures for place in RowOrder(facts, 1, config).epoch(0)]
-    assert order == [1] * 10 + [2] * 10
+    pictures = [len(made.rows[place]["images"]) for place in _order(made)]
+    assert set(pictures) == {1, 2}
+    assert pictures == sorted(pictures), "all of one picture, then all of several"
+    assert [len(row["images"]) for row in made.rows] != pictures, "the rows lie so by themselves"
+
+
+def _pass_rates(made: Made) -> list[float]:
+    """Of the rows' prompts, counted from the verdicts."""
+    rates = {}
+    for one in made.kept:
+        passed = [judge(c.verdicts, made.recipe.verify).passed for c in one.completions]
+        rates[one.prompt.id] = sum(map(bool, passed)) / len(passed)
+    return [rates[prompt_of_json(row["asked"]).id] for row in made.rows]
 
 
 def openvlthinker_rl(made: Made) -> None:
     _reinforced(made)
-    train = made.recipe.train
-    assert train.start == "seed", "it goes on from the supervised half"
+    assert made.recipe.train.start == "seed", "it goes on from the supervised half"
     assert recipes.load("openvlthinker-sft").train.start == "base"
-    assert train.curriculum is not None
-    facts = tuple(_facts(1, rate / 8, rate) for rate in range(1, 8))
-    rates = [facts[place].pass_rate for place in RowOrder(facts, 1, train.curriculum).epoch(0)]
-    assert rates[0] is not None
-    assert rates[-1] is not None
-    assert rates[0] > 2 / 3 > 1 / 3 > rates[-1]
-    for one in made.kept:
-        passed = [judge(c.verdicts, made.recipe.verify).passed for c in one.completions]
-        assert sum(map(bool, passed)) / len(passed) <= 0.75
+    rates = _pass_rates(made)
+    assert max(rates) <= 0.75, "what is easy already is left out"
+    thirds = [int(rates[place] * 3) for place in _order(made)]
+    assert thirds == sorted(thirds, reverse=True), "easy ones first"
+    assert len(set(thirds)) > 1
+    assert [int(rate * 3) for rate in rates] != thirds, "the rows lie so by themselves"
 
 
 def vicrit(made: Made) -> None:
@@ -133,103 +142,113 @@ def test_the_step_of_its_paper_is_at_work(name: str, round_of: Callable[..., Mad
     COLLECTED[name](round_of(name))
 
 
-def _asking(name: str, said: Any, prompts: Any) -> Any:
-    """The recipe's own strategy, with an engine that says what the test makes it say."""
+def asking(name: str, said: Any, prompts: Any, store: FolderStore) -> Made:
+    """The recipe's own strategy, with an engine that says what the test makes it say; then its verify, filter and rows."""
     import json
 
     generate = recipes.load(name).model_dump(mode="json")["generate"]
     (strategy,) = generate["strategy"]
-    return asked_and_answered(json.dumps(strategy), said, prompts, k=generate["k"])[0]
+    groups, _ = asked_and_answered(json.dumps(strategy), said, prompts, k=generate["k"])
+    return checked(name, groups, store)
 
 
-def synthrl() -> None:
-    from tests.rows import prompt
+def _answered(name: str, prompt: Prompt, *texts: str, store: FolderStore, bank: ImageBank | None = None) -> Made:
+    """The recipe's verify, filter and rows on one prompt with these answers."""
+    return checked(name, [group(0, texts).model_copy(update={"prompt": prompt})], store, bank)
 
+
+def _learned(made: Made) -> list[tuple[str, str | None]]:
+    """(question, label) of the rows, from which their rewards will come."""
+    prompts = [prompt_of_json(row["asked"]) for row in made.rows]
+    assert [one.question for one in prompts] == [row["prompt"][-1]["content"] for row in made.rows]
+    return [(one.question, one.reference) for one in prompts]
+
+
+def _scores(made: Made) -> list[float | None]:
+    """What the answers to its only prompt are worth."""
+    (one,) = made.verified
+    return [judge(c.verdicts, made.recipe.verify).score for c in one.completions]
+
+
+def synthrl(store: FolderStore) -> None:
     def said(request: Any, number: int) -> str:
+        question = request.messages[-1].content
         if request.id.count("/ask"):
-            return "how many dogs sit ?"
-        harder = "sit" in request.messages[-1].content
-        return "3" if number < (3 if harder else 7) else "4"
+            return "how many dogs run ?" if "in 1" in question else "how many dogs sit ?"
+        return "3" if number < (3 if "sit" in question else 7) else "4"
 
-    made = _asking("synthrl", said, [prompt(0, "3", ("exact",))])
-    kept = [g for g in made if g.reason is None]
-    assert [g.prompt.question for g in kept] == ["how many dogs sit ?"]
-    assert kept[0].prompt.reference == "3", "the answer is the old one"
-    assert recipes.load("synthrl").train.method == "grpo"
+    made = asking("synthrl", said, [prompt(n, "3", ("exact",)) for n in (0, 1)], store)
+    assert _learned(made) == [("how many dogs sit ?", "3")], "the harder one alone, with the answer of the old one"
+    assert made.recipe.train.method == "grpo"
 
 
-def visplay() -> None:
-    def said(request: Any, number: int) -> str:
-        if "/check" in request.id:
-            return "yes"
-        if "/ask" in request.id and "/solve" not in request.id:
-            return "how many dogs ?"
-        return "2" if number < 5 else str(number)
-
-    made = _asking("visplay", said, pictures(1))
-    kept = [g for g in made if g.reason is None]
-    assert [g.prompt.reference for g in kept] == ["2"], "the vote is the label"
-    recipe = recipes.load("visplay")
-    assert judged(recipe, count=1.0, format=0.0).score == pytest.approx(0.9)
-    assert judged(recipe, count=0.0, format=1.0).score == pytest.approx(0.1)
-    assert recipe.train.method == "grpo"
+def two_questions(request: Any, number: int) -> str:
+    """Of four askings two questions; on one of them five of eight answers agree (three of the first five), on the other all."""
+    if "/check" in request.id:
+        return "yes"
+    if "/ask" in request.id and "/solve" not in request.id:
+        return "how many cats ?" if request.id.endswith("/ask/0") else "how many dogs ?"
+    if "cats" in request.messages[-1].content:
+        return "2"
+    return "<think>so</think><answer>7</answer>" if number == 7 else str(number) if number in (3, 4) else "2"
 
 
-def evolmm() -> None:
-    recipe = recipes.load("evolmm")
-    assert recipe.train.method == "rloo"
-    assert recipe.train.reinforcement.kl.target is not None
-    (verifier,) = recipe.verify.chosen
-    from ratchet.verify.voting.building import VOTE_BUILDERS
-
-    said = group(0, ("2", "2", "2", "3", "4"))
-    scores = [v.score for v in VOTE_BUILDERS["majority"](verifier, None).verify([said])[0]]
-    assert scores == pytest.approx([0.6, 0.6, 0.6, 0.2, 0.2]), "the reward is the share that agrees"
+def visplay(store: FolderStore) -> None:
+    made = asking("visplay", two_questions, pictures(1), store)
+    assert _learned(made) == [("how many dogs ?", "2")], "the vote is the label, and what all agree on is no question"
+    assert _scores(made) == pytest.approx([0.9] * 3 + [0.0] * 2 + [0.9] * 2 + [0.1])
+    assert made.recipe.train.method == "grpo"
 
 
-def _rewards(name: str, reference: str, *texts: str) -> list[float | None]:
-    recipe = recipes.load(name)
-    prompt = asked("where ?", reference, "iou")
-    verdicts: list[list[Verdict]] = []
-    for text in texts:
-        answered = group(0, (text,)).model_copy(update={"prompt": prompt})
-        made = [RULE_BUILDERS[one.name](one, None).verify([answered])[0][0] for one in recipe.verify.chosen]
-        verdicts.append(made)
-    return [judge(one, recipe.verify).score for one in verdicts]
+def evolmm(store: FolderStore) -> None:
+    """How the price of divergence adapts is in test_steps_trained."""
+    made = asking("evolmm", two_questions, pictures(1), store)
+    assert [question for question, _ in _learned(made)] == ["how many dogs ?"]
+    rewards = {
+        one.prompt.question: [judge(c.verdicts, made.recipe.verify).score for c in one.completions]
+        for one in made.verified
+    }
+    assert rewards["how many dogs ?"] == pytest.approx([0.6] * 3 + [0.2] * 2), "the share that agrees"
+    assert rewards["how many cats ?"] == [1.0] * 5
 
 
-def vlm_r1() -> None:
-    form = "<think>there</think><answer>{}</answer>"
+FORM = "<think>there</think><answer>{}</answer>"
+
+
+def vlm_r1(store: FolderStore) -> None:
     boxes = ("[100, 100, 500, 500]", "[100, 100, 500, 400]", "[100, 100, 300, 300]", "[600, 600, 900, 900]")
-    rewards = _rewards("vlm-r1", "[10, 10, 50, 50]", *(form.format(box) for box in boxes))
-    assert rewards == pytest.approx([1.0, 0.875, 0.625, 0.5]), "half for the form, half for the overlap itself"
-    assert recipes.load("vlm-r1").train.method == "grpo"
+    said = [FORM.format(box) for box in boxes]
+    where = asked("where ?", "[10, 10, 50, 50]", "iou")
+    made = _answered("vlm-r1", where, *said, store=store)
+    assert _scores(made) == pytest.approx([1.0, 0.875, 0.625, 0.5]), "half for the form, half for the overlap itself"
+    large = _answered("vlm-r1", where, *said[:2], store=store)
+    assert len(large.rows) == 1, "both are large enough, and still there is something to learn"
+    assert not _answered("vlm-r1", where, *said[:1] * 2, store=store).rows
+    assert made.recipe.train.method == "grpo"
 
 
-def visual_rft() -> None:
-    form = "<think>there</think><answer>{}</answer>"
-    truth = "cat [10, 10, 50, 50], dog [60, 60, 90, 90]"
-    said = ("cat [100, 100, 500, 500], dog [600, 600, 900, 900]", "cat [100, 100, 500, 500]")
-    rewards = _rewards("visual-rft", truth, *(form.format(one) for one in said))
-    assert rewards == pytest.approx([1.0, 0.5 + 0.5 * 2 / 3]), "one of two boxes: F1 of 2/3"
-    assert recipes.load("visual-rft").train.epochs > 1
+def visual_rft(store: FolderStore) -> None:
+    both, one = "cat [100, 100, 500, 500], dog [600, 600, 900, 900]", "cat [100, 100, 500, 500]"
+    twice = "cat [100, 100, 500, 500], cat [100, 100, 500, 500]"
+    where = asked("where ?", "cat [10, 10, 50, 50], dog [60, 60, 90, 90]", "iou")
+    made = _answered("visual-rft", where, *(FORM.format(said) for said in (both, one, twice)), store=store)
+    assert _scores(made) == pytest.approx([1.0, 0.5 + 0.5 * 2 / 3, 0.75]), "F1: 1, 2/3 and, matched one to one, 1/2"
+    assert len(made.rows) == 1
+    assert made.recipe.train.epochs > 1
 
 
-def vision_zero() -> None:
-    with TemporaryDirectory() as folder:
-        bank = ImageBank(FolderStore(folder), [])
-        recipe = recipes.load("vision-zero")
-        (umpire,) = recipe.verify.chosen
-        picture = noise(12)
-        game = posed(TransformState(kind="flip"), [picture, picture[:, ::-1]], None, bank)
-        rule = environment_rules(bank)[umpire.name]
-        assert game.reference is None
-        assert verdict(rule, game, "left right").passed
-        assert not verdict(rule, game, "none").passed
-        assert recipe.train.method == "grpo"
+def vision_zero(store: FolderStore) -> None:
+    bank = ImageBank(store, [])
+    picture = noise(12)
+    game = posed(TransformState(kind="flip"), [picture, picture[:, ::-1]], None, bank)
+    made = _answered("vision-zero", game, "left right", "none", store=store, bank=bank)
+    assert _scores(made) == [1.0, 0.0], "the environment is the umpire"
+    assert _learned(made) == [(game.question, None)], "without a label"
+    assert not _answered("vision-zero", game, "none", "none", store=store, bank=bank).rows
+    assert made.recipe.train.method == "grpo"
 
 
-SCRIPTED = {
+SCRIPTED: dict[str, Callable[[FolderStore], None]] = {
     "synthrl": synthrl,
     "visplay": visplay,
     "evolmm": evolmm,
@@ -240,5 +259,5 @@ SCRIPTED = {
 
 
 @pytest.mark.parametrize("name", SCRIPTED)
-def test_the_step_of_its_paper_is_at_work_by_script(name: str) -> None:
-    SCRIPTED[name]()
+def test_the_step_of_its_paper_is_at_work_by_script(name: str, tmp_path: Path) -> None:
+    SCRIPTED[name](FolderStore(tmp_path))

@@ -11,23 +11,22 @@ import torch
 from torch.nn.functional import softplus
 
 from ratchet.recipe import CheckpointsConfig, TrainConfig
+from ratchet.store import FolderStore
 from ratchet.tinyworld.seed import SEED_DIR
 from ratchet.train import METHODS, Job
 from ratchet.train.preference.pictures import BadPictures
 from ratchet.train.rows import joined
 from tests import tiny
-from tests.unit.methods.made import Made
+from tests.asking import pictures
+from tests.rows import image_ref, png
+from tests.unit.methods.made import Made, few
+from tests.unit.methods.test_steps_reinforced import asking, two_questions
 from tests.unit.train.preference.likelihoods import Pair
 from tests.unit.train.rl.conftest import Scores, early_letters, rewards
 from tests.unit.train.test_train_looks import Scores as Looked
 from tests.unit.train.test_train_methods import digests
 
 RoundOf = Callable[..., Made]
-
-
-def few(made: Made, folder: Path, n: int, bad: BadPictures | None = None) -> Any:
-    """The first `n` rows of a round, as training gets them."""
-    return joined(made.rows[:n], made.bank, folder / "rows.arrow", bad)
 
 
 def test_mdpos_terms_are_in_the_loss_of_its_batch(round_of: RoundOf, tmp_path: Path) -> None:
@@ -57,6 +56,24 @@ def test_vision_r1_lets_completions_be_twice_as_long_in_its_second_half(round_of
     # A random model hardly ever ends an answer.
     assert [row.metrics["completions/max_length"] for row in report.log] == [6.0, 12.0]
     assert [row.metrics["max_new_tokens"] for row in report.log] == [6.0, 12.0]
+
+
+def test_evolmms_price_of_divergence_follows_what_it_measures(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    made = asking("evolmm", two_questions, pictures(1), store)
+    config = made.recipe.train
+    rl = config.reinforcement.model_copy(update={"max_new_tokens": 4})
+    few_steps = {"max_steps": 3, "batch_size": rl.k, "learning_rate": 1e-2, "rl": rl}
+    rows = joined(made.rows, tiny.bank(store, {image_ref(0).sha256: png((0, 0, 7))}), tmp_path / "rows.arrow")
+    seed, given = tiny.save_model(tmp_path / "seed"), rewards(Scores("a", early_letters))
+    job = Job(config.model_copy(update=few_steps), seed, rows, tmp_path / "out", 3, rewards=given)
+    log = [row.metrics for row in METHODS["rloo"](job).log]
+    price = 0.01
+    for step in log:
+        assert step["kl_coefficient"] == pytest.approx(price, rel=1e-9)
+        error = step["kl"] * step["completions/mean_length"] / 0.5 - 1
+        price *= 1 + min(max(error, -0.2), 0.2) * rl.k / 1000
+    assert len({step["kl_coefficient"] for step in log}) == 3
 
 
 def test_rlaif_vs_best_checkpoint_is_the_candidate(round_of: RoundOf, tmp_path: Path) -> None:
