@@ -70,7 +70,9 @@ class ReinforcementConfig(Finite):
     )
     iterations: int = Field(1, ge=1, description="optimiser passes over each batch of completions")
     drop_zero_variance: bool = Field(
-        True, description="what the policy's loss is divided by leaves out groups whose rewards are all alike (DAPO)"
+        True,
+        description="what the policy's loss is divided by leaves out groups whose rewards are all alike (DAPO); the deviation of "
+        "scale batch, and RLOO with a divergence, count them",
     )
     mask_clipped: bool = Field(False, description="completions cut at max_new_tokens do not count")
     kl: KlConfig = KlConfig()
