@@ -2,6 +2,8 @@
 
     sigmoid                                DPO (Rafailov et al. 2023, arXiv 2305.18290)
     sigmoid .8, bco_pair .2, sft 1         MPO (Wang et al. 2024, arXiv 2411.10442): preference, quality, generation
+                                           (simplified: TRL's bco_pair lacks the paper's shift, -log sigma(+-(beta r - delta)) with
+                                           delta the running mean of beta r; TRL's sft is a mean over a batch's tokens, there per answer)
     ipo                                    IPO (Azar et al. 2023, arXiv 2310.12036), length-normalised as TRL has it
     simpo                                  SimPO (Meng et al. 2024, arXiv 2405.14734), no reference model in memory
     sigmoid 1, stic 1/1024                 STIC (Deng et al. 2024, arXiv 2405.19716)
