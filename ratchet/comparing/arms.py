@@ -61,8 +61,9 @@ def run(
 ) -> Run:
     """Run the four stages on `take` prompts. What an earlier try finished and timed is kept; what it left half is made again."""
     pool = prompts.rows["pool"]
+    # A loop's first round: a recipe whose rows grow from round to round starts where a loop would.
     opened = Round(
-        loop=ground.loop, number=0, salt=ground.salt, job="bench", seed=ground.seed, base=ground.seed,
+        loop=ground.loop, number=1, salt=ground.salt, job="bench", seed=ground.seed, base=ground.seed,
         recipe=sized(recipe, take, pool), prompts=prompts.digest, report=prompts.digest,
         family=prompts.family, control=f"bench-{comparison}-{name}", code_revision="bench",
     )  # fmt: skip

@@ -18,6 +18,7 @@ from ratchet.comparing.table import tables
 from ratchet.errors import PromptSetError, RecipeError
 from ratchet.promptset import open_part, open_set
 from ratchet.recipe import EvaluateConfig
+from ratchet.recipe.training.curriculum import CurriculumConfig, GrowthConfig
 from ratchet.store import FolderStore
 from tests import tiny
 
@@ -185,6 +186,16 @@ def test_no_item_is_learned_from_and_no_look_is_spent(ground: Ground, micro: str
             assert skills is None or {row.skill for row in rows} == set(skills)
     assert list(ground.store.list("looks/")) == []
     assert rounds.numbers(ground.store, "bench") == []
+
+
+def test_an_arm_is_a_loops_first_round(ground: Ground) -> None:
+    """Rows that grow from round to round start at `growth.start`: in the round before the first these would be none."""
+    growing = recipes.load(MICRO.format(name="growing"))
+    growth = GrowthConfig(start=0.5, step=0.5)
+    train = growing.train.model_copy(update={"curriculum": CurriculumConfig(growth=growth)})
+    growing = growing.model_copy(update={"train": train})
+    ran = arms.run(ground, "growing", "visits", growing, ground.prompts(None), 18, lambda _: 1)
+    assert 0 < ran.rows < 18, ran.rows
 
 
 def test_an_imported_set_gives_the_half_of_its_validation_that_rounds_do_not_read(tmp_path: Path) -> None:
