@@ -25,9 +25,16 @@ def check_training(launcher: LauncherConfig, train: TrainConfig, gpus: int) -> N
 
 def _check_batch(launcher: LauncherConfig, train: TrainConfig) -> None:
     launcher.check_batch(train.method, train.batch_size)
+    world = launcher.world
+    if train.method == "kto" and "kto" in train.losses and train.batch_size // world < 2:
+        raise ValueError(
+            f"train.batch_size {train.batch_size} leaves each of the {world} processes of launcher {launcher.kind} one row, and KTO "
+            f"estimates its divergence from answers beside another row's prompt in a process's own batch; set {2 * world} or more, or "
+            "use fewer processes"
+        )
     if train.method not in ("grpo", "rloo"):
         return
-    k, world = train.reinforcement.k, launcher.world
+    k = train.reinforcement.k
     if train.batch_size % (world * k):
         raise ValueError(
             f"train.batch_size {train.batch_size} gives each of the {world} processes of launcher {launcher.kind} "

@@ -7,6 +7,7 @@ all: (weight x number) of right and of wrong answers are equal, within the paper
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ratchet.train import options, session
 from ratchet.train.job import Job
 from ratchet.train.preference.rows import check_labels
 from ratchet.train.report import TrainReport
+from ratchet.train.together import world
 
 TEXTS = ("prompt", "completion")
 WEIGHTS = ("desirable_weight", "undesirable_weight")
@@ -28,10 +30,10 @@ def arguments(config: TrainConfig, folder: Path, seed: int) -> KTOConfig:
     """TRL's configuration. Raises RecipeError, also for a loss that KTO has not, and for batches of one row."""
     if len(config.losses) != 1 or config.losses[0] not in KTO_LOSSES:
         raise RecipeError(f"train.loss {list(config.losses)} is none of KTO's; use one of {', '.join(KTO_LOSSES)}.")
-    if config.batch_size == 1 and config.losses[0] == "kto":
+    if config.losses[0] == "kto" and world().share(config.batch_size) < 2:
         raise RecipeError(
-            "train.batch_size 1 leaves nothing to estimate KTO's divergence from: it reads each answer beside another row's prompt; "
-            "set 2 or more."
+            f"train.batch_size {config.batch_size} leaves nothing to estimate KTO's divergence from: it reads each answer beside another "
+            f"row's prompt in a process's own batch, and this is one of {world().size}; set {2 * world().size} or more."
         )
     extra = {"beta": ("train.beta", config.anchor), "loss_type": ("train.loss", config.losses[0])}
     return options.build(KTOConfig, config, folder, seed, extra)
@@ -56,4 +58,35 @@ def _trainer(job: Job, model: Any, _processor: Any, common: dict[str, Any]) -> K
         found = weights_of(*check_labels(job.rows["label"]))
         for name, weight in zip(WEIGHTS, found, strict=True):
             setattr(common["args"], name, weight)
-    return KTOTrainer(model=model, ref_model=None if job.config.lora else copy.deepcopy(model), **common)
+    trainer = KTOTrainer(model=model, ref_model=None if job.config.lora else copy.deepcopy(model), **common)
+    if trainer.calculate_KL:
+        trainer.data_collator = Mismatched(trainer.data_collator, job.rows)
+    return trainer
+
+
+class Mismatched:
+    """TRL's collator, which pairs each prompt with the answer of the row before it in its batch, but a row alone in a batch (an
+    epoch's last) with its own. Here that prompt gets the first answer among `rows` that is another.
+    """
+
+    def __init__(self, collate: Any, rows: Any) -> None:
+        self.collate, self.rows = collate, rows
+
+    def __call__(self, examples: Sequence[Any]) -> Any:
+        # TRL's writes into the rows that it is given.
+        made = self.collate([dict(one) for one in examples])
+        if len(examples) == 1:
+            pair = self.collate([dict(examples[0]), dict(self._other(examples[0]))])
+            # These are of text alone: pictures are those of the row itself.
+            made.update({name: value[:1] for name, value in pair.items() if name.startswith("KL_")})
+        return made
+
+    def _other(self, one: Any) -> Any:
+        answers = self.rows["completion"]
+        place = next((place for place, said in enumerate(answers) if said != one["completion"]), None)
+        if place is None:
+            raise TrainError(
+                f"all {len(self.rows)} rows have the same answer, so KTO has no other answer to estimate its divergence from; sample "
+                "more in generate, or set train.loss apo_zero_unpaired."
+            )
+        return self.rows[place]

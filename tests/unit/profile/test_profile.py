@@ -149,6 +149,14 @@ def test_groups_that_the_processes_would_tear_apart_are_refused_before_anything_
         two.check(trained(**GROUPS, batch_size=8))
 
 
+def test_a_process_with_one_row_of_ktos_is_refused_before_anything_runs() -> None:
+    two = Profile.load("{name: two, launcher: {kind: torchrun, processes: 2}}")
+    two.check(trained(method="kto", batch_size=4))
+    two.check(trained(method="kto", loss="apo_zero_unpaired", batch_size=2))
+    with pytest.raises(RecipeError, match=r"batch_size 2 leaves each of the 2 processes .* one row, .* set 4 or more"):
+        two.check(trained(method="kto", batch_size=2))
+
+
 @pytest.mark.parametrize("mode", ["colocate", "server"])
 def test_rollouts_of_vllm_need_gpus_of_training(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     served = trained(method="grpo", batch_size=16, rl={"rollouts": mode})
