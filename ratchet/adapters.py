@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,23 @@ def merged(folder: Path, base_dir: Path) -> tuple[Any, Any]:
         ) from error
     whole = wrapped.merge_and_unload()
     return whole.to(getattr(torch, models.saved_dtype(base_dir))), processor
+
+
+def relaid(trained: Any, base_dir: Path, state: Mapping[str, Any] | None = None) -> Any:
+    """The adapter of a PEFT model on its base as it lies on disk, in float32 and in host memory, where `merged` lays it.
+
+    Training may hold the base rounded to the precision that it computes in. `state` are the model's weights, where it does not
+    have them whole itself.
+    """
+    from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+
+    from ratchet import models
+
+    # Layers of the base that PEFT would save beside an adapter of theirs are the rounded ones.
+    own = get_peft_model_state_dict(trained, state_dict=state, save_embedding_layers=False)
+    again = get_peft_model(models.load(base_dir)[0], trained.peft_config["default"])
+    set_peft_model_state_dict(again, own)
+    return again
 
 
 def loaded(folder: Path, homes: Sequence[Path]) -> tuple[Any, Any]:

@@ -85,13 +85,13 @@ def gemma3(seed: int) -> tuple[Any, Any]:
 ARCHITECTURES: Mapping[str, Build] = {"idefics3": idefics3, "llava": llava, "gemma3": gemma3}
 
 
-def save(name: str, folder: Path, seed: int = 0, *, shard: str = "5GB") -> Path:
-    """The model (bfloat16) and its processor in `folder`, in files of at most `shard`."""
+def save(name: str, folder: Path, seed: int = 0, *, shard: str = "5GB", dtype: str = "bfloat16") -> Path:
+    """The model (in `dtype`) and its processor in `folder`, in files of at most `shard`."""
     import torch
 
     model, processor = ARCHITECTURES[name](seed)
     folder.mkdir(parents=True)
-    model.to(torch.bfloat16).save_pretrained(folder, max_shard_size=shard)
+    model.to(getattr(torch, dtype)).save_pretrained(folder, max_shard_size=shard)
     processor.save_pretrained(folder)
     return folder
 

@@ -44,6 +44,8 @@ def save(
     leaves nothing, when weights are not finite, equal the seed's, or do not come back from disk as they were saved.
     """
     try:
+        if hasattr(model, "merge_and_unload"):
+            model = _on_the_seed(model, seed_dir)
         if lora is not None and lora.save == "adapter":
             _save_adapter(model, seed_dir, out_dir, base_of(seed_dir, named))
         else:
@@ -51,6 +53,19 @@ def save(
     except BaseException:
         shutil.rmtree(out_dir, ignore_errors=True)
         raise
+
+
+def _on_the_seed(model: Any, seed_dir: Path) -> Any:
+    """A PEFT model whose base is the seed, not the seed rounded to what the device computes in. Uses the model up.
+
+    On a GPU float32 is no proof either: for vLLM's rollouts TRL merges the adapter and takes it out again, which rounds.
+    """
+    if all(p.dtype == torch.float32 and p.device.type == "cpu" for p in model.parameters()):
+        return model
+    again = adapters.relaid(model, seed_dir)
+    # Gives its memory back before the weights are copied once more.
+    model.to("meta")
+    return again
 
 
 def _save_whole(model: Any, seed_dir: Path, out_dir: Path, hashes: Hashes) -> None:

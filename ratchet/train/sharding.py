@@ -14,7 +14,7 @@ from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import DistributedType
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from ratchet import models
+from ratchet import adapters, models
 from ratchet.errors import TrainError
 from ratchet.train.together import World, world
 
@@ -51,12 +51,9 @@ def whole(trainer: Any, seed_dir: Path) -> Any:
     state = trainer.accelerator.get_state_dict(trainer.model)
     if not trainer.is_world_process_zero():
         return None
+    if hasattr(trainer.model, "peft_config"):
+        return adapters.relaid(trainer.model, seed_dir, state)
     model, _ = models.load(seed_dir, "float32")
-    adapters = getattr(trainer.model, "peft_config", None)
-    if adapters:
-        from peft import get_peft_model
-
-        model = get_peft_model(model, next(iter(adapters.values())))
     model.load_state_dict(state)
     return model
 

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from peft import get_peft_model
 from safetensors.torch import load_file, save_file
 
-from ratchet import model_files, models
+from ratchet import adapters, model_files, models
 from ratchet.errors import TrainError
 from ratchet.model_files import Hashes, describe
-from ratchet.train import saving
+from ratchet.recipe import TrainConfig
+from ratchet.train import saving, sft, weights
 from tests import architectures
 
 
@@ -107,3 +109,41 @@ def test_tensors_are_the_same_by_every_bit_and_only_then(kind: torch.dtype) -> N
         assert not saving._same(one, other)
     assert not saving._same(one, one.reshape(6, 4))
     assert not saving._same(one[:3, :5], one[1:, 1:])
+
+
+def adapted(seed: Path, folder: Path, drawn: float) -> Any:
+    """A PEFT model on the seed, loaded for training in bfloat16; the side of its adapters that begins as 0 has this deviation."""
+    options = {"lora": {"rank": 2, "vision": False}, "parameters": {"precision": "bfloat16"}}
+    config = TrainConfig.model_validate(options)
+    model, _ = weights.load(seed, config, sft.arguments(config, folder, 0))
+    wrapped = get_peft_model(model, weights.adapter(config, model))
+    for name, value in wrapped.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(value, std=drawn)
+    return wrapped
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_weights_without_an_adapter_stay_the_seeds_where_the_device_computes_in_less(
+    dtype: str, tmp_path: Path
+) -> None:
+    seed = architectures.save("idefics3", tmp_path / "seed", dtype=dtype)
+    model = adapted(seed, tmp_path / "scratch", 0.05)
+    model.save_pretrained(tmp_path / "adapter")
+    saving.save(model, seed, tmp_path / "out")
+    before, after = (load_file(folder / "model.safetensors") for folder in (seed, tmp_path / "out"))
+    assert {value.dtype for value in after.values()} == {getattr(torch, dtype)}
+    learned = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert any("text_model" in name for name in learned)
+    assert not any("vision_model" in name for name in learned)
+    fetched = adapters.merged(tmp_path / "adapter", seed)[0].state_dict()
+    assert all(torch.equal(value, fetched[name]) for name, value in after.items())
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_an_adapter_that_learned_nothing_is_not_saved_where_the_device_computes_in_less(
+    dtype: str, tmp_path: Path
+) -> None:
+    seed = architectures.save("idefics3", tmp_path / "seed", dtype=dtype)
+    with pytest.raises(TrainError, match="weights equal the seed's"):
+        saving.save(adapted(seed, tmp_path / "scratch", 0), seed, tmp_path / "out")
