@@ -2,20 +2,21 @@
 
 Activations are what autograd keeps of a layer for its backward pass, counted operation by operation for the layers that
 image-text models are made of (see `_text_layer` and `_vision_layer`; after Korthikanti et al. 2022, arXiv 2205.05198, whose
-counts are for another layer). docs/optimisation.md has the estimate beside what was measured.
+counts are for another layer). `ratchet train --dry-run` has the estimate beside what was measured.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ratchet.errors import TrainError
 from ratchet.recipe import TrainConfig
-from ratchet.train import weights
+from ratchet.recipe.train import RL
+from ratchet.train import sharding, weights
+from ratchet.train.room import gpu_bytes, holding
+from ratchet.train.together import world
 
 Parts = Mapping[str, int]
 """Bytes by what they are for."""
@@ -71,18 +72,23 @@ def estimate(model: Any, config: TrainConfig, settings: Any, batch: Batch, proce
     adapters = 4 * learn if config.lora else 0
     computed = 2 if settings.bf16 or settings.fp16 else 4
     kept = activations(model, config, settings, batch, computed)
-    gradients = 4 * learn
+    # Under FSDP each process has its part of all that lies beside the computation, and what it computes with for a moment.
+    apart = world().parts
+    gradients = 4 * learn // apart
     # Gradients grow as activations go; with accumulation they are there from the second batch on.
     beside = kept + logits(model, batch, device, learn > 0)
     parts = {
-        "weights": own + adapters if device == "cuda" else adapters,
-        "copies in the computed precision": _copies(model, computed),
-        "reference model": own if keeps_reference(config, settings) else 0,
-        "optimiser state": int(learn * state_bytes(str(settings.optim))),
+        "weights": (own + adapters if device == "cuda" else adapters) // apart,
+        "copies in the computed precision": _copies(model, computed) if apart == 1 else 0,
+        "gathered weights and gradients": _gathered(model, config, computed) if apart > 1 else 0,
+        "reference model": own // apart if keeps_reference(config, settings) else 0,
+        "optimiser state": int(learn * state_bytes(str(settings.optim))) // apart,
         "activations and logits": beside,
         "gradients": gradients if settings.gradient_accumulation_steps > 1 else max(gradients - beside, 0),
         "rollouts": rollouts(model, batch, computed, getattr(settings, "steps_per_generation", None) or 1),
     }
+    if getattr(settings, "use_vllm", False):
+        parts["rollouts"] = served(settings, beside + parts["gradients"]) if device == "cuda" else 0
     held, room = holding(device, processes)
     return Estimate(parts, held, room, device)
 
@@ -114,7 +120,16 @@ def levers(config: TrainConfig) -> str:
         ways.append("set train.parameters.precision: bfloat16")
     if "optim" not in config.trl:
         ways.append("set train.trl.optim: adamw_8bit (on a GPU) or adafactor")
-    return f"To make it smaller: {'; '.join(ways) or 'use a smaller model'}."
+    if config.method in RL and config.reinforcement.rollouts in ("auto", "colocate"):
+        ways.append(
+            "where vLLM shares the GPU, set train.trl.vllm_enable_sleep_mode: true or a lower vllm_gpu_memory_utilization"
+        )
+    together = world()
+    if together.parts == 1:
+        ways.append("share the model among several GPUs (the profile's launcher, with strategy: fsdp)")
+    else:
+        ways.append(f"share it among more processes than {together.size} (launcher.processes, launcher.nodes)")
+    return f"To make it smaller: {'; '.join(ways)}."
 
 
 def state_bytes(optimiser: str) -> float:
@@ -166,53 +181,15 @@ def rollouts(model: Any, batch: Batch, size: int, batches: int = 1) -> int:
     return int(2 * size * text.num_hidden_layers * heads * _head(text) * batches * batch.sequences * batch.tokens)
 
 
-def holding(device: str, processes: int = 1) -> tuple[int, int]:
-    """(bytes that this process holds, those and its part of what is free) on its GPU, or on this machine within its cgroup.
+def served(settings: Any, step: int) -> int:
+    """Bytes of the GPU that vLLM takes for weights, keys and values of its own where it makes completions beside the learner.
 
-    Processes share a machine, not a GPU. A dry run says how many it stands for; of a launcher's, the environment does.
+    Asleep it has none while a step takes `step` bytes.
     """
-    if device == "cuda":
-        import torch
-
-        free, _ = torch.cuda.mem_get_info()
-        held = torch.cuda.memory_reserved()
-        return held, free + held
-    held = resident()
-    sharing = max(int(os.environ.get("LOCAL_WORLD_SIZE", "1")), processes)
-    # The others of a dry run are not there yet, and each will hold as much as this one before its first step.
-    coming = max(processes - 1, 0) * held
-    return held, held + max(min(_available(), _cgroup_left()) - coming, 0) // sharing
-
-
-class Peak:
-    """The most memory that was in use since this was made: on a GPU by tensors, else by this process."""
-
-    def __init__(self, device: str) -> None:
-        self._gpu = device == "cuda"
-        self._measurable = True
-        if self._gpu:
-            import torch
-
-            torch.cuda.reset_peak_memory_stats()
-            return
-        try:
-            # Linux: sets VmHWM back to what is in memory now.
-            Path("/proc/self/clear_refs").write_text("5")
-        except OSError:
-            self._measurable = False
-
-    def bytes(self) -> int | None:
-        """None where the system does not let it be measured."""
-        if self._gpu:
-            import torch
-
-            return int(torch.cuda.max_memory_allocated())
-        return _status("VmHWM") if self._measurable else None
-
-
-def resident() -> int:
-    """Bytes of this process that are in memory."""
-    return _status("VmRSS")
+    if settings.vllm_mode != "colocate":
+        return 0
+    share = int(settings.vllm_gpu_memory_utilization * gpu_bytes())
+    return max(share - step, 0) if settings.vllm_enable_sleep_mode else share
 
 
 def _stack(layer: int, between: int, layers: int, checkpointing: bool) -> int:
@@ -246,34 +223,14 @@ def _copies(model: Any, size: int) -> int:
     return sum(size * p.numel() for p in model.parameters() if p.element_size() > size and p.dim() > 1)
 
 
+def _gathered(model: Any, config: TrainConfig, size: int) -> int:
+    """Gathered layers in the computed precision, and as many gradients before each process takes its part; adapters' are small."""
+    return sharding.gathered(model) * size * (1 if config.lora else 2)
+
+
 def _head(text: Any) -> int:
     return int(getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads)
 
 
 def _first(config: Any, *names: str) -> int:
     return next(int(value) for name in names if (value := getattr(config, name, None)) is not None)
-
-
-def _status(name: str) -> int:
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(f"{name}:"))
-    return int(line.split()[1]) * 1024
-
-
-def _available() -> int:
-    line = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable:"))
-    return int(line.split()[1]) * 1024
-
-
-def _cgroup_left() -> int:
-    """Bytes left in this process's cgroup (version 2 or 1); very many where it has no limit."""
-    for most, used in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-    ):
-        try:
-            limit, now = Path(most).read_text().strip(), Path(used).read_text().strip()
-        except OSError:
-            continue
-        if limit != "max":
-            return max(int(limit) - int(now), 0)
-    return 1 << 62

@@ -11,11 +11,12 @@ from typing import Any
 from transformers import PrinterCallback
 
 from ratchet.recipe import TrainConfig
-from ratchet.train import checks, dryrun, memory, plans, sampler, saving, sharding, token_mean, weights
+from ratchet.train import checks, dryrun, plans, sampler, saving, sharding, token_mean, weights
 from ratchet.train.checkpoints.keeping import Keeping
 from ratchet.train.hooks import attach
 from ratchet.train.job import Job
 from ratchet.train.report import TrainReport
+from ratchet.train.room import Peak
 from ratchet.train.together import world
 from ratchet.train.validation import Looks
 from ratchet.train.watch import Watch, quiet, saved, told
@@ -57,7 +58,7 @@ def run(job: Job, arguments: Arguments, texts: Sequence[str], make: Make) -> Tra
             sharding.check_sharded(trainer, world())
             looks = Looks(job, trainer, watch) if config.checkpoints.best == "validation" else None
             sizes = weights.sizes(trainer.model)
-            peak = memory.Peak(settings.device.type)
+            peak = Peak(settings.device.type)
             loop_start = time.perf_counter()
             with Keeping(job, trainer, Path(scratch), looks) as keeping:
                 trainer.train(resume_from_checkpoint=keeping.resume())

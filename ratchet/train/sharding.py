@@ -44,6 +44,16 @@ def check_sharded(trainer: Any, world: World) -> None:
         )
 
 
+def gathered(model: Any) -> int:
+    """Weights of the model that a process has whole at once beside its part of all: two layers, as the next one is gathered while
+    one computes, and what lies in no layer, such as embeddings. Layers are those that FSDP is told of, `_no_split_modules`."""
+    kinds = set(getattr(model, "_no_split_modules", None) or ())
+    layers = [module for module in model.modules() if type(module).__name__ in kinds]
+    sizes = sorted((sum(p.numel() for p in layer.parameters()) for layer in layers), reverse=True)
+    inside = {id(p) for layer in layers for p in layer.parameters()}
+    return int(sum(p.numel() for p in model.parameters() if id(p) not in inside) + sum(sizes[:2]))
+
+
 def whole(trainer: Any, seed_dir: Path) -> Any:
     """The model with all its weights, in the first process; None in the others. All processes call it together."""
     if not trainer.is_fsdp_enabled:

@@ -33,6 +33,11 @@ class World:
         """Whether this process saves and reports."""
         return self.rank == 0
 
+    @property
+    def parts(self) -> int:
+        """In how many parts the model's weights lie, one in each process."""
+        return self.size if self.strategy == "fsdp" else 1
+
     def share(self, batch_size: int) -> int:
         """Rows of a batch that are this process's. Raises RecipeError when they cannot be shared evenly."""
         if batch_size % self.size:

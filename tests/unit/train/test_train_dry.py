@@ -16,7 +16,7 @@ from ratchet.launching.trainjob import TrainJobConfig
 from ratchet.recipe import TrainConfig
 from ratchet.records import Group
 from ratchet.store.folder import FolderStore
-from ratchet.train import memory
+from ratchet.train import room
 from ratchet.train.dryrun import of
 from ratchet.train.watch import told
 from ratchet.verify.tools import Tools
@@ -29,8 +29,8 @@ def test_one_of_two_processes_takes_its_part_of_the_batch_and_counts_whole_steps
     groups: Sequence[Group], seed_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = 64 << 30
-    monkeypatch.setattr(memory, "_available", lambda: free)
-    monkeypatch.setattr(memory, "_cgroup_left", lambda: 2 * free)
+    monkeypatch.setattr(room, "_available", lambda: free)
+    monkeypatch.setattr(room, "_cgroup_left", lambda: 2 * free)
 
     def rehearsed(name: str, launcher: LauncherConfig) -> Any:
         store = FolderStore(tmp_path / name)

@@ -173,7 +173,7 @@ def test_a_reference_model_is_kept_without_adapters_only() -> None:
 def test_what_cannot_fit_is_refused_with_a_table_and_levers(
     seed_dir: Path, rows_of: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "holding", lambda _: (300 << 20, 301 << 20))
+    monkeypatch.setattr(memory, "holding", lambda *_: (300 << 20, 301 << 20))
     job = Job(TrainConfig(max_steps=1, batch_size=8), seed_dir, rows_of("sft", 8), tmp_path / "out", 1)
     with pytest.raises(TrainError, match=r"memory_share allows 0\.95 of the 0\.29 GiB") as refused:
         METHODS["sft"](job)
@@ -245,11 +245,11 @@ from pathlib import Path
 from datasets import Dataset
 from ratchet.errors import TrainError
 from ratchet.recipe import ParametersConfig, TrainConfig
-from ratchet.train import METHODS, Job, memory
+from ratchet.train import METHODS, Job, room
 seed, rows, out = map(Path, sys.argv[1:])
 config = TrainConfig(max_steps=2, batch_size=48, parameters=ParametersConfig(memory_share=None))
 import ratchet.train.sft, ratchet.train.session
-now = memory._status("VmSize")
+now = room.status("VmSize")
 resource.setrlimit(resource.RLIMIT_AS, (now + (400 << 20), now + (400 << 20)))
 try:
     METHODS["sft"](Job(config, seed, Dataset.load_from_disk(str(rows)), out, 1))
