@@ -183,19 +183,19 @@ def synthrl(store: FolderStore) -> None:
 
 
 def two_questions(request: Any, number: int) -> str:
-    """Of four askings two questions; on one of them five of eight answers agree (three of the first five), on the other all."""
+    """Of four askings two questions; on one five of eight answers agree (three of the first five), on the other all but the last."""
     if "/check" in request.id:
         return "yes"
     if "/ask" in request.id and "/solve" not in request.id:
         return "how many cats ?" if request.id.endswith("/ask/0") else "how many dogs ?"
     if "cats" in request.messages[-1].content:
-        return "2"
+        return "2" if number < 7 else "3"
     return "<think>so</think><answer>7</answer>" if number == 7 else str(number) if number in (3, 4) else "2"
 
 
 def visplay(store: FolderStore) -> None:
     made = asking("visplay", two_questions, pictures(1), store)
-    assert _learned(made) == [("how many dogs ?", "2")], "the vote is the label, and what all agree on is no question"
+    assert _learned(made) == [("how many dogs ?", "2")], "the vote is the label, and seven of eight are too many"
     assert _scores(made) == pytest.approx([0.9] * 3 + [0.0] * 2 + [0.9] * 2 + [0.1])
     assert made.recipe.train.method == "grpo"
 
