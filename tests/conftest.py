@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import inspect
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import pytest
 from tests.tiny import save_model
 
 pytest_plugins = ["tests.servers", "tests.vllm_servers"]
+MANY = 100
+"""So many new modules are worth a whole collection."""
+_kept = 0
 
 
 def pytest_configure() -> None:
@@ -27,9 +31,22 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
-        gc.collect()
-        gc.freeze()
+        _keep_modules()
         gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logfinish() -> None:
+    """The same of what a test was the first to import: at its end every training has all garbage collected."""
+    if len(sys.modules) > _kept + MANY:
+        _keep_modules()
+
+
+def _keep_modules() -> None:
+    global _kept
+    gc.collect()
+    gc.freeze()
+    _kept = len(sys.modules)
 
 
 @pytest.fixture(scope="session")
