@@ -59,28 +59,28 @@ def kept(tmp_path: Path) -> FolderStore:
 @pytest.mark.parametrize(
     "config",
     [
-        # 60 rows in batches of 8: 8 steps an epoch, so that step 6 is inside the first and step 10 inside the second.
-        TrainConfig(max_steps=12, batch_size=8, checkpoints=EVERY),
-        TrainConfig(max_steps=12, batch_size=8, checkpoints=EVERY, lora=LoraConfig(rank=2, alpha=8, dropout=0.1)),
-        TrainConfig(max_steps=6, batch_size=4, checkpoints=EVERY, trl={"gradient_accumulation_steps": 2}),
-        TrainConfig(method="dpo", max_steps=5, batch_size=8, checkpoints=EVERY),
-        TrainConfig(method="dpo", max_steps=5, batch_size=8, checkpoints=EVERY, lora=LoraConfig(rank=2, alpha=8)),
+        # Twelve rows, four a step: three steps an epoch, so that step 2 is inside the first and step 4 inside the second.
+        TrainConfig(max_steps=6, batch_size=4, checkpoints=EVERY),
+        TrainConfig(max_steps=6, batch_size=4, checkpoints=EVERY, lora=LoraConfig(rank=2, alpha=8, dropout=0.1)),
+        TrainConfig(max_steps=6, batch_size=2, checkpoints=EVERY, trl={"gradient_accumulation_steps": 2}),
+        TrainConfig(method="dpo", max_steps=5, batch_size=4, checkpoints=EVERY),
+        TrainConfig(method="dpo", max_steps=5, batch_size=4, checkpoints=EVERY, lora=LoraConfig(rank=2, alpha=8)),
         TrainConfig(
             method="dpo",
             max_steps=5,
-            batch_size=8,
+            batch_size=4,
             checkpoints=EVERY,
             trl={"sync_ref_model": True, "ref_model_sync_steps": 2, "ref_model_mixup_alpha": 0.5},
         ),
-        TrainConfig(method="kto", max_steps=5, batch_size=8, checkpoints=EVERY),
-        TrainConfig(method="kto", max_steps=5, batch_size=8, checkpoints=EVERY, lora=LoraConfig(rank=2, alpha=8)),
+        TrainConfig(method="kto", max_steps=5, batch_size=4, checkpoints=EVERY),
+        TrainConfig(method="kto", max_steps=5, batch_size=4, checkpoints=EVERY, lora=LoraConfig(rank=2, alpha=8)),
     ],
     ids=["sft", "sft-lora-dropout", "sft-accumulated", "dpo", "dpo-lora", "dpo-moving-reference", "kto", "kto-lora"],
 )
 def test_a_stopped_training_ends_as_if_it_had_not_been(
     config: TrainConfig, rows_of: Rows, seed_dir: Path, kept: FolderStore, tmp_path: Path
 ) -> None:
-    rows = rows_of(config.method)
+    rows = rows_of(config.method, 12)
     whole = trained(config, seed_dir, rows, tmp_path / "whole", None)
     last = (config.max_steps or 0) - 1
     stopped(config, seed_dir, rows, tmp_path / "again", kept, last)
@@ -95,8 +95,8 @@ def test_a_stopped_training_ends_as_if_it_had_not_been(
 def test_a_training_may_be_stopped_often_and_at_the_end_of_an_epoch(
     rows_of: Rows, seed_dir: Path, kept: FolderStore, tmp_path: Path
 ) -> None:
-    config = TrainConfig(epochs=3, batch_size=16, checkpoints=CheckpointsConfig(every=1))
-    rows = rows_of("sft")
+    config = TrainConfig(epochs=3, batch_size=4, checkpoints=CheckpointsConfig(every=1))
+    rows = rows_of("sft", 16)
     whole = trained(config, seed_dir, rows, tmp_path / "whole", None)
     for step in (5, 9):  # four steps an epoch: checkpoints 4 and 8 end one
         stopped(config, seed_dir, rows, tmp_path / "again", kept, step)
