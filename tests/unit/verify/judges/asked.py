@@ -78,5 +78,9 @@ def group(*texts: str, number: int = 0, **prompt: Any) -> Group:
     return made.model_copy(update={"prompt": made.prompt.model_copy(update=prompt)}) if prompt else made
 
 
+def told(verdicts: list[Verdict]) -> list[tuple[float | None, bool | None, str]]:
+    return [(v.score, v.passed, v.reason) for v in verdicts]
+
+
 def judge(**fields: Any) -> JudgeConfig:
     return JudgeConfig.model_validate(fields)

@@ -1,33 +1,22 @@
-"""Each verifier that asks a model, against recorded replies."""
+"""Verifiers that ask a model about an answer, against recorded replies: rubrics, critiques, self-checks, captions; and any of them."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import pytest
 
 from ratchet.generate.engine import Answer, Request
-from ratchet.records import Message, Verdict
+from ratchet.records import Message
 from ratchet.verify import judge as combined
-from ratchet.verify.judged.pairwise import Pairwise
 from ratchet.verify.judges.prompts import LONGEST
-from tests.unit.verify.judges.asked import ALL, LIST, Bench, group, reply
+from tests.unit.verify.judges.asked import ALL, Bench, group, told
 
 SHORT_RUBRIC = {
     "name": "rubric",
     "criteria": {"right": 3, "clear": 1},
     "template": "{question} | {answer} | {criteria}",
 }
-DUEL = {"name": "pairwise", "template": "{first} / {second} / {question}"}
-
-
-def first_of(text: str) -> str:
-    return text.split(" / ")[0]
-
-
-def told(verdicts: list[Verdict]) -> list[tuple[float | None, bool | None, str]]:
-    return [(v.score, v.passed, v.reason) for v in verdicts]
 
 
 # rubric
@@ -134,121 +123,6 @@ def test_of_a_conversation_the_judge_sees_all_turns_but_no_instructions(tmp_path
     assert "one word" not in shown
 
 
-# pairwise
-
-
-def test_a_win_is_one_in_both_orders(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, lambda text, _: "first" if first_of(text) == "good" else "second", DUEL)
-    good, bad = bench.verdicts("good", "bad")
-    assert told([good, bad]) == [(1.0, True, "win"), (0.0, False, "loss")]
-    assert (good.versus, bad.versus) == (1, 0)
-    assert sorted(first_of(r.messages[-1].content) for r in bench.asked) == ["bad", "good"]
-    assert good.tokens == bad.tokens == 2 * 12
-
-
-def test_a_verdict_that_flips_with_the_order_is_unscored(tmp_path: Path) -> None:
-    for word, reason in [("first", "inconsistent"), ("second", "inconsistent"), ("same", "tie")]:
-        verdicts = Bench(tmp_path / word, lambda *_, w=word: w, DUEL).verdicts("a", "b")
-        assert [v.reason for v in verdicts] == [reason] * 2
-        assert [v.score for v in verdicts] == [0.5 if word == "same" else None] * 2
-        assert [v.passed for v in verdicts] == [None] * 2
-    half = Bench(tmp_path / "half", lambda text, _: "same" if first_of(text) == "a" else "first", DUEL)
-    assert [v.reason for v in half.verdicts("a", "b")] == ["inconsistent"] * 2
-
-
-def test_against_several_the_score_is_the_share_won_of_what_was_decided(tmp_path: Path) -> None:
-    order = ["c", "b", "a"]
-
-    def said(text: str, _: Request) -> str:
-        one, other = text.split(" / ")[:2]
-        if {one, other} == {"a", "d"}:
-            return "first"
-        return "first" if other == "d" or (one != "d" and order.index(one) < order.index(other)) else "second"
-
-    bench = Bench(tmp_path, said, DUEL | {"opponents": 3})
-    a, b, c, d = bench.verdicts("a", "b", "c", "d")
-    assert [(v.score, v.reason) for v in (a, b, c, d)] == [(0.0, "loss"), (2 / 3, "win"), (1.0, "win"), (0.0, "loss")]
-    assert a.detail == d.detail == "1 of 3 comparisons undecided"
-    assert [(p.name, p.score) for p in b.parts] == [("versus 2", 0.0), ("versus 3", 1.0), ("versus 0", 1.0)]
-    assert a.versus is None
-    # Six pairs, each in both orders.
-    assert len(bench.asked) == 12
-
-
-def test_equal_answers_do_not_meet_and_one_alone_is_unscored(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, lambda *_: "first", DUEL)
-    assert [v.reason for v in bench.verdicts("a", "a")] == ["alone", "alone"]
-    assert [v.reason for v in bench.verdicts("a", "")] == ["alone", "empty"]
-    assert bench.asked == []
-
-
-def test_against_the_reference(tmp_path: Path) -> None:
-    bench = Bench(
-        tmp_path, lambda text, _: "first" if first_of(text) == "3" else "second", DUEL | {"against": "reference"}
-    )
-    assert told(bench.verdicts("4", "3", reference="3")) == [(0.0, False, "loss"), (0.5, None, "tie")]
-    assert told(bench.verdicts("4", reference=None)) == [(None, None, "no_reference")]
-    verifier = bench.panel.verifiers["pairwise"]
-    assert isinstance(verifier, Pairwise)
-    assert verifier.self_check(group().prompt.model_copy(update={"reference": None})) is not None
-
-
-def test_a_comparison_that_breaks_is_an_error_and_one_that_is_not_read_is_none(tmp_path: Path) -> None:
-    broken = Bench(tmp_path / "a", lambda *_: Answer.failed("timeout", "slow"), DUEL).verdicts("a", "b")
-    assert [(v.reason, v.error) for v in broken] == [("timeout", "timeout: slow")] * 2
-    unread = Bench(tmp_path / "b", lambda *_: "the better one", DUEL).verdicts("a", "b")
-    assert [(v.reason, v.error, v.detail) for v in unread] == [("unparsed", None, "the better one")] * 2
-
-
-# claims
-
-
-def test_claims_of_a_list_are_asked_one_by_one_and_once(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, lambda text, _: "no" if "square" in text else "yes", LIST)
-    right, wrong, none = bench.verdicts("red circle , blue circle", "red circle , red square , red circle", " , ")
-    assert told([right, wrong, none]) == [(1.0, True, "accepted"), (0.5, False, "rejected"), (None, None, "no_claims")]
-    assert [(p.name, p.score) for p in wrong.parts] == [("red circle", 1.0), ("red square", 0.0)]
-    asked = sorted(r.messages[-1].content for r in bench.asked)
-    assert asked == ["is there a blue circle ?", "is there a red circle ?", "is there a red square ?"]
-    assert right.tokens == wrong.tokens == 2 * 12
-
-
-def test_the_worst_claim_can_decide_and_likelihoods_can_count(tmp_path: Path) -> None:
-    def said(text: str, _: Request) -> Answer:
-        return reply("no" if "square" in text else "yes", logprob_sum=math.log(0.8))
-
-    options = {"by": "likelihood", "combine": "min", "passes": 0.5}
-    first, second = Bench(tmp_path, said, LIST | options).verdicts("red circle", "red circle , red square")
-    assert told([first, second]) == [(0.8, True, "accepted"), (0.2, False, "rejected")]
-    mute = Bench(tmp_path / "m", lambda *_: reply("yes"), LIST | options).verdicts("red circle")
-    assert mute[0].reason == "no_likelihood"
-    wordy = Bench(tmp_path / "w", lambda *_: reply("yes , it is", logprob_sum=-0.1), LIST | options).verdicts(
-        "red circle"
-    )
-    assert wordy[0].reason == "unparsed"
-
-
-def test_one_claim_that_is_not_decided_leaves_the_answer_undecided(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, lambda text, _: "maybe" if "square" in text else "yes", LIST)
-    (verdict,) = bench.verdicts("red circle , red square")
-    assert told([verdict]) == [(None, None, "unparsed")]
-    assert [p.name for p in verdict.parts] == ["red circle"]
-    assert Bench(tmp_path, lambda *_: "yes", LIST | {"most": 1}).verdicts("a , b")[0].reason == "too_many_claims"
-
-
-def test_a_model_can_name_the_claims_and_sees_no_picture_for_it(tmp_path: Path) -> None:
-    def said(text: str, request: Request) -> str:
-        if text.startswith("Text:"):
-            assert request.images == ()
-            return "nothing to list" if "bad" in text else "none" if "void" in text else "- a dog runs\n- it is red"
-        assert request.images
-        return "no" if "red" in text else "yes"
-
-    verdicts = Bench(tmp_path, said, "claims").verdicts("a red dog runs", "bad", "void")
-    assert told(verdicts) == [(0.5, False, "rejected"), (None, None, "unparsed"), (None, None, "no_claims")]
-    assert verdicts[0].tokens == (10 + 9) + 2 * (10 + 2)
-
-
 # critique, self-check, captions
 
 
@@ -287,48 +161,6 @@ def test_the_caption_is_made_once_a_prompt_and_compared_without_the_picture(tmp_
     assert len(bench.asked) == 3
     dumb = Bench(tmp_path / "d", lambda *_: Answer.failed("picture", "gone"), "caption_consistency").verdicts("2")
     assert (dumb[0].reason, dumb[0].error) == ("picture", "picture: gone")
-
-
-# steps
-
-
-def test_each_step_is_judged_with_those_before_it_in_view(tmp_path: Path) -> None:
-    config = {"name": "steps", "template": "{before}|{step}|{question}"}
-    bench = Bench(tmp_path, lambda text, _: "no" if "|wrong|" in text else "yes", config)
-    (verdict,) = bench.verdicts("right\nwrong\nright")
-    assert [(p.name, p.score) for p in verdict.parts] == [("step 1", 1.0), ("step 2", 0.0), ("step 3", 1.0)]
-    assert verdict.score == pytest.approx(2 / 3)
-    seen = {r.messages[-1].content.rsplit("|", 1)[0] for r in bench.asked}
-    assert seen == {"|right", "right|wrong", "right\nwrong|right"}
-    for combine, score in [("min", 0.0), ("last", 1.0)]:
-        found = Bench(tmp_path / combine, lambda t, _: "no" if "|wrong|" in t else "yes", config | {"combine": combine})
-        assert found.verdicts("right\nwrong\nright")[0].score == score
-    assert Bench(tmp_path, lambda *_: "yes", config | {"most": 2}).verdicts("a\nb\nc")[0].reason == "too_many_steps"
-
-
-def test_a_steps_value_is_the_share_of_continuations_that_end_right(tmp_path: Path) -> None:
-    ends = iter(["3", "3", "4", "3"] * 9)
-
-    def said(_: str, request: Request) -> str:
-        assert request.begun in ("so", "so\nthen")
-        return f" <answer>{next(ends)}</answer>" if request.begun == "so" else " <answer>4</answer>"
-
-    config = {"name": "step_values", "continuations": 4}
-    bench = Bench(tmp_path, said, config)
-    (verdict,) = bench.verdicts("so\nthen\n<answer>3</answer>")
-    assert [p.score for p in verdict.parts] == [0.75, 0.0, 1.0]
-    assert verdict.score == pytest.approx(1.75 / 3)
-    assert [p.k for p in bench.engine.params] == [4]
-    assert bench.engine.params[0].temperature == 1.0
-    assert told(bench.verdicts("x", reference=None)) == [(None, None, "no_reference")]
-    undecided = Bench(tmp_path / "u", said, config).verdicts("3", verifiers=())
-    assert undecided[0].reason == "no_right_or_wrong_ends"
-
-
-def test_a_chain_of_one_step_is_worth_what_its_end_is(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, lambda *_: "", "step_values")
-    assert told(bench.verdicts("3", "4")) == [(1.0, True, "accepted"), (0.0, False, "rejected")]
-    assert bench.asked == []
 
 
 # together
