@@ -6,12 +6,10 @@ import io
 import json
 import re
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from ratchet import canonical, rounds
 from ratchet.alarms import Alarm
 from ratchet.artifacts import GROUPS, Artifact, Manifest
 from ratchet.filter.excluded import read_excluded
@@ -33,11 +31,11 @@ from ratchet.report.organising import (
 from ratchet.report.summary import summary
 from ratchet.report.terminal import print_loop
 from ratchet.report.view import LoopView, RoundView
-from ratchet.store import Store, open_store
-from ratchet.verify.audit.result import AUDIT_FILE, AuditResult
-from tests.unit.loops import LOOP, new_loop, opened
+from ratchet.store import Store
+from ratchet.verify.audit.result import AuditResult
+from tests.unit.loops import LOOP
 from tests.unit.report.conftest import HOSTILE
-from tests.unit.report.organised import WATCHED, audit, watched_loop
+from tests.unit.report.organised import audit, watched_loop
 from tests.unit.report.test_collection import section
 from tests.unit.report.test_report_html import Elements, embedded
 
@@ -97,26 +95,6 @@ def test_the_page_tells_verdicts_reasons_and_where_verifiers_disagree(page: str,
     assert f"Least agree {worst.left} and {worst.right}: " in text
 
 
-def test_every_pair_has_one_cell_and_no_row_or_column_is_empty() -> None:
-    names = ("a", "b", "c", "d")
-    counts = {"agree": 3, "disagree": 1, "only_left": 1, "only_right": 0, "both": 4, "kappa": 0.5}
-    pairs = [PairView(left=x, right=y, **counts) for x, y in (("a", "b"), ("a", "c"), ("b", "c"), ("c", "d"))]
-    shown = VerificationView(policy="all", verifiers=tuple(SaidView(name=n) for n in names), pairs=tuple(pairs))
-    rows, columns = shown.compared
-    cells = {frozenset((r, c)) for i, r in enumerate(rows) for c in columns if shown.pair(r, c)}
-    assert cells == {frozenset((p.left, p.right)) for p in pairs}
-    assert all(any(shown.pair(r, c) for c in columns) for r in rows)
-    assert all(any(shown.pair(r, c) for r in rows) for c in columns)
-
-
-def test_what_judges_cost_is_told() -> None:
-    spent = SpentView(judge="big", calls=1200, cached=30, failed=2, tokens_in=50_000, tokens_out=7000, cost=0.125)
-    assert organising_words.asked(spent) == (
-        "Judge big was asked 1,200 times (30 replies recalled), 2 of them in vain: 50,000 tokens read, 7,000 written, for 0.125 "
-        "by the recipe's prices."
-    )
-
-
 def test_the_audit_says_which_verifier_is_no_better_than_a_constant(page: str) -> None:
     part = section(page, "audit")
     text = Elements(part).text
@@ -132,26 +110,6 @@ def test_the_audit_says_which_verifier_is_no_better_than_a_constant(page: str) -
     assert part.count('class="base"') == 2 * len(audit().verifiers)
     for value in ("94.9%", "90.3 to 97.4%", "39.4%"):
         assert value in text
-
-
-def test_an_audit_that_stopped_its_round_is_shown_without_any_verdicts(tmp_path: Path) -> None:
-    settings = new_loop(tmp_path)
-    store = open_store(settings.root)
-    ticket = opened(settings, "job-1", recipe=WATCHED)
-    prefix = rounds.round_prefix(LOOP, ticket.number)
-    store.put(f"{prefix}/verify-{'0' * 12}/{AUDIT_FILE}", canonical.dumps(audit().model_dump(mode="json")))
-    (shown,) = collect(store, LOOP).rounds
-    assert (shown.audit, shown.verification) == (audit(), None)
-    assert "rubric_of_the_seed" in section(html.render(collect(store, LOOP)), "audit")
-
-
-def test_where_all_verifiers_are_good_that_is_said() -> None:
-    good = audit().model_copy(update={"verifiers": tuple(v for v in audit().verifiers if v.verifier == "exact")})
-    assert organising_words.no_better(good) == "Every verifier that was measured is better than passing everything."
-    truth = audit().model_copy(update={"verifiers": audit().verifiers[:1]})
-    assert organising_words.no_better(truth) == "Right by definition, since it is part of the truth here: numeric."
-    line = organising_words.audit_line(good)
-    assert line.startswith("precision exact 94.9% (37.5% of the answers are right); every verifier")
 
 
 def test_alarms_are_told_with_value_reference_threshold_and_advice(page: str, last: RoundView) -> None:
@@ -221,13 +179,6 @@ def test_the_page_tells_each_cell_of_the_drops(page: str, last: RoundView) -> No
     assert REASONS["too_hard"] in part
     assert part.count('class="specimen dropped"') == sum(len(r.filtering.dropped) for r in (last, last))
     assert f"They hold {shown.pairs} pairs." in text
-
-
-def test_replayed_rows_are_told_as_a_share() -> None:
-    shown = FilteringView(rows=50, kept=40, uses={"sft": 40}, replayed={"1": 4, "2": 6})
-    assert organising_words.filtered(shown) == (
-        "Of the kept rows 40 for SFT. Beside them 10 rows of rounds 1 and 2 are learned from again, 20.0% of all."
-    )
 
 
 def test_the_gallery_says_what_each_verifier_said_and_judges_as_the_round_did(
