@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ import pytest
 import torch
 
 from ratchet import models
+from ratchet.artifacts import ImageBank
 from ratchet.errors import ModelError, TrainError
 from ratchet.recipe import LoraConfig, TrainConfig
+from ratchet.records import Group
 from ratchet.train import METHODS, Job, TrainReport, weights
-from tests.unit.train.builders import Rows
+from ratchet.train.rows import ROWS, joined
+from tests.unit.train.builders import Rows, recipe_of
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -40,8 +44,18 @@ def test_sft_learns_and_reports_what_it_did(rows_of: Rows, seed_dir: Path, sft: 
     assert 0 < report.loop_seconds < report.seconds
 
 
-def test_the_outcome_has_no_clocks(rows_of: Rows, seed_dir: Path, tmp_path: Path) -> None:
-    report = trained(TrainConfig(max_steps=2, batch_size=4), seed_dir, rows_of("sft", 8), tmp_path / "out")
+@pytest.fixture(scope="module")
+def short(
+    bank: ImageBank, groups: Sequence[Group], seed_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TrainReport, Path]:
+    """The report and the model of two steps, for tests that only look at them."""
+    folder = tmp_path_factory.mktemp("short")
+    rows = joined(ROWS["sft"](groups[:8], recipe_of("sft")), bank, folder / "rows.arrow")
+    return trained(TrainConfig(max_steps=2, batch_size=4), seed_dir, rows, folder / "out"), folder / "out"
+
+
+def test_the_outcome_has_no_clocks(short: tuple[TrainReport, Path]) -> None:
+    report, _ = short
     assert not [name for name in report.outcome() if "seconds" in name]
     assert [step for step, _ in report.outcome()["curve"]] == [1, 2]
 
@@ -50,8 +64,8 @@ def test_the_outcome_has_no_clocks(rows_of: Rows, seed_dir: Path, tmp_path: Path
 def test_the_same_seed_gives_the_same_files_bit_by_bit(
     method: str, rows_of: Rows, seed_dir: Path, tmp_path: Path
 ) -> None:
-    config = TrainConfig(method=method, max_steps=3, batch_size=8, learning_rate=1e-3)  # type: ignore[arg-type]
-    rows = rows_of(method)
+    config = TrainConfig(method=method, max_steps=3, batch_size=4, learning_rate=1e-3)  # type: ignore[arg-type]
+    rows = rows_of(method, 16)
     again, first = (trained(config, seed_dir, rows, tmp_path / name / "model") for name in ("first", "again"))
     other = trained(config, seed_dir, rows, tmp_path / "other" / "model", seed=4)
     assert digests(tmp_path / "first" / "model") == digests(tmp_path / "again" / "model")
@@ -62,9 +76,8 @@ def test_the_same_seed_gives_the_same_files_bit_by_bit(
     assert {name for name, _ in changed} == {"model.safetensors"}
 
 
-def test_what_is_saved_is_a_plain_model_in_the_seeds_precision(rows_of: Rows, seed_dir: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    trained(TrainConfig(max_steps=2, batch_size=4), seed_dir, rows_of("sft", 8), out)
+def test_what_is_saved_is_a_plain_model_in_the_seeds_precision(short: tuple[TrainReport, Path], seed_dir: Path) -> None:
+    _, out = short
     assert sorted(p.name for p in out.iterdir()) == sorted(p.name for p in seed_dir.iterdir())
     assert {name for name, digest in digests(out).items() if digest != digests(seed_dir)[name]} == {"model.safetensors"}
     assert weights.saved_dtype(out) == "bfloat16"
@@ -74,8 +87,8 @@ def test_what_is_saved_is_a_plain_model_in_the_seeds_precision(rows_of: Rows, se
 
 @pytest.mark.parametrize("method", ["sft", "dpo"])
 def test_lora_is_merged_and_learns_less(method: str, rows_of: Rows, seed_dir: Path, tmp_path: Path) -> None:
-    config = TrainConfig(method=method, max_steps=3, batch_size=8, learning_rate=5e-3, lora=LoraConfig(rank=2, alpha=8))  # type: ignore[arg-type]
-    report = trained(config, seed_dir, rows_of(method), tmp_path / "out")
+    config = TrainConfig(method=method, max_steps=3, batch_size=4, learning_rate=5e-3, lora=LoraConfig(rank=2, alpha=8))  # type: ignore[arg-type]
+    report = trained(config, seed_dir, rows_of(method, 16), tmp_path / "out")
     assert 0 < report.trainable_parameters < report.parameters / 10
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(p.name for p in seed_dir.iterdir())
     before, after = models.load(seed_dir)[0].state_dict(), models.load(tmp_path / "out")[0].state_dict()
