@@ -20,6 +20,8 @@ from ratchet.train.weights import saved_dtype
 from tests.unit.train.launched import context
 
 LORA = {"lora": {"rank": 4, "alpha": 8}}
+UNPAIRED: dict[str, Any] = {"method": "kto", "loss": ["apo_zero_unpaired"], "learning_rate": 5e-4, "max_steps": 2}
+MDPO = {**UNPAIRED, "method": "dpo", "loss": ["sigmoid"], "pictures": {"conditional": 1.0, "anchor": 1.0}}
 DPO: dict[str, Any] = {"method": "dpo", "loss": ["sigmoid", "sft"], "learning_rate": 5e-4}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -27,8 +29,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 @pytest.mark.parametrize(
     ("strategy", "train"),
-    [("fsdp", LORA), ("ddp", DPO), ("fsdp", DPO), ("ddp", {**DPO, **LORA})],
-    ids=["sft-lora-fsdp", "dpo-ddp", "dpo-fsdp", "dpo-lora-ddp"],
+    [("fsdp", LORA), ("ddp", DPO), ("fsdp", DPO), ("ddp", {**DPO, **LORA}), ("ddp", UNPAIRED), ("ddp", MDPO)],
+    ids=["sft-lora-fsdp", "dpo-ddp", "dpo-fsdp", "dpo-lora-ddp", "kto-unpaired-ddp", "mdpo-ddp"],
 )
 def test_two_processes_train_as_one_does(
     strategy: Any, train: dict[str, Any], groups: Sequence[Group], seed_dir: Path, tmp_path: Path
