@@ -1,9 +1,10 @@
-"""Fixtures that many tests share, and two costs of others' code that no test is about."""
+"""Fixtures that many tests share, and what others' code does to a test run that no test is about."""
 
 from __future__ import annotations
 
 import gc
 import inspect
+import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -19,6 +20,9 @@ _kept = 0
 
 
 def pytest_configure() -> None:
+    # pytest imports readline, which writes a size of 80 by 24 into what xdist's workers are started with.
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
     # KFP asks for the whole stack some fifty times a compilation, to name one caller. Under pytest, with torch imported,
     # to find every frame's lines of source costs more than the compilation: who wants them has to ask.
     inspect.stack.__defaults__ = (0,)

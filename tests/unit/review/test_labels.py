@@ -100,14 +100,18 @@ def test_what_another_program_wrote_is_named(store):
 
 
 def test_no_stage_and_nothing_that_makes_data_can_read_labels():
-    """Only the audit that a person asks for by `--people`, and the review itself, know of the package."""
+    """Only the audit that a person asks for by `--people`, the report's page and the review itself know of the package."""
     knowing = set()
     for path in PACKAGE.rglob("*.py"):
         tree = ast.walk(ast.parse(path.read_text()))
         names = [n.module or "" for n in tree if isinstance(n, ast.ImportFrom)]
         if any(name.startswith("ratchet.review") for name in names):
             knowing.add(path.relative_to(PACKAGE).as_posix())
-    assert {name for name in knowing if not name.startswith("review/")} == {"auditing.py", "cli/reviewing.py"}
+    assert {name for name in knowing if not name.startswith("review/")} == {
+        "auditing.py",
+        "cli/reviewing.py",
+        "report/people.py",
+    }
     for stage in STAGES:
         assert not [p for p in (PACKAGE / stage).rglob("*.py") if "/labels/" in p.read_text()], stage
 
