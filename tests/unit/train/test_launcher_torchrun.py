@@ -40,6 +40,8 @@ def weights(store: FolderStore, manifest: Manifest, cache: Path) -> dict[str, An
     return state
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_two_processes_train_as_one_does(groups: Sequence[Group], seed_dir: Path, tmp_path: Path) -> None:
     import torch
 
