@@ -13,13 +13,14 @@ from pathlib import Path
 
 from ratchet.store import Store
 
-# The seed model is random and the labels are the teacher, so a few steps on one skill are a gain that no gate doubts.
+# The seed model is random and the labels are the teacher, so a few steps on one skill are a gain that no gate doubts. Which
+# pictures are drawn depends on the loop's name: 15 of 15 names learned it, with 8 steps at twice the rate 15 of 17 did.
 LEARNING = """
 name: learning
 seed: 7
 prompts: {pool: 36, validation: 9, holdout: 36, report: 18, skills: [exist]}
 generate: {k: 1, strategy: reference, max_new_tokens: 6, rows_per_file: 12, shards: 2, batch_size: 64}
-train: {max_steps: 8, batch_size: 8, learning_rate: 1.0e-2}
+train: {max_steps: 12, batch_size: 8, learning_rate: 5.0e-3}
 evaluate: {max_new_tokens: 6, pass_at_k: null}
 promote: {min_items: 9, guards: {skill: null, chair_i: null, pass_at_k: null, yes_ratio: null}}
 """

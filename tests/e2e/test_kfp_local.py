@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,7 @@ def shown(folder: Path) -> dict[str, dict[str, Any]]:
 def test_a_round_on_s3_and_mlflow_leaves_manifests_to_kfp_and_a_champion_with_its_lineage(
     s3_root: str, mlflow_uri: str, tiny_seed: Path, tmp_path: Path
 ) -> None:
-    name = f"lineage-{uuid.uuid4().hex[:8]}"
+    name = "lineage"
     settings = Settings(root=s3_root, registry=mlflow_uri)
     loop.init_loop(settings, name, str(tiny_seed))
     command = [sys.executable, "-c", KEEP_ROOT, PROFILE, name, LEARNING, str(tmp_path / "kfp")]

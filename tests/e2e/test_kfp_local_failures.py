@@ -64,7 +64,7 @@ def test_a_stage_that_raises_fails_the_round_with_its_message_and_resume_complet
 def test_a_begin_that_refuses_opens_no_round_and_says_why(tiny_seed: Path, tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     loop.init_loop(settings, LOOP, str(tiny_seed))
-    run = local_run(settings, tmp_path / "runs", RECIPE.replace("max_steps: 8", "max_step: 8"))
+    run = local_run(settings, tmp_path / "runs", RECIPE.replace("max_steps: 12", "max_step: 12"))
     with pytest.raises(RoundError, match=r"failed at begin: .*RecipeError.*\n`ratchet resume --loop local`"):
         run_rounds(run, 1)
     assert "max_step: unknown key" in run.log(1).read_text()

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -61,7 +60,7 @@ def _kill(server: Server) -> None:
 def test_a_registry_that_dies_before_the_promotion_fails_the_round_and_promote_completes_it(
     mortal_mlflow: Callable[[], Server], s3_root: str, tiny_seed: Path
 ) -> None:
-    name = f"mortal-{uuid.uuid4().hex[:8]}"
+    name = "mortal"
     server = mortal_mlflow()
     uri = f"http://127.0.0.1:{server.command[server.command.index('--port') + 1]}"
     settings = Settings(root=s3_root, registry=uri)
