@@ -101,11 +101,12 @@ def _run(one: _Running, before: Sequence[_Running], context: Context) -> None:
     except RatchetError as error:
         mostly = f" What mends it mostly: {mend}." if (mend := MENDS.get(one.check.name)) else ""
         one.end(fail(str(error), f"As the words on the left say.{mostly}"))
-    except Exception as error:
+    except BaseException as error:
+        # A thread that ends without a word would be waited for to its limit.
         one.end(_crashed(error))
 
 
-def _crashed(error: Exception) -> Finding:
+def _crashed(error: BaseException) -> Finding:
     return fail(
         f"the check itself crashed: {type(error).__name__}: {error}",
         "Nothing is known of what it looks at. Look at it by hand, and report the words on the left as a bug of ratchet.",

@@ -18,7 +18,7 @@ from ratchet.preflight.mending import MENDS
 from ratchet.profile import Profile
 
 
-def raising(error: Exception) -> Check:
+def raising(error: BaseException) -> Check:
     def run(_: Context) -> Finding:
         raise error
 
@@ -42,6 +42,12 @@ def test_a_check_that_crashes_has_failed_and_says_that_nothing_is_known() -> Non
     assert answer.result == "fail"
     assert answer.seen == "the check itself crashed: KeyError: 'etag'"
     assert "Nothing is known" in answer.fix
+
+
+def test_a_check_that_wants_to_end_the_program_has_crashed_and_is_not_waited_for() -> None:
+    (answer,) = run_checks([raising(SystemExit(3))], Context(), 60)
+    assert (answer.result, answer.seen) == ("fail", "the check itself crashed: SystemExit: 3")
+    assert answer.seconds < 30
 
 
 def test_an_error_of_ours_is_a_failure_with_its_words() -> None:
