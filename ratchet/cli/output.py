@@ -38,12 +38,8 @@ class _Output(Console):
         return super().size if self.is_terminal else self._UNCUT
 
 
-def _output(stderr: bool = False) -> Console:
-    return _Output(stderr=stderr, _environ={name: value for name, value in os.environ.items() if name != "COLUMNS"})
-
-
-console = _output()
-errors = _output(stderr=True)
+console = _Output()
+errors = _Output(stderr=True)
 
 LoopOption = Annotated[str, typer.Option("--loop", "-l", help="Name of the loop.")]
 JobOption = Annotated[str | None, typer.Option("--job", help="The run to work for; default: the loop's last.")]

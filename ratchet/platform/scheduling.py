@@ -106,10 +106,11 @@ def ensure(
     )
     wanted = WantedSchedule(spec=spec, paused=before.paused if before else False)
     give_to_schedule(store, loop, known, policy)
-    for one in experiments_of(store, loop, spec.experiment):
+    experiments = experiments_of(store, loop, spec.experiment)
+    for one in experiments:
         note_experiment(store, loop, one)
     write_wanted(store, wanted)
-    made = agree(client, wanted, experiments_of(store, loop))
+    made = agree(client, wanted, experiments)
     forget_empty(store, client, loop, but=spec.experiment)
     return made
 
