@@ -148,15 +148,22 @@ class PromotionLog:
         return history[-1] if history and history[-1].done is None else None
 
     def history(self) -> list[Promotion]:
-        """All promotions by number."""
+        """All promotions by number.
+
+        A listing is no picture of one moment: what was written while it was made may be missing beside what was written
+        later. Only the newest promotion can be half-done, so what the earlier ones did is read without asking the listing.
+        """
         found = set(_numbers(self._store, self._prefix))
+        newest = max((number for number, kind in found if kind == INTENT), default=0)
         return [
             Promotion(
                 number,
                 _unpacked(self._store, self._key(number, INTENT))["value"],
-                _unpacked(self._store, self._key(number, DONE))["value"] if (number, DONE) in found else None,
+                _unpacked(self._store, self._key(number, DONE))["value"]
+                if number < newest or (number, DONE) in found
+                else None,
             )
-            for number in sorted(number for number, kind in found if kind == INTENT)
+            for number in range(1, newest + 1)
         ]
 
     def _key(self, number: int, kind: str) -> str:

@@ -54,6 +54,11 @@ class Seen:
     def move(self) -> AliasMove | None:
         return self.moves[-1] if self.moves else None
 
+    @property
+    def run(self) -> tuple[int, bool, int]:
+        """What a run changes when it starts and when it opens its round; that it ends its round changes nothing here."""
+        return (self.ask.number if self.ask else 0, self.ask_started, self.round)
+
 
 @dataclass(frozen=True)
 class Idle:

@@ -13,7 +13,7 @@ from ratchet.operations import policy as policies
 from ratchet.operations.policy import LoopPolicy, Stopped
 from ratchet.operations.starting import RoundRequest, Starter
 from ratchet.operations.trigger.asks import Ask, Asks
-from ratchet.operations.trigger.decide import Due, Idle, MustStop, Seen, decide
+from ratchet.operations.trigger.decide import Decision, Due, Idle, MustStop, Seen, decide
 from ratchet.operations.trigger.metrics import Metrics
 from ratchet.operations.trigger.moves import AliasMove, MoveReader, followed, observe, write_followed
 from ratchet.registry import Registry
@@ -26,6 +26,7 @@ OnMove = Callable[[str, AliasMove], None]
 """Called with the loop and its newest move, once it went well; again after a failure or a kill, so it must be idempotent."""
 RETRY_SECONDS = 30.0
 LONGEST_RETRY_SECONDS = 1800.0
+TRIES = 3
 log = logging.getLogger("ratchet.trigger")
 
 
@@ -129,19 +130,28 @@ class Driver:
         return state.round
 
     def _act(self, loop: str, state: LoopState, moves: Sequence[AliasMove]) -> Idle | Ask:
-        decision = decide(self._read(loop, state, moves))
-        if isinstance(decision, Idle) and decision.waits != "waits":
-            return decision
-        if self._starter.running(loop) or not stands_still(self._store, loop):
-            return Idle("running", "a run works on the loop")
-        # Read again: the run that is gone now may have ended its round after the first reading.
         seen = self._read(loop, state, moves)
-        decision = decide(seen)
-        if isinstance(decision, Due) and seen.policy is not None:
-            return self._start(loop, state, decision, seen.policy)
+        for _ in range(TRIES):
+            decision = decide(seen)
+            if isinstance(decision, Idle) and decision.waits != "waits":
+                return decision
+            if self._starter.running(loop) or not stands_still(self._store, loop):
+                return Idle("running", "a run works on the loop")
+            # Read again: the run that is gone now may have ended its round after the first reading. A run that another
+            # trigger started meanwhile was not looked for: it would be taken for one that is gone.
+            before, seen = seen, self._read(loop, state, moves)
+            if before.run == seen.run:
+                return self._do(state, seen, decide(seen))
+        return Idle("behind", "it changes just now")
+
+    def _do(self, state: LoopState, seen: Seen, decision: Decision) -> Idle | Ask:
+        if isinstance(decision, Idle):
+            return decision
         if isinstance(decision, MustStop):
             return self._stop(seen, decision)
-        return decision if isinstance(decision, Idle) else Idle("behind", "it changes just now")
+        if seen.policy is None:
+            return Idle("behind", "its policy was taken away just now")
+        return self._start(seen.loop, state, decision, seen.policy)
 
     def _stop(self, seen: Seen, decision: MustStop) -> Idle:
         wanted = Stopped(why=decision.why, rule=decision.rule, after=seen.round)

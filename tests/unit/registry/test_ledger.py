@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
 
 from ratchet.errors import Conflict, NotFound, StoreError
 from ratchet.registry.ledger import Entry, Ledger, Promotion, PromotionLog, PromotionPending
-from ratchet.store import Store, open_store
+from ratchet.store import Stat, Store, open_store
 
 
 @pytest.fixture
@@ -91,6 +92,24 @@ def test_no_promotion_begins_while_one_is_half_done(store: Store) -> None:
     with pytest.raises(PromotionPending, match=r"0001\.intent\.json was begun and never finished") as caught:
         log.begin_promotion({"version": 4})
     assert caught.value.promotion == Promotion(1, {"version": 3}, None)
+
+
+def test_a_listing_that_missed_what_was_written_meanwhile_makes_no_promotion_half_done(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = PromotionLog(store)
+    for version in (3, 4):
+        log.finish(log.begin_promotion({"version": version}), {"moved": True})
+    whole = log.history()
+    complete = type(store).list
+
+    def torn(self: Store, prefix: str = "") -> Iterator[Stat]:
+        return (
+            stat for stat in complete(self, prefix) if not stat.uri.endswith(("0001.intent.json", "0001.done.json"))
+        )
+
+    monkeypatch.setattr(type(store), "list", torn)
+    assert log.history() == whole
 
 
 def test_finishing_twice_is_quiet_only_with_the_same_content(store: Store) -> None:

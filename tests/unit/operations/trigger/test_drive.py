@@ -8,7 +8,7 @@ from ratchet import rounds
 from ratchet.errors import PlatformUnavailable, StillRolling
 from ratchet.operations import policy as policies
 from ratchet.operations.policy import Stopped
-from ratchet.operations.starting import RoundRequest, Started
+from ratchet.operations.starting import RoundRequest, RunState, Started
 from ratchet.operations.trigger.asks import Ask
 from ratchet.operations.trigger.decide import MOST_FAILURES, Idle
 from ratchet.operations.trigger.moves import AliasMove
@@ -257,6 +257,29 @@ def test_two_triggers_at_once_ask_for_one_round(ground: Ground) -> None:
     assert isinstance(ground.look(), Ask)
     assert waits(other.look(LOOP)) == "running"
     assert started(ground) == 1
+
+
+def test_a_run_that_another_trigger_starts_in_the_middle_of_a_look_is_not_taken_for_one_that_is_gone(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground.look()
+    ground.end_round(1, "PROMOTED")
+    ground.person("2")
+    other, running, looked = ground.new_driver(), ground.starter.running, False
+
+    def none_yet(loop: str) -> list[RunState]:
+        """Nothing runs; before the caller knows, the other trigger has started the round that is due."""
+        nonlocal looked
+        found = running(loop)
+        if not looked:
+            looked = True
+            assert isinstance(other.look(loop), Ask)
+        return found
+
+    monkeypatch.setattr(ground.starter, "running", none_yet)
+    assert waits(ground.look()) == "running"
+    assert ground.causes() == ["move", "move"]
+    assert started(ground) == 2
 
 
 def test_who_follows_the_alias_is_told_of_each_move_until_it_went_well(ground: Ground) -> None:
