@@ -97,10 +97,11 @@ def registered(store: Store, place: Path, text: dict[str, int], turns: int) -> R
     for turn in range(turns + 1):
         with tempfile.TemporaryDirectory() as out, _Loop(time.perf_counter) as loop:
             made = Path(out) / "model"
-            report = METHODS["sft"](Job(config, folder, rows, made, turn))
+            job = Job(config, folder, rows, made, turn)
+            report = METHODS["sft"](job)
             saved = time.perf_counter() - loop.ended
             begun = time.perf_counter()
-            models.upload(store, made, f"turn-{turn}")
+            models.upload(store, made, f"turn-{turn}", job.hashes)
             sent = time.perf_counter() - begun
             size = sum(path.stat().st_size for path in made.rglob("*"))
             os.sync()
