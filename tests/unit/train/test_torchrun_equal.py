@@ -50,6 +50,21 @@ def test_two_processes_train_as_one_does(
     assert all(torch.allclose(before[name], after[name], rtol=step, atol=1e-5) for name in before)
 
 
+def test_ktos_first_loss_is_that_of_one_process_and_later_ones_are_read_off_other_pairs(
+    groups: Sequence[Group], seed_dir: Path, tmp_path: Path
+) -> None:
+    """Before the first step the policy is the reference, and the divergence 0 whatever it is read off."""
+    given: dict[str, Any] = {"method": "kto", "max_steps": 2, "batch_size": 8, "learning_rate": 2e-3}
+    made = []
+    for launcher in (LauncherConfig(), LauncherConfig(kind="torchrun", processes=2)):
+        store = FolderStore(tmp_path / launcher.kind)
+        made.append((store, run_step(context(store, groups[:16], seed_dir, launcher, **given))))
+    assert made[0][1].counts == made[1][1].counts
+    one, two = (curve(*it) for it in made)
+    assert two[0] == pytest.approx(one[0], rel=1e-4, abs=1e-5)
+    assert two[1][0] == pytest.approx(one[1][0], rel=0.2)
+
+
 def test_a_last_batch_that_is_not_full_is_filled_up_from_the_epochs_first_rows_and_counted(
     groups: Sequence[Group], seed_dir: Path, tmp_path: Path
 ) -> None:
