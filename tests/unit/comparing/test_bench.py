@@ -20,6 +20,7 @@ from ratchet.promptset import open_part, open_set
 from ratchet.recipe import EvaluateConfig
 from ratchet.recipe.training.curriculum import CurriculumConfig, GrowthConfig
 from ratchet.store import FolderStore
+from ratchet.tinyworld.seed import SEED_DIR
 from tests import tiny
 
 MICRO = """
@@ -70,6 +71,24 @@ def test_both_comparisons_say_what_each_arm_did_and_a_failure_is_a_row(
     shown = tables(result)
     assert shown.count("`vlm-r1` | no result: RecipeError") == 2
     assert json.loads((tmp_path / "out" / "result.json").read_text())["items"] == 27
+
+
+@pytest.mark.slow
+def test_an_arm_of_reinforcement_is_measured_at_equal_visits_and_at_equal_seconds(
+    tmp_path: Path, alone: list[str]
+) -> None:
+    """From a seed that is right at times, so that there are rewards. A visit is a completion."""
+    store = FolderStore(str(tmp_path / "store"))
+    seed = models.upload(store, SEED_DIR, "bench")
+    ground = tinyworld_ground(store, seed, pool=270, items=27, salt="t")
+    wanted = BenchOptions(recipes=("grpo",), visits=256, seconds=60.0, prompts=135, evaluate=EvaluateConfig())
+    result = compare(ground, wanted, tmp_path / "out")
+    assert not list(failures(result))
+    assert alone[:2] == ["visits-grpo", "seconds-grpo"]
+    made = [result["comparisons"][comparison]["grpo"] for comparison in ("visits", "seconds")]
+    assert made[0]["visits"] == 256
+    assert all((one["method"], one["visits"] % 128) == ("grpo", 0) for one in made)
+    assert all(one["seconds"]["train"] > 0 for one in made)
 
 
 def test_what_is_done_is_not_done_again(
