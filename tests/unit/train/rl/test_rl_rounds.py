@@ -74,7 +74,9 @@ def test_lora_learns_with_the_bare_model_as_reference(job_of: JobOf) -> None:
     assert report.log[1].metrics["kl"] > 0
 
 
-def test_a_step_that_no_one_could_judge_changes_nothing_and_training_goes_on(job_of: JobOf) -> None:
+def test_a_step_that_no_one_could_judge_changes_nothing_and_training_goes_on(
+    job_of: JobOf, caplog: pytest.LogCaptureFixture
+) -> None:
     calls = [0]
 
     def first_not(_prompt: Any, text: str) -> float | None:
@@ -85,6 +87,7 @@ def test_a_step_that_no_one_could_judge_changes_nothing_and_training_goes_on(job
     assert (report.log[0].grad_norm, report.log[0].metrics["groups/unscored"]) == (0.0, 1.0)
     assert "reward" not in report.log[0].metrics
     assert report.log[2].metrics["groups/unscored"] == 0.0
+    assert "reward functions" not in caplog.text, "the curve says so, without a row of each batch"
 
 
 def test_all_alike_is_zero_variance_and_has_no_gradient(job_of: JobOf) -> None:
