@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from bench.checkpoints import WIDE, seed_of
 from bench.result import SEED_FOLDER, Result
@@ -22,19 +21,23 @@ from ratchet.train.dryrun import Rehearsal, Rehearsed
 
 LEAST = 0.85
 ROWS = 256
-CASES: Mapping[str, tuple[bool, dict[str, Any]]] = {
-    "tiny sft, batch 32": (False, {"batch_size": 32}),
-    "tiny sft, batch 128": (False, {"batch_size": 128}),
-    "tiny dpo, batch 16": (False, {"method": "dpo", "batch_size": 16}),
-    "wide sft, batch 8": (True, {"batch_size": 8}),
-    "wide sft, batch 32": (True, {"batch_size": 32}),
-    "wide sft, batch 32, checkpointing": (
-        True,
-        {"batch_size": 32, "parameters": {"gradient_checkpointing": True}},
-    ),
-    "wide sft, batch 16, lora": (True, {"batch_size": 16, "lora": {"rank": 16}}),
-    "wide dpo, batch 8": (True, {"method": "dpo", "batch_size": 8}),
-    "wide grpo, batch 16": (True, {"method": "grpo", "batch_size": 16, "rl": {"group_size": 4}}),
+CASES: Mapping[str, tuple[bool, TrainConfig]] = {
+    name: (wide, TrainConfig.model_validate({"max_steps": 2, **fields}))
+    for name, wide, fields in (
+        ("tiny sft, batch 32", False, {"batch_size": 32}),
+        ("tiny sft, batch 128", False, {"batch_size": 128}),
+        ("tiny dpo, batch 16", False, {"method": "dpo", "batch_size": 16}),
+        ("wide sft, batch 8", True, {"batch_size": 8}),
+        ("wide sft, batch 32", True, {"batch_size": 32}),
+        (
+            "wide sft, batch 32, checkpointing",
+            True,
+            {"batch_size": 32, "parameters": {"gradient_checkpointing": True}},
+        ),
+        ("wide sft, batch 16, lora", True, {"batch_size": 16, "lora": {"rank": 16}}),
+        ("wide dpo, batch 8", True, {"method": "dpo", "batch_size": 8}),
+        ("wide grpo, batch 16", True, {"method": "grpo", "batch_size": 16, "rl": {"k": 4}}),
+    )
 }
 QUICK = ("tiny sft, batch 32", "wide sft, batch 8")
 
@@ -54,15 +57,14 @@ def measure(quick: bool) -> list[Result]:
     return [Result("memory estimate", said, LEAST, True, min(turns), "ratio of bytes", turns, detail=detail)]
 
 
-def rehearsed(folder: Path, config: Mapping[str, Any]) -> Rehearsal:
+def rehearsed(folder: Path, config: TrainConfig) -> Rehearsal:
     """A dry run in a fresh process."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-        return pool.submit(_dry, folder, dict(config)).result()
+        return pool.submit(_dry, folder, config).result()
 
 
-def _dry(folder: Path, fields: dict[str, Any]) -> Rehearsal:
-    config = TrainConfig.model_validate({"max_steps": 2, **fields})
+def _dry(folder: Path, config: TrainConfig) -> Rehearsal:
     with tempfile.TemporaryDirectory() as place:
         rows = drawn_rows(ROWS, config.method, Path(place))
         try:

@@ -15,7 +15,7 @@ from bench.result import Result, load, machine, ratio
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCH = ROOT / "bench"
-LIGHT = {"verify", "store", "overhead", "demo"}
+LIGHT = {"verify", "store", "overhead", "demo", "memory"}
 
 
 def row(name: str, measured: float = 1.0, quick: bool = False) -> dict[str, object]:
