@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ratchet.verify.judges.segments import SUFFIX
 from tests.judge_server import JudgeServer, serving
 from tests.unit.verify.judges.stages import JudgedStage, said
 
@@ -41,20 +42,28 @@ def test_a_stage_killed_while_it_asks_has_the_same_digest_and_asks_nothing_twice
 
 
 def _killed_when(stage: JudgedStage, server: JudgeServer) -> int | None:
-    """Run the stage in a process of its own, and kill it when the server holds all that it asks."""
+    """Run the stage in a process of its own, and kill it when the server holds all that it asks and what it replied is written."""
     child = multiprocessing.get_context("fork").Process(target=stage.run)
     child.start()
     assert child.pid is not None
-    deadline = time.monotonic() + 60
-    while (
-        server.asked.total() - server.replied.total() < min(4, _in_flight_at_most(server))
-        and time.monotonic() < deadline
-    ):
-        time.sleep(0.01)
-    time.sleep(0.5)  # what was replied is written a tenth of a second later
-    os.kill(child.pid, signal.SIGKILL)
-    child.join()
+    try:
+        deadline = time.monotonic() + 240
+        while (
+            server.asked.total() - server.replied.total() < min(4, _in_flight_at_most(server))
+            or _written(stage) < server.replied.total()
+        ):
+            assert time.monotonic() < deadline, (server.asked, server.replied, _written(stage))
+            time.sleep(0.01)
+    finally:
+        os.kill(child.pid, signal.SIGKILL)
+        child.join()
     return child.exitcode
+
+
+def _written(stage: JudgedStage) -> int:
+    """How many replies its store has: each a line below its file's head."""
+    files = Path(stage.store.root.removeprefix("file://")).rglob(f"[!.]*{SUFFIX}")
+    return sum(len(file.read_bytes().splitlines()) - 1 for file in files)
 
 
 def _in_flight_at_most(server: JudgeServer) -> int:
@@ -71,7 +80,7 @@ def test_two_runs_at_once_share_what_they_hear_and_agree(tmp_path: Path) -> None
         for child in children:
             child.start()
         for child in children:
-            child.join(60)
+            child.join(240)
         assert [child.exitcode for child in children] == [0, 0]
         # Both are complete: this reads their manifests.
         assert one.run().content_digest == two.run().content_digest

@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import orjson
 
-from ratchet.errors import StoreError
 from ratchet.store import Store
 
 log = logging.getLogger(__name__)
@@ -78,6 +77,8 @@ class Segments:
         self._lines: list[bytes] = []
         self._size = 0
         self._dirty = False
+        # Said under the lock: a thread that has looked for the last time may take a while to end.
+        self._writing = False
         self._lock = threading.Lock()
         self._hurry = threading.Event()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="judgements")
@@ -89,10 +90,10 @@ class Segments:
             self._lines += lines
             self._size += sum(map(len, lines))
             self._dirty = True
-            idle = self._work is None or self._work.done()
+            idle = not self._writing
         if idle:
             self._check()
-            self._work = self._pool.submit(self._write)
+            self._begin()
 
     def settle(self) -> None:
         """Return when all is written."""
@@ -101,7 +102,9 @@ class Segments:
             self._check()
             with self._lock:
                 left = self._dirty
-            self._work = self._pool.submit(self._write) if left else None
+            self._work = None
+            if left:
+                self._begin()
         self._hurry.clear()
 
     def close(self) -> None:
@@ -111,6 +114,11 @@ class Segments:
         finally:
             self._pool.shutdown()
 
+    def _begin(self) -> None:
+        with self._lock:
+            self._writing = True
+        self._work = self._pool.submit(self._write)
+
     def _check(self) -> None:
         if self._work is not None:
             self._work.result()
@@ -119,6 +127,7 @@ class Segments:
         while True:
             with self._lock:
                 if not self._dirty:
+                    self._writing = False
                     return
                 self._dirty = False
                 data = b"\n".join([self._head, *self._lines, b""])
@@ -127,8 +136,8 @@ class Segments:
                     self._number, self._lines, self._size = self._number + 1, [], 0
             try:
                 self._store.put(name, data)
-            except StoreError:
+            except BaseException:
                 with self._lock:
-                    self._dirty = True
+                    self._dirty, self._writing = True, False
                 raise
             self._hurry.wait(PAUSE_SECONDS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -211,6 +213,36 @@ def test_files_grow_and_are_many_only_when_they_are_full(tmp_path: Path, monkeyp
 class _Full(FolderStore):
     def put(self, key: str, data: bytes) -> Stat:
         raise StoreUnavailable(f"no room for {key}")
+
+
+def test_a_reply_that_comes_just_when_its_writer_has_looked_for_the_last_time_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FolderStore(tmp_path)
+    writer = segments.Segments(store, "said", WHO)
+    write, looked, go_on = writer._write, threading.Event(), threading.Event()
+
+    def slow() -> None:
+        """There is nothing more to write, and the thread has not ended yet."""
+        write()
+        looked.set()
+        go_on.wait(60)
+
+    monkeypatch.setattr(writer, "_write", slow)
+    one, two = ({"key": key, "answers": []} for key in ("one", "two"))
+    writer.add([segments.line_of(one)])
+    assert looked.wait(60)
+    adding = threading.Thread(target=writer.add, args=([segments.line_of(two)],))
+    adding.start()
+    until = time.monotonic() + 60
+    while not writer._dirty:
+        assert time.monotonic() < until
+    go_on.set()
+    adding.join()
+    while list(segments.read(store, "said")) != [one, two]:
+        assert time.monotonic() < until, "it waits for the next reply"
+        time.sleep(0.01)
+    writer.close()
 
 
 def test_replies_that_cannot_be_written_stop_the_stage(tmp_path: Path) -> None:
