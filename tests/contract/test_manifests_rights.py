@@ -117,9 +117,9 @@ def test_the_trigger_may_do_with_served_models_what_following_does(
     settings = new_loop(tmp_path)
     with FakeKubernetes(crds, [DEPLOYMENT, SERVICE]) as fake, FakeServing(fake, LOOP) as pods:
         monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path, fake.url)))
-        canary = {"url": pods.url, "soak_seconds": 0, "ready_minutes": 0.05}
+        canary = {"url": pods.url, "soak_seconds": 0, "ready_minutes": 2}
         config = ServingConfig(kind=kind, image="registry.example/inference", canary=canary)
-        there = Cluster(connect(), poll=0.02, away=1)
+        there = Cluster(connect(), poll=0.02, away=60)
         for one in (config, config.model_copy(update={"replicas": 2})):
             assert follow(settings, LOOP, None, one, cluster=there).state == "served"
         show(LOOP, config, there)

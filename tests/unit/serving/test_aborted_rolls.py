@@ -9,7 +9,7 @@ import pytest
 from ratchet.errors import PlatformError
 from ratchet.serving import abort, manifest, show
 from tests.unit.loops import LOOP
-from tests.unit.serving.conftest import World
+from tests.unit.serving.conftest import SOON, World
 
 
 def test_a_canary_that_gives_no_answers_leaves_the_old_version_in_place(world: World) -> None:
@@ -25,7 +25,7 @@ def test_a_canary_that_gives_no_answers_leaves_the_old_version_in_place(world: W
 def test_a_canary_that_never_starts_is_given_up(world: World) -> None:
     world.follow()
     world.pods.never_ready.add(world.promote())
-    told = world.follow()
+    told = world.follow(ready_minutes=SOON)
     assert (told.state, told.serving) == ("aborted", "1")
     assert "was not ready within canary.ready_minutes" in (told.why or "")
 
@@ -65,7 +65,7 @@ def test_an_aborted_version_is_not_tried_again_unless_somebody_says_so(world: Wo
 def test_a_champion_after_an_aborted_one_is_tried(world: World) -> None:
     world.follow()
     world.pods.never_ready.add(world.promote())
-    world.follow()
+    world.follow(ready_minutes=SOON)
     version = world.promote()
     assert (world.follow().serving, world.follow().state) == (version, "unchanged")
 
@@ -136,7 +136,7 @@ def test_a_first_version_that_was_aborted_holds_no_pods(world: World) -> None:
 
 def test_a_champion_after_a_first_that_was_aborted_is_tried(world: World) -> None:
     world.pods.never_ready.add("1")
-    world.follow()
+    world.follow(ready_minutes=SOON)
     version = world.promote()
     assert (world.follow().serving, world.follow().state) == (version, "unchanged")
     assert show(LOOP, world.config(), world.cluster).why is None

@@ -81,7 +81,8 @@ def test_a_takeover_that_fails_puts_back_exactly_what_was_there(deployments: Wor
 
     deployments.follow()
     before = deployments.pod()
-    placed = ServingConfig.model_validate({**deployments.config().model_dump(), **PLACED})
+    # Its canary must be there within this time, which the takeover that fails is waited for.
+    placed = ServingConfig.model_validate({**deployments.config(ready_minutes=0.1).model_dump(), **PLACED})
 
     def fail(words: str) -> None:
         if words.endswith("takes all traffic"):
@@ -209,7 +210,7 @@ def test_a_trigger_is_told_to_come_again_until_the_roll_has_ended(world: World) 
     follower = Follower(world.settings, world.config(), lambda: world.cluster)
     with pytest.raises(StillRolling, match="is being rolled out"):
         follower(LOOP, Move())
-    for _ in range(200):
+    for _ in range(2000):
         with suppress(StillRolling):
             follower(LOOP, Move())
             break
