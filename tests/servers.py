@@ -22,9 +22,10 @@ import pytest
 
 from ratchet.services import Services, start
 from ratchet.services.mlflow_server import mlflow_server
+from ratchet.services.settings import free_ports
 
 Fault = Literal["503", "409", "reset", "lost", "truncate", "corrupt", "stall"]
-STALL_SECONDS = 2.5
+STALL_SECONDS = 30.0
 
 
 @pytest.fixture(scope="session")
@@ -37,10 +38,13 @@ def s3_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 @pytest.fixture(scope="session")
 def mlflow_session(s3_services: Services) -> Iterator[str]:
     """MLflow for the whole session. It carries the token of `s3_services`, whose end also ends its children."""
-    server = mlflow_server(s3_services.folder, s3_services.settings, s3_services.environment())
+    # A port of now: the one that was drawn with those of `s3_services` may have been taken since.
+    ports = {**s3_services.settings.ports, "mlflow": free_ports()["mlflow"]}
+    settings = s3_services.settings.model_copy(update={"ports": ports})
+    server = mlflow_server(s3_services.folder, settings, s3_services.environment())
     server.spawn()
     server.wait()
-    yield s3_services.settings.url("mlflow")
+    yield settings.url("mlflow")
     assert server.child is not None
     # No polite end: it may take longer than a busy machine's patience, and a child that runs on is a warning, so an error.
     server.child.kill()
@@ -104,7 +108,10 @@ class FaultyS3:
 
 @pytest.fixture
 def faulty_s3(s3_root: str, s3_services: Services, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyS3]:
-    """S3 behind a proxy that spoils requests on demand, with short patience: 3 attempts, 1 s without a byte."""
+    """S3 behind a proxy that spoils requests on demand: 3 attempts, and more patience than a busy machine takes of.
+
+    Who plans a silence sets a shorter one: `RATCHET_S3_TIMEOUT`, seconds without a byte.
+    """
     proxy = FaultyS3(s3_root, s3_services.settings.url("s3"))
     handler = type("Handler", (_Handler,), {"proxy": proxy})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -113,7 +120,7 @@ def faulty_s3(s3_root: str, s3_services: Services, monkeypatch: pytest.MonkeyPat
     thread.start()
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("RATCHET_S3_ATTEMPTS", "3")
-    monkeypatch.setenv("RATCHET_S3_TIMEOUT", "1")
+    monkeypatch.setenv("RATCHET_S3_TIMEOUT", "20")
     yield proxy
     server.shutdown()
     server.server_close()

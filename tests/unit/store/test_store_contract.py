@@ -270,7 +270,7 @@ def test_of_racing_processes_exactly_one_wins_every_time(store_root: str) -> Non
     racers = [context.Process(target=_race, args=(store_root, n, barrier, results)) for n in range(3)]
     for racer in racers:
         racer.start()
-    won = dict(results.get(timeout=60) for _ in racers)
+    won = dict(results.get(timeout=240) for _ in racers)
     for racer in racers:
         racer.join()
     assert sorted(turn for wins in won.values() for turn in wins) == list(range(8))
