@@ -133,12 +133,13 @@ def test_two_that_train_the_same_at_once_make_it_once(tmp_path: Path, tiny_seed:
 
 
 class Deadly:
-    """Kills S3 with SIGKILL a moment after a checkpoint's upload began: the `nth` one's."""
+    """Kills S3 with SIGKILL a moment after a file's upload began: the `nth` one's. No other begins before it is dead."""
 
     def __init__(self, store: Store, services: Services, nth: int) -> None:
         self._store, self._services, self._nth = store, services, nth
         self.begun = 0
         self.killed_at = 0.0
+        self._death = threading.Timer(0.01, self._kill)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -146,7 +147,10 @@ class Deadly:
     def put_file(self, key: str, path: Any) -> Any:
         self.begun += 1
         if self.begun == self._nth:
-            threading.Timer(0.01, self._kill).start()
+            self._death.start()
+        elif self.begun > self._nth:
+            # A loaded machine may send a file, and the card behind it, faster than it finds whom to kill.
+            self._death.join()
         return self._store.put_file(key, path)
 
     def _kill(self) -> None:

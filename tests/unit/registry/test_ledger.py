@@ -147,7 +147,7 @@ def test_racing_processes_get_their_own_numbers(store: Store, store_root: str) -
     racers = [context.Process(target=_append, args=(store_root, n, barrier, results)) for n in range(3)]
     for racer in racers:
         racer.start()
-    found = [results.get(timeout=60) for _ in racers]
+    found = [results.get(timeout=240) for _ in racers]
     for racer in racers:
         racer.join()
     once = {entry.number for _, entries, _ in found for entry in entries}
