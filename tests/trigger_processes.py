@@ -20,6 +20,8 @@ from ratchet.services.mlflow_server import mlflow_server
 from ratchet.services.settings import renew
 
 ROOT = Path(__file__).resolve().parents[1]
+PATIENCE = 200.0
+"""Seconds after which something hangs, however slow the machine is."""
 
 
 def free_port() -> int:
@@ -59,26 +61,26 @@ class Trigger:
         command = [sys.executable, "-m", "tests.triggered", *self._arguments]
         with self.log.open("ab") as out:
             self._child = subprocess.Popen(command, cwd=ROOT, env={**os.environ}, stdout=out, stderr=out)
-        assert within(90, self.ready), self.log.read_text()
+        assert within(PATIENCE, self.ready), self.log.read_text()
 
     def ready(self) -> bool:
         assert self._child is not None
         assert self._child.poll() is None, self.log.read_text()
         try:
             return requests.get(f"{self.url}/readyz", timeout=5).status_code == 200
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def end(self, number: signal.Signals) -> int:
         """Its exit status."""
         assert self._child is not None
         self._child.send_signal(number)
-        code = self._child.wait(30)
+        code = self._child.wait(PATIENCE)
         self._child = None
         return code
 
     def metric(self, line: str) -> float:
-        page = requests.get(f"{self.url}/metrics", timeout=10).text
+        page = requests.get(f"{self.url}/metrics", timeout=60).text
         return next((float(one.rsplit(" ", 1)[1]) for one in page.splitlines() if one.startswith(f"{line} ")), 0.0)
 
     def __enter__(self) -> Trigger:

@@ -16,7 +16,7 @@ from ratchet.operations.local_starter import LocalStarter, open_lock, read_recor
 from ratchet.operations.starting import RoundRequest
 from ratchet.settings import Settings
 from ratchet.store import open_store
-from tests.trigger_processes import ROOT, within
+from tests.trigger_processes import PATIENCE, ROOT, within
 
 LOOP = "mine"
 
@@ -37,7 +37,7 @@ def starter(settings: Settings, tmp_path: Path) -> LocalStarter:
 
 
 def ended(starter: LocalStarter) -> bool:
-    return within(120, lambda: starter.running(LOOP) == [] and not starter._children)
+    return within(PATIENCE, lambda: starter.running(LOOP) == [] and not starter._children)
 
 
 def logs(folder: Path) -> str:
@@ -82,7 +82,7 @@ def test_a_starter_that_is_killed_when_it_has_asked_makes_one_run(settings: Sett
     assert codes[0] == -signal.SIGKILL
     assert set(codes) <= {0, -signal.SIGKILL}, "0: the run of an earlier one was known by then"
     store = open_store(settings.root)
-    assert within(60, lambda: read_record(store, request()) is not None)
+    assert within(PATIENCE, lambda: read_record(store, request()) is not None)
     starter = LocalStarter(settings, tmp_path / "runs")
     found = starter.start(request())
     assert not found.new

@@ -52,8 +52,13 @@ def service(ground: Ground) -> Service:
 @pytest.fixture
 def client(service: Service) -> Iterator[TestClient]:
     with TestClient(create_app(service)) as client:
-        assert within(20, lambda: service.why_not_ready() is None)
+        assert within(120, lambda: service.why_not_ready() is None)
         yield client
+
+
+def started(ground: Ground, rounds: int = 1) -> bool:
+    """Whether so many runs are there: an ask that is written down may not be one yet, and a test would not end its run."""
+    return len(ground.starter.requests()) == rounds
 
 
 def count(ground: Ground, outcome: str) -> float:
@@ -61,26 +66,26 @@ def count(ground: Ground, outcome: str) -> float:
 
 
 def test_a_delivery_is_taken_and_its_move_starts_a_round(ground: Ground, client: TestClient) -> None:
-    assert within(20, lambda: ground.causes() == ["move"]), "the first look is the poller's"
+    assert within(120, lambda: started(ground)), "the first look is the poller's"
     ground.end_round(1, "PROMOTED")
     ground.person("2")
     answer = client.post(PATH, content=BODY, headers=signed())
     assert (answer.status_code, answer.json()) == (202, {"outcome": "accepted", "loop": LOOP})
-    assert within(20, lambda: ground.causes() == ["move", "move"])
+    assert within(120, lambda: ground.causes() == ["move", "move"])
 
 
 def test_deliveries_out_of_order_start_what_the_registry_says_and_nothing_else(
     ground: Ground, client: TestClient
 ) -> None:
     """Created 2 and created 3 arrive the wrong way round, the deletion of an alias that is there last of all."""
-    assert within(20, lambda: ground.causes() == ["move"])
+    assert within(120, lambda: started(ground))
     ground.end_round(1, "PROMOTED")
     ground.person("2")
     ground.person("3")
     late = [delivery(EVENTS[0], name=LOOP, alias="champion", version=v) for v in ("3", "2")]
     late.append(delivery(EVENTS[1], name=LOOP, alias="champion"))
     assert [client.post(PATH, content=b, headers=signed(b)).status_code for b in late] == [202, 202, 202]
-    assert within(20, lambda: len(ground.starter.requests()) == 2)
+    assert within(120, lambda: started(ground, 2))
     time.sleep(0.3)
     assert [(ask.cause, ask.move) for ask in ground.asks()] == [("move", 1), ("move", 2)]
     assert "version 1 to version 3" in ground.asks()[-1].why
@@ -137,7 +142,7 @@ def test_before_registry_and_store_have_answered_nothing_is_taken(ground: Ground
 
 def test_a_delivery_that_found_no_room_is_welcome_again(ground: Ground) -> None:
     with TestClient(create_app(service := service_of(ground))) as client:
-        assert within(20, lambda: service.why_not_ready() is None and service.hints.depth() == 0)
+        assert within(120, lambda: service.why_not_ready() is None and service.hints.depth() == 0)
         put, service.hint = service.hint, lambda loop: False  # type: ignore[method-assign]
         headers = signed()
         full = client.post(PATH, content=BODY, headers=headers)
@@ -157,13 +162,13 @@ def test_readiness_says_what_is_away_and_comes_back(ground: Ground) -> None:
 
     ground.registry.champion = away  # type: ignore[assignment, method-assign]
     with TestClient(create_app(service)) as client:
-        assert within(20, lambda: "registry is away" in str(client.get("/readyz").json()["why"]))
+        assert within(120, lambda: "registry is away" in str(client.get("/readyz").json()["why"]))
         down = False
-        assert within(20, lambda: client.get("/readyz").status_code == 200)
+        assert within(120, lambda: client.get("/readyz").status_code == 200)
 
 
 def test_the_metrics_tell_of_deliveries_moves_rounds_queue_and_poller(ground: Ground, client: TestClient) -> None:
-    assert within(20, lambda: bool(ground.asks()))
+    assert within(120, lambda: bool(ground.asks()))
     client.post(PATH, content=BODY, headers=signed())
     page = client.get("/metrics")
     assert page.headers["content-type"].startswith("text/plain")
@@ -184,20 +189,20 @@ def test_without_webhooks_there_is_no_place_to_send_them_to(ground: Ground) -> N
     service = service_of(ground, webhooks=False, secrets=())
     with TestClient(create_app(service)) as client:
         assert client.post(PATH, content=BODY, headers=signed()).status_code == 404
-        assert within(20, lambda: ground.causes() == ["move"]), "the poller finds the move"
+        assert within(120, lambda: ground.causes() == ["move"]), "the poller finds the move"
 
 
 def test_all_loops_means_also_those_that_come_later(ground: Ground) -> None:
     service = service_of(ground, loops=(), poll=0.05)
     assert service.serves("whatever")
     with TestClient(create_app(service)):
-        assert within(20, lambda: ground.causes() == ["move"])
+        assert within(120, lambda: ground.causes() == ["move"])
 
 
 def test_an_end_looks_at_what_waits_and_takes_no_more(ground: Ground) -> None:
     service = service_of(ground)
     with TestClient(create_app(service)) as client:
-        assert within(20, lambda: ground.causes() == ["move"])
+        assert within(120, lambda: started(ground))
         ground.end_round(1, "PROMOTED")
         ground.person("2")
         assert client.post(PATH, content=BODY, headers=signed()).status_code == 202
@@ -209,10 +214,10 @@ def test_an_end_looks_at_what_waits_and_takes_no_more(ground: Ground) -> None:
 def test_ids_of_deliveries_survive_an_end(ground: Ground) -> None:
     headers = signed()
     with TestClient(create_app(service := service_of(ground))) as client:
-        assert within(20, lambda: service.why_not_ready() is None)
+        assert within(120, lambda: service.why_not_ready() is None)
         assert client.post(PATH, content=BODY, headers=headers).status_code == 202
     with TestClient(create_app(again := service_of(ground))) as client:
-        assert within(20, lambda: again.why_not_ready() is None)
+        assert within(120, lambda: again.why_not_ready() is None)
         assert client.post(PATH, content=BODY, headers=headers).json()["outcome"] == "known"
 
 
@@ -226,5 +231,5 @@ def test_one_loop_that_fails_does_not_end_the_trigger_of_others(ground: Ground) 
 
     ground.driver.look = broken  # type: ignore[assignment, method-assign]
     with TestClient(create_app(service_of(ground, loops=("broken", LOOP)))):
-        assert within(20, lambda: ground.causes() == ["move"])
+        assert within(120, lambda: ground.causes() == ["move"])
     assert b'ratchet_trigger_failures_total{where="other"} 1.0' in ground.metrics.page()

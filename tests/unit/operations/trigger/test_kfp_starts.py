@@ -22,7 +22,7 @@ from ratchet.profile import Profile
 from ratchet.rounds import RoundEnd
 from ratchet.services.fake_pipelines import FakePipelines, Fault
 from tests.pipelines import client, pipeline_file
-from tests.trigger_processes import free_port, within
+from tests.trigger_processes import PATIENCE, free_port, within
 from tests.triggered import LOOP, SECRET, Ground
 from tests.unit.operations.trigger.test_deliveries import delivery
 
@@ -61,25 +61,25 @@ class Served:
             self.child = subprocess.Popen(
                 [*command, "--port", str(self.port), "--poll", "3600"], env=self.environment, stdout=out, stderr=out
             )
-        assert within(120, self.ready), self.log.read_text()
+        assert within(PATIENCE, self.ready), self.log.read_text()
 
     def ready(self) -> bool:
         assert self.child is not None
         assert self.child.poll() is None, self.log.read_text()
         try:
             return requests.get(f"{self.url}/readyz", timeout=5).status_code == 200
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def end(self, number: signal.Signals) -> int:
         assert self.child is not None
         self.child.send_signal(number)
-        code, self.child = self.child.wait(60), None
+        code, self.child = self.child.wait(PATIENCE), None
         return code
 
     def looks(self) -> float:
         """Hints that wait; a look that has ended is none."""
-        page = requests.get(f"{self.url}/metrics", timeout=10).text
+        page = requests.get(f"{self.url}/metrics", timeout=60).text
         return next(
             float(one.split()[1]) for one in page.splitlines() if one.startswith("ratchet_trigger_queue_depth ")
         )
@@ -97,7 +97,7 @@ class Served:
 
     def quiet(self) -> list[str]:
         """The runs of the API once nothing waits to be looked at."""
-        assert within(60, lambda: self.looks() == 0), self.log.read_text()
+        assert within(PATIENCE, lambda: self.looks() == 0), self.log.read_text()
         time.sleep(1.0)
         return self.runs()
 
@@ -129,13 +129,13 @@ def served(ground: Ground, tmp_path: Path) -> Iterator[Served]:
 
 
 def test_a_move_is_one_run_of_kubeflow_pipelines_and_a_replay_is_none(served: Served) -> None:
-    assert within(60, lambda: len(served.runs()) == 1), "the champion that was there"
+    assert within(PATIENCE, lambda: len(served.runs()) == 1), "the champion that was there"
     for number, version in enumerate(("2", "3", "1"), start=2):
         served.succeed()
         served.ground.person(version)
         outcome, headers, body = served.says(version)
         assert outcome == "accepted"
-        assert within(60, lambda number=number: len(served.runs()) == number), served.log.read_text()
+        assert within(PATIENCE, lambda number=number: len(served.runs()) == number), served.log.read_text()
         assert served.send(headers, body) == "known"
         assert served.says(version)[0] == "accepted", "the same news under another id"
         assert len(served.quiet()) == number
@@ -146,13 +146,13 @@ def test_a_move_is_one_run_of_kubeflow_pipelines_and_a_replay_is_none(served: Se
 
 
 def test_a_trigger_that_is_killed_and_one_whose_answers_are_lost_start_no_second_run(served: Served) -> None:
-    assert within(60, lambda: len(served.runs()) == 1)
+    assert within(PATIENCE, lambda: len(served.runs()) == 1)
     served.succeed()
     # The run is made, and whoever asked for it never hears of it.
     served.fake.faults.append(Fault(None, times=1, method="POST", path="/runs", after=True))
     served.ground.person("2")
     assert served.says("2")[0] == "accepted"
-    assert within(60, lambda: len(served.runs()) == 2), served.log.read_text()
+    assert within(PATIENCE, lambda: len(served.runs()) == 2), served.log.read_text()
     assert served.end(signal.SIGKILL) == -signal.SIGKILL
     served.start()
     assert len(served.quiet()) == 2, "found by its name"

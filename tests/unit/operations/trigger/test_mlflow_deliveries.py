@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from ratchet.errors import RegistryError
 from ratchet.operations.trigger.register import register
-from tests.trigger_processes import Trigger, webhook_mlflow, within
+from tests.trigger_processes import PATIENCE, Trigger, webhook_mlflow, within
 from tests.triggered import LOOP, SECRET, Ground
 
 pytestmark = pytest.mark.slow
@@ -50,7 +50,7 @@ def test_deliveries_of_a_real_server_start_one_round_a_move(ground: Ground, trac
         assert (made.new, made.answered, made.trouble) == (True, 200, None)
         again = register(tracking, trigger.url + PATH, SECRET)
         assert (again.new, again.id, again.trouble) == (False, made.id, None)
-        assert within(30, lambda: rounds_started(ground) == 1), "the champion that was there"
+        assert within(PATIENCE, lambda: rounds_started(ground) == 1), "the champion that was there"
         movers = [
             lambda: by_hand(tracking, "2"),
             lambda: ground.gate("3", "round-2"),
@@ -60,9 +60,9 @@ def test_deliveries_of_a_real_server_start_one_round_a_move(ground: Ground, trac
         for number, move in enumerate(movers, start=2):
             ground.end_round(number - 1, "PROMOTED")
             move()
-            assert within(30, lambda n=number: rounds_started(ground) == n), trigger.log.read_text()
+            assert within(PATIENCE, lambda n=number: rounds_started(ground) == n), trigger.log.read_text()
         by_hand(tracking, "1")
-        assert within(30, lambda: trigger.metric('ratchet_trigger_deliveries_total{outcome="accepted"}') >= 5)
+        assert within(PATIENCE, lambda: trigger.metric('ratchet_trigger_deliveries_total{outcome="accepted"}') >= 5)
         time.sleep(1.0)
         assert rounds_started(ground) == 5, "the same version again is no move"
         kinds = [request.why.split("(")[1].split(",")[1].strip() for request in ground.starter.requests()]
@@ -70,7 +70,7 @@ def test_deliveries_of_a_real_server_start_one_round_a_move(ground: Ground, trac
         _kill_and_catch_up(ground, trigger, tracking)
         begun = time.monotonic()
         assert trigger.end(signal.SIGTERM) == 0
-        assert time.monotonic() - begun < 15
+        assert time.monotonic() - begun < 60, "a look an hour is no reason to wait for the next"
 
 
 def _kill_and_catch_up(ground: Ground, trigger: Trigger, tracking: str) -> None:
@@ -78,22 +78,22 @@ def _kill_and_catch_up(ground: Ground, trigger: Trigger, tracking: str) -> None:
     ground.end_round(5, "PROMOTED")
     by_hand(tracking, "3")
     trigger.start()
-    assert within(30, lambda: rounds_started(ground) == 6), "made while no trigger was there"
+    assert within(PATIENCE, lambda: rounds_started(ground) == 6), "made while no trigger was there"
     ground.end_round(6, "PROMOTED")
     trigger.end(signal.SIGKILL)
     trigger.start()
     by_hand(tracking, "2")
-    assert within(30, lambda: rounds_started(ground) == 7)
+    assert within(PATIENCE, lambda: rounds_started(ground) == 7)
     assert [ask.move for ask in ground.asks()] == list(range(1, 8))
 
 
 def test_the_poller_alone_finds_every_move(ground: Ground, tracking: str, tmp_path: Path) -> None:
     with Trigger(tmp_path, tracking=tracking, poll=0.3, webhooks=False):
-        assert within(30, lambda: rounds_started(ground) == 1)
+        assert within(PATIENCE, lambda: rounds_started(ground) == 1)
         for number, version in enumerate(["2", "1", "3"], start=1):
             ground.end_round(number, "PROMOTED")
             by_hand(tracking, version)
-            assert within(30, lambda n=number: rounds_started(ground) == n + 1)
+            assert within(PATIENCE, lambda n=number: rounds_started(ground) == n + 1)
         time.sleep(1.0)
         assert ground.causes() == ["move"] * 4
 
@@ -104,10 +104,10 @@ def test_a_webhook_with_another_secret_is_refused_and_told_so(ground: Ground, tr
         assert made.answered == 401
         assert made.trouble is not None
         assert "not the trigger's" in made.trouble
-        assert within(30, lambda: rounds_started(ground) == 1)
+        assert within(PATIENCE, lambda: rounds_started(ground) == 1)
         ground.end_round(1, "PROMOTED")
         by_hand(tracking, "2")
-        assert within(30, lambda: trigger.metric('ratchet_trigger_deliveries_total{outcome="forged"}') >= 2)
+        assert within(PATIENCE, lambda: trigger.metric('ratchet_trigger_deliveries_total{outcome="forged"}') >= 2)
         assert rounds_started(ground) == 1
         mended = register(tracking, trigger.url + PATH, SECRET)
         assert (mended.id, mended.answered) == (made.id, 200)
@@ -125,9 +125,9 @@ def test_a_delivery_of_a_real_server_replayed_later_is_known(ground: Ground, tra
     with Trigger(tmp_path, tracking=tracking) as trigger, catching() as caught:
         register(tracking, f"{caught.url}{PATH}", SECRET, test=False)
         by_hand(tracking, "2")
-        assert within(30, lambda: bool(caught.requests))
+        assert within(PATIENCE, lambda: bool(caught.requests))
         headers, body = caught.requests[0]
-        answers = [requests.post(trigger.url + PATH, data=body, headers=headers, timeout=10) for _ in range(2)]
+        answers = [requests.post(trigger.url + PATH, data=body, headers=headers, timeout=60) for _ in range(2)]
         assert [(a.status_code, a.json()["outcome"]) for a in answers] == [(202, "accepted"), (200, "known")]
-        forged = requests.post(trigger.url + PATH, data=body.replace(b'"2"', b'"3"'), headers=headers, timeout=10)
+        forged = requests.post(trigger.url + PATH, data=body.replace(b'"2"', b'"3"'), headers=headers, timeout=60)
         assert forged.status_code == 401
