@@ -132,13 +132,13 @@ def start(profile: Path) -> tuple[subprocess.Popen[str], Page]:
     """Chromium with a fresh profile, and its first tab."""
     command = [str(CHROMIUM), *FLAGS.split(), f"--user-data-dir={profile}", "about:blank"]
     browser = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True)
-    port_file, deadline = profile / "DevToolsActivePort", time.monotonic() + 60
+    port_file, deadline = profile / "DevToolsActivePort", time.monotonic() + 240
     while not port_file.exists() or not port_file.read_text().strip():
         assert browser.poll() is None, "Chromium ended"
         assert time.monotonic() < deadline, "Chromium did not open its port"
         time.sleep(0.05)
     port, path = port_file.read_text().split()
-    control = websocket.create_connection(f"ws://127.0.0.1:{port}{path}", timeout=60, suppress_origin=True)
+    control = websocket.create_connection(f"ws://127.0.0.1:{port}{path}", timeout=200, suppress_origin=True)
     control.send(json.dumps({"id": 1, "method": "Target.getTargets"}))
     targets = json.loads(control.recv())["result"]["targetInfos"]
     control.close()
@@ -155,7 +155,7 @@ def opened(profile: Path) -> Iterator[Page]:
     finally:
         page.socket.close()
         browser.terminate()
-        browser.wait(20)
+        browser.wait(120)
 
 
 @cache

@@ -10,7 +10,7 @@ from ratchet.platform.asking import Patience
 from ratchet.platform.pipelines import Pipelines
 from ratchet.services.fake_pipelines import FakePipelines
 
-QUICK = Patience(tries=4, pause=0.01, longest=0.02, connect=2.0, answer=2.0)
+QUICK = Patience(tries=4, pause=0.01, longest=0.02, connect=30.0, answer=30.0)
 IR = """
 pipelineInfo: {name: small}
 root:

@@ -20,7 +20,7 @@ SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
 BASE = f"python:3.11-slim-{SUITE}"
 NEEDLESS = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale", "var/log")
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
-PATIENCE = 60.0
+PATIENCE = 240.0
 
 
 def install() -> None:

@@ -22,7 +22,7 @@ STRANGER = "123456:0"
 def run(image: str, *command: str, user: str = STRANGER, network: str = "none") -> str:
     """What a program in a fresh container prints. AssertionError with its complaint when it fails."""
     words = [client(), "run", *RESTRICTED, f"--user={user}", f"--network={network}", "--entrypoint", command[0], image]
-    done = subprocess.run([*words, *command[1:]], capture_output=True, text=True, check=False, timeout=280)
+    done = subprocess.run([*words, *command[1:]], capture_output=True, text=True, check=False, timeout=800)
     assert done.returncode == 0, f"{image} {' '.join(command)[:200]}: {done.stderr[-3000:]}"
     return done.stdout
 

@@ -12,7 +12,7 @@ import pytest
 import ratchet
 from tests.images.running import inspect, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.images, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.images, pytest.mark.timeout(900)]
 ROOT = Path(__file__).resolve().parents[2]
 SETS = ("core", "training", "inference")
 IMPORTS = {

@@ -80,7 +80,7 @@ def test_an_interrupt_says_how_to_go_on(tmp_path: Path) -> None:
     assert child.stdout is not None
     assert child.stdout.readline() == "asleep\n"
     child.send_signal(signal.SIGINT)
-    _, err = child.communicate(timeout=30)
+    _, err = child.communicate(timeout=120)
     assert child.returncode == 130
     assert "`ratchet resume --loop LOOP` goes on" in " ".join(err.split())
 

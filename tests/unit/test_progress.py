@@ -61,7 +61,7 @@ def test_lines_of_several_processes_do_not_mix(tmp_path: Path) -> None:
     for one in several:
         one.start()
     for one in several:
-        one.join(60)
+        one.join(240)
     stages = [event["stage"] for event in EventFile(file).new()]
     assert sorted(stages) == sorted(f"stage-{n}" for n in range(3) for _ in range(100))
 

@@ -69,11 +69,11 @@ def test_a_refused_connection_is_told_with_the_address() -> None:
 
 def test_a_slow_server_is_not_waited_for_without_end() -> None:
     patience = Patience(tries=2, pause=0.01, connect=1.0, answer=0.2)
-    with FakePipelines(faults=[Fault(200, times=99, seconds=1.0)]) as fake:
+    with FakePipelines(faults=[Fault(200, times=99, seconds=60.0)]) as fake:
         begun = time.monotonic()
         with pytest.raises(PlatformUnavailable, match="did not answer"):
             client(fake, patience=patience).find_experiment("mine")
-    assert time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun < 60.0
 
 
 def test_a_slow_server_that_answers_in_time_is_waited_for() -> None:

@@ -27,10 +27,10 @@ def raising(error: BaseException) -> Check:
 
 def test_a_check_that_hangs_has_failed_and_the_others_are_told() -> None:
     never = threading.Event()
-    checks = [Check("hangs", "", lambda _: ok(str(never.wait()))), Check("quick", "", lambda _: ok("there"))]
+    hangs = Check("hangs", "", lambda _: ok(str(never.wait())), limit=0.3)
     start = time.monotonic()
-    hung, quick = run_checks(checks, Context(), 0.3)
-    assert time.monotonic() - start < 5
+    hung, quick = run_checks([hangs, Check("quick", "", lambda _: ok("there"))], Context())
+    assert time.monotonic() - start < 30
     assert (hung.result, hung.seen) == ("fail", "no answer within 0.3 s")
     assert hung.seconds >= 0.3
     assert quick.result == "ok"

@@ -16,7 +16,7 @@ from tests.fake_cluster import crd, needs_crds
 GROUP, VERSION, PLURAL, SPACE = "trainer.kubeflow.org", "v1alpha1", "trainjobs", "team"
 WHERE = (GROUP, VERSION, SPACE, PLURAL)
 WIDGETS = Kind("", "v1", "widgets", "Widget", status=False)
-pytestmark = [needs_crds, pytest.mark.timeout(60)]
+pytestmark = [needs_crds, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def server(tmp_path: Path, code: str, **changes: object) -> Server:
         "token": f"test-{tmp_path}",
         "ready": lambda: False,
         "log": tmp_path / "test.log",
-        "patience": 20.0,
+        "patience": 60.0,
     }
     return Server(**{**given, **changes})  # type: ignore[arg-type]
 
@@ -54,7 +54,7 @@ def test_a_server_that_dies_is_told_at_once_with_the_end_of_its_log(tmp_path: Pa
         ServiceError, match=r"(?s)Test ended with status 1 before it answered.*line one.*no licence found"
     ):
         one.wait()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20, "its patience is not waited for"
 
 
 def test_a_server_that_stays_silent_is_told_after_its_patience(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_stop_ends_children_that_ignore_sigterm(tmp_path: Path) -> None:
     code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {stubborn!r}]); time.sleep(60)"
     one = server(tmp_path, code)
     one.spawn()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while len(processes.members(one.token)) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.05)
