@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from contextlib import suppress
 from typing import TextIO
 
@@ -20,6 +21,9 @@ from ratchet.loop import new_job
 from ratchet.operations.local_starter import BEGUN, BUSY, KNOWN, LocalRecord, Order, open_lock, record_key
 from ratchet.store import open_store
 
+TRIES = 20
+PAUSE_SECONDS = 0.05
+
 
 def main() -> int:
     word = int(sys.argv[1])
@@ -27,14 +31,24 @@ def main() -> int:
     # Whoever ends this process ends the round: as an exit, which takes its process group along.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with open_lock(order.folder, order.request.loop) as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _take(lock):
             return _say(word, BUSY)
         if not _claim(order, lock):
             return _say(word, KNOWN)
         _say(word, BEGUN)
         return _run(order)
+
+
+def _take(lock: TextIO) -> bool:
+    """Whether no round works on the loop. Who only looks holds the lock for a moment, so one refusal says nothing yet."""
+    for _ in range(TRIES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(PAUSE_SECONDS)
+            continue
+        return True
+    return False
 
 
 def _claim(order: Order, lock: TextIO) -> bool:

@@ -80,7 +80,8 @@ class LocalStarter:
             lock.seek(0)
             run = lock.read().strip()
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Shared: two that look at once are no round.
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 return [RunState(run=run or "starting", name=run or loop, loop=loop, state="running")]
         return []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import io
 import os
 import signal
 import subprocess
@@ -12,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from ratchet import rounds
-from ratchet.operations.local_starter import LocalStarter, open_lock, read_record
+from ratchet.operations import local_round
+from ratchet.operations.local_starter import LocalStarter, Order, open_lock, read_record
 from ratchet.operations.starting import RoundRequest
 from ratchet.settings import Settings
 from ratchet.store import open_store
@@ -118,6 +121,29 @@ def test_a_loop_that_works_already_takes_no_other_round(starter: LocalStarter, t
         held.communicate()
     assert ended(starter), "a lock ends with who held it"
     assert read_record(open_store(starter._settings.root), request()) is None, "so the request can be made again"
+
+
+def test_one_that_looks_at_this_very_moment_is_not_taken_for_a_round_that_works(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, starter: LocalStarter
+) -> None:
+    order = Order(request=request(), settings=settings, folder=tmp_path / "runs")
+    looking = open_lock(order.folder, LOOP)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    assert starter.running(LOOP) == [], "who looks is no round"
+    # The look ends when it is waited for.
+    monkeypatch.setattr(time, "sleep", lambda _: looking.close())
+    monkeypatch.setattr(local_round, "_run", lambda _: 0)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(order.model_dump_json().encode())))
+    reading, writing = os.pipe()
+    monkeypatch.setattr(sys, "argv", ["local_round", str(writing)])
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert local_round.main() == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        looking.close()
+    with os.fdopen(reading) as said:
+        assert said.read() == "begun\n"
 
 
 def test_nothing_runs_on_a_machine_that_has_started_nothing(starter: LocalStarter) -> None:
