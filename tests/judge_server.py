@@ -45,7 +45,7 @@ class JudgeServer:
             if not held:
                 self.replied[text] += 1
         if held:
-            self.release.wait(60)
+            self.release.wait(600)
             return None
         if self.down or text in self.broken:
             return None

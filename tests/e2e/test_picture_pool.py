@@ -17,7 +17,7 @@ from ratchet.store import Store, open_store
 from tests import tiny
 from tests.micro import settings_in
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 RECIPE = """
 name: album
 seed: 3

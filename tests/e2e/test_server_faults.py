@@ -75,7 +75,7 @@ def test_a_registry_that_dies_before_the_promotion_fails_the_round_and_promote_c
 
     with pytest.raises(RegistryUnavailable, match="did not answer when asked to"):
         loop.run_in_process(settings, options(name=name), watch=watch)
-    assert time.monotonic() - start < 90
+    assert time.monotonic() - start < 240, "it is not asked for ever"
     store = open_store(s3_root)
     end = rounds.read_end(store, name, 1)
     assert end is not None
@@ -126,4 +126,4 @@ def test_a_dead_s3_is_named_with_its_address(
     start = time.monotonic()
     with pytest.raises(StoreUnavailable, match=address):
         loop._run("generate", ticket, {}, settings)
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 240, "it is not asked for ever"

@@ -50,7 +50,7 @@ def served(line: str, environment: dict[str, str], folder: Path) -> Iterator[Non
         yield
     finally:
         server.terminate()
-        server.wait(60)
+        server.wait(240)
 
 
 def end_rounds(root: str) -> None:

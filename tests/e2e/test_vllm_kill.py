@@ -22,7 +22,7 @@ from tests import tiny
 from tests.e2e.rounds import files
 from tests.vllm_servers import SEED_FOLDER, needs_vllm
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), needs_vllm]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), needs_vllm]
 PROMPTS = 360
 GENERATE = {
     "engine": {"kind": "vllm", "cpu_gib": 0.5},

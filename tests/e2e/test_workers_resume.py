@@ -20,10 +20,11 @@ from tests.e2e.rounds import fork, kill_group
 from tests.micro import environment
 from tests.unit.train.builders import SKILLS, group_of
 from tests.unit.train.launched import context
+from tests.unit.train.test_torchrun_kills import MARK, running, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 TWO = LauncherConfig(kind="torchrun", processes=2)
-# Three steps an epoch: step 5 is the middle of the second, whose order is not the first one's.
+# Three steps an epoch: steps 4 and 5 are in the middle of the second, 7 and 8 of the third, whose orders are not the first's.
 TRAIN: dict[str, Any] = {"max_steps": 10, "batch_size": 8, "checkpoints": {"every": 1}}
 
 
@@ -37,18 +38,20 @@ def rows(made: Manifest, folder: Path) -> list[Any]:
 
 
 def test_two_processes_that_are_killed_go_on_in_the_middle_of_an_epoch(tmp_path: Path, tiny_seed: Path) -> None:
-    with environment(RATCHET_CACHE=str(tmp_path / "cache"), TOKENIZERS_PARALLELISM="false"):
+    mark = str(tmp_path)
+    with environment(RATCHET_CACHE=str(tmp_path / "cache"), TOKENIZERS_PARALLELISM="false", **{MARK: mark}):
         whole = run_step(stage(tmp_path / "whole", tiny_seed))
         ready = stage(tmp_path / "killed", tiny_seed)
         # The launcher's own session ends with it, and the workers with their launcher.
         pid = fork(lambda: run_step(ready))
-        until = time.monotonic() + 500
+        deadline = time.monotonic() + 500
         kept = of_stage(ready)
-        while not (kept.steps() and kept.steps()[-1] in (5, 8)):
-            assert time.monotonic() < until, f"checkpoints {kept.steps()}"
+        while not (steps := kept.steps()) or steps[-1] not in (4, 5, 7, 8):
+            assert time.monotonic() < deadline, f"checkpoints {steps}"
             time.sleep(0.005)
         kill_group(pid)
-        time.sleep(2)
+        # Its workers are told to end, and may take a step more until they have.
+        until(lambda: not running(mark))
         left = kept.steps()
         assert left
         assert left[-1] < 10

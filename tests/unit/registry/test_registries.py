@@ -150,7 +150,7 @@ def test_an_mlflow_that_is_down_is_named_soon(name, monkeypatch):
     started = time.monotonic()
     with pytest.raises(RegistryUnavailable, match=f"{uri} did not answer.*`ratchet promote` completes the round later"):
         MlflowRegistry(uri).champion(name)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 120
 
 
 def test_an_mlflow_that_accepts_and_never_answers_is_given_up(name, monkeypatch):

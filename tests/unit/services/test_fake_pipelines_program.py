@@ -23,4 +23,4 @@ def test_the_fake_is_served_at_the_address_that_it_prints(tmp_path: Path) -> Non
             assert Pipelines(Access(found[1]), "kubeflow", QUICK).find_experiment("mine") is None
         finally:
             served.terminate()
-        assert served.wait(timeout=30) == 128 + 15
+        assert served.wait(timeout=240) == 128 + 15
