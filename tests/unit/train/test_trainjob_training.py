@@ -28,6 +28,7 @@ from ratchet.train.worker import SCRATCH, check_wanted, work
 from tests.e2e.rounds import fork, kill_group
 from tests.fake_cluster import cluster, needs_crds
 from tests.unit.train.launched import context
+from tests.unit.train.test_train_checkpoints import settled
 from tests.unit.train.trainjobs import launcher, until
 
 TRAIN: dict[str, Any] = {"max_steps": 3, "batch_size": 8, "learning_rate": 2e-3}
@@ -122,6 +123,7 @@ def test_a_worker_of_an_adopted_job_writes_its_checkpoints(
     monkeypatch.setenv(SCRATCH, str(tmp_path / "node"))
     options = {**TRAIN, "max_steps": 2, "checkpoints": {"every": 1}}
     ready = context(FolderStore(tmp_path / "store"), groups[:8], seed_dir, on_cluster(), **options)
+    ready.progress = settled
     order, lease = order_of(ready), ready.lease
     assert lease is not None
     lease.release()
