@@ -71,11 +71,11 @@ def test_a_request_that_times_out_is_asked_again_and_then_an_error_of_its_row(en
     requests = asked[0][:3]
     faultless = opened().answer(requests, PARAMS)
     endpoint.plan("stall")
-    engine = opened(timeout_seconds=0.3, retries=1, concurrency=1)
+    engine = opened(timeout_seconds=1.5, retries=1, concurrency=1)
     assert engine.answer(requests, PARAMS) == faultless
     endpoint.plan("stall", "drip")
     rows = engine.answer(requests, PARAMS)
-    assert errors(rows) == ["timeout: no answer within 0.3 s", None, None]
+    assert errors(rows) == ["timeout: no answer within 1.5 s", None, None]
     assert rows[1:] == faultless[1:]
 
 

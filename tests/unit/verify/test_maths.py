@@ -41,19 +41,23 @@ def test_boxes_may_be_the_reference_together() -> None:
     assert found("maths", "$\\{2, 3\\}$", "\\boxed{2} and \\boxed{4}").passed is False
 
 
+SECONDS = 2.0
+"""What is computed after a hang, by a process that is new, takes a tenth of a CPU second here."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("text", ["9^(9^9)", "$9^{9^{9}}$", "$(10^9)!$"])
 def test_what_computes_for_ever_is_killed_and_the_next_is_answered(text: str) -> None:
-    rule = built("maths", seconds=0.5)
+    rule = built("maths", seconds=SECONDS)
     prompt = asked("?", "x + 1")
     finding = rule.check(prompt, text)
-    assert finding == (None, None, "timeout", "not done within 0.5 s of CPU time", ())
+    assert finding == (None, None, "timeout", "not done within 2 s of CPU time", ())
     assert rule.check(prompt, "1 + x").passed is True
 
 
 @pytest.mark.slow
 def test_a_hang_is_an_error_in_its_own_verdict_alone_and_two_end_the_prompts_patience() -> None:
-    rule: Contained = built("maths", seconds=0.5)
+    rule: Contained = built("maths", seconds=SECONDS)
     texts = ("$x + 1$", "9^(9^9)", "$1 + 2x/2$", "9^(9^8)", "$x + 1$", "$y$")
     group = rows.group(0, texts)
     group = group.model_copy(update={"prompt": asked("?", "$x + 1$")})

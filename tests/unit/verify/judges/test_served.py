@@ -98,7 +98,7 @@ def test_a_judgement_has_a_time_limit_with_all_its_retries(tmp_path: Path, serve
     server.hold_after = 21
     stage = JudgedStage(tmp_path, server, retries=5)
     judges = stage.round.recipe.verify.judges
-    limited = {"j": judges["j"].model_copy(update={"limit_seconds": 0.3})}
+    limited = {"j": judges["j"].model_copy(update={"limit_seconds": 3.0})}
     verify = stage.round.recipe.verify.model_copy(update={"judges": limited, "max_error_share": 0.5})
     stage.round = stage.round.model_copy(update={"recipe": stage.round.recipe.model_copy(update={"verify": verify})})
     reasons = [v.reason for g in stage.rows(stage.run()) for c in g.completions for v in c.verdicts]
