@@ -158,7 +158,7 @@ def asker(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_after_a_short_training_most_questions_fit_and_answering_stays(asker):
     shown = list(items("validation", 450, 7))
     model, processor = load(asker)
@@ -171,7 +171,7 @@ def test_after_a_short_training_most_questions_fit_and_answering_stays(asker):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_asker_fills_each_recipe_with_questions_that_mostly_fit_their_pictures(asker, tmp_path, name):
     store = FolderStore(str(tmp_path / "store"))

@@ -158,5 +158,5 @@ def test_nothing_outlives_a_stage_or_an_agent_that_is_killed(
     victim = child if module == "stage" else next(iter(running(mark, module)))
     os.kill(victim, number)
     assert wait(child) != 0
-    until(lambda: not running(mark), 30)
+    until(lambda: not running(mark))
     assert untouched(store, ready)
