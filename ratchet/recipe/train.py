@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ratchet.recipe.training.checkpoints import CheckpointsConfig
 from ratchet.recipe.training.curriculum import CurriculumConfig
+from ratchet.recipe.training.names import check_loss_names, check_schedule
 from ratchet.recipe.training.numbers import Finite, check_losses
 from ratchet.recipe.training.parameters import LoraConfig, ParametersConfig
 from ratchet.recipe.training.preference import DEFAULT_WEIGHTS, REFERENCE_FREE, PictureTermsConfig
@@ -43,7 +44,7 @@ class TrainConfig(Finite):
     max_steps: int | None = Field(None, gt=0, description="overrides epochs")
     batch_size: int = Field(32, gt=0, description="rows a step; for grpo and rloo completions")
     learning_rate: float = Field(1e-3, gt=0)
-    schedule: str = "linear"
+    schedule: Annotated[str, AfterValidator(check_schedule)] = "linear"
     warmup_ratio: float = Field(0.03, ge=0, lt=1)
     lora: LoraConfig | None = None
     parameters: ParametersConfig = ParametersConfig()
@@ -76,6 +77,7 @@ class TrainConfig(Finite):
     def _of_the_method(self) -> TrainConfig:
         """What another method reads is a mistake, not something to be passed over."""
         check_read(self)
+        check_loss_names(self)
         check_losses(self)
         if self.loss_weights is not None and len(self.loss_weights) != len(self.losses):
             raise ValueError(

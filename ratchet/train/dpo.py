@@ -30,18 +30,12 @@ from ratchet.train.report import TrainReport
 from ratchet.train.together import world
 
 TEXTS = ("prompt", "chosen", "rejected")
-LOSSES = (*TRL_LOSSES, *OWN_LOSSES)
 # TRL finds out once the model is loaded.
 _DIVERGING = frozenset({"sigmoid", "sigmoid_norm", "hinge", "ipo", "exo_pair", "robust", "discopop", "sft"})
 
 
 def arguments(config: TrainConfig, folder: Path, seed: int) -> DPOConfig:
-    """TRL's configuration. Raises RecipeError, also for a loss that there is not, and for losses that do not go together."""
-    wrong = [loss for loss in config.losses if loss not in LOSSES]
-    if wrong or not config.losses:
-        raise RecipeError(
-            f"train.loss {list(config.losses)}: {wrong or 'nothing'} is no DPO loss; use one or more of {', '.join(LOSSES)}."
-        )
+    """TRL's configuration. Raises RecipeError, also for losses that do not go together."""
     _check_alike(config)
     theirs = [(name, weight) for name, weight in zip(config.losses, config.weights, strict=True) if name in TRL_LOSSES]
     extra = {

@@ -44,6 +44,28 @@ from ratchet.recipe import Recipe
         ),
         ("{name: a, filter: {pairs: {repair: {by: prompt}}}}", ["stands for several verifiers", "name one of them"]),
         ("{name: a, train: {method: dpo, loss_weights: [1, 2, 3]}}", ["3 values for 2 losses", "one weight a loss"]),
+        (
+            "{name: a, train: {schedule: lineer}}",
+            ["train.schedule: there is no schedule 'lineer'; did you mean linear?"],
+        ),
+        (
+            "{name: a, train: {schedule: reduce_lr_on_plateau}}",
+            ["follows an evaluation within training", "use one of: linear"],
+        ),
+        (
+            "{name: a, train: {method: dpo, loss: sigmiod}}",
+            ["train.loss sigmiod is no loss of dpo; did you mean sigmoid?", "simpo, stic"],
+        ),
+        ("{name: a, train: {method: dpo, loss: []}}", ["names nothing, but dpo takes one or more of: sigmoid"]),
+        ("{name: a, train: {method: kto, loss: sigmoid}}", ["sigmoid is no loss of kto", "kto, apo_zero_unpaired"]),
+        (
+            "{name: a, train: {method: kto, loss: [kto, apo_zero_unpaired]}}",
+            ["names kto, apo_zero_unpaired, but kto takes one of"],
+        ),
+        (
+            "{name: a, train: {method: grpo, loss: ppo}}",
+            ["train.loss ppo is no loss of grpo. There are: grpo, bnpo, dr_grpo"],
+        ),
         ("{name: a, train: {beta: 0.1}}", ["train.beta 0.1", "train.method is sft", "does not read it; remove it"]),
         ("{name: a, train: {method: grpo, beta: 0.04}}", ["train.beta 0.04", "is grpo", "set train.rl.kl.coefficient"]),
         ("{name: a, train: {method: rloo, beta: 0.04}}", ["is rloo", "set train.rl.kl.coefficient, and remove beta"]),

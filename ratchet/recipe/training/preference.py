@@ -15,7 +15,7 @@ TRL_LOSSES = (
     *("sigmoid", "sigmoid_norm", "sft", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard"),
     *("aot", "aot_unpaired", "apo_zero", "apo_down", "discopop"),
 )
-"""TRL's DPO losses. TRL finds out about a wrong name at the first step only."""
+"""TRL's DPO losses."""
 OWN_LOSSES = ("simpo", "stic")
 """Losses that TRL's DPO has not; `ratchet.train.preference.losses` has their formulas."""
 REFERENCE_FREE = frozenset({"sft", "simpo", "stic"})

@@ -13,16 +13,16 @@ import pytest
 import torch
 
 from ratchet.recipe import TrainConfig
+from ratchet.recipe.training.names import GRPO_LOSSES
 from ratchet.records import Prompt
 from ratchet.train import Job, weights
 from ratchet.train.rl import grpo, online, rloo
-from ratchet.train.rl.grpo import LOSSES
 from ratchet.train.rl.theirs import GRPOTrainer, RLOOTrainer
 from tests.unit.train.rl.conftest import Scores, rewards
 
 JobOf = Callable[..., Job]
 METHODS = {"grpo": (grpo.arguments, grpo.Grpo, GRPOTrainer), "rloo": (rloo.arguments, rloo.Rloo, RLOOTrainer)}
-NAMES = [*LOSSES, "rloo"]
+NAMES = [*GRPO_LOSSES, "rloo"]
 DISTINCT = ["3 circle", "5", "7 square .", "1 .", "2 .", "9 circles .", "4", "6 square"]
 ALIKE = ["3 circle", "3 circle", "5", "3 circle", "9 circles .", "2", "2", "2"]
 NO_VARIANCE = ["3 circle", "5", "5", "1 .", "4", "4 square", "4 .", "4 circle ."]

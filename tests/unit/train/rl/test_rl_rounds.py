@@ -10,9 +10,9 @@ import pytest
 
 from ratchet.errors import RecipeError, TrainError
 from ratchet.recipe import LoraConfig, TrainConfig
+from ratchet.recipe.training.names import GRPO_LOSSES
 from ratchet.train import METHODS, Job, TrainReport
 from ratchet.train.methods import check
-from ratchet.train.rl.grpo import LOSSES
 from tests.unit.train.rl.conftest import Scores, early_letters, rewards
 
 JobOf = Callable[..., Job]
@@ -60,7 +60,7 @@ def test_the_same_seed_gives_the_same_model(job_of: JobOf) -> None:
     assert metrics[0] == metrics[1]
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", GRPO_LOSSES)
 def test_every_loss_takes_a_step(loss: str, job_of: JobOf) -> None:
     rl = {"clip_high": 5.0} if loss == "cispo" else {}
     report = trained(job_of(config(loss=loss, max_steps=1, rl=rl), rewards(Scores("a", early_letters))))
@@ -129,7 +129,6 @@ def test_rewards_are_closed_whatever_happens(job_of: JobOf) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"loss": "ppo"}, "GRPO has one loss, of grpo, bnpo"),
         ({"loss": "cispo"}, "cispo reads train.rl.clip_high as the largest ratio"),
         ({"loss": "sapo", "rl": {"clip_high": 0.3}}, "sapo clips nothing"),
         ({"method": "rloo", "rl": {"scale": "group"}}, "scale group is GRPO's"),
