@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.checkpoints import WIDE, seed_of
 from bench.result import SEED_FOLDER, Result
-from bench.train import drawn_rows
+from bench.train import drawn_rows, rewards
 from ratchet.recipe import TrainConfig
 from ratchet.train import METHODS, Job
 from ratchet.train.dryrun import Rehearsal, Rehearsed
@@ -68,7 +68,9 @@ def _dry(folder: Path, config: TrainConfig) -> Rehearsal:
     with tempfile.TemporaryDirectory() as place:
         rows = drawn_rows(ROWS, config.method, Path(place))
         try:
-            METHODS[config.method](Job(config, folder, rows, Path(place) / "model", 1, dry=1))
+            METHODS[config.method](
+                Job(config, folder, rows, Path(place) / "model", 1, dry=1, rewards=rewards(config.method))
+            )
         except Rehearsed as done:
             return done.rehearsal
     raise AssertionError("a dry run ends before its method returns")
