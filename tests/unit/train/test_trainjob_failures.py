@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from ratchet.errors import ModelError, TrainError
 from ratchet.services.fake_kubernetes.state import now
+from ratchet.train.launchers.trainjob import watching
 from ratchet.train.launchers.trainjob.launcher import launch
 from ratchet.train.launchers.trainjob.manifest import ATTEMPT
 from tests.fake_cluster import NAMESPACE, WORKLOAD, needs_crds
@@ -129,6 +132,18 @@ def test_a_queue_is_left_after_its_time(run: Trial) -> None:
     until(lambda: run.job() is None)
 
 
+class Impatient:
+    """A clock on which an hour passes when the words are told, in place of one that passes while they are waited for."""
+
+    sleep = staticmethod(time.sleep)
+
+    def __init__(self, run: Trial, words: str) -> None:
+        self._run, self._words = run, words
+
+    def time(self) -> float:
+        return time.time() + 3600 * (self._words in self._run.notes())
+
+
 @pytest.mark.parametrize(
     ("reason", "message", "said"),
     [
@@ -141,9 +156,12 @@ def test_a_queue_is_left_after_its_time(run: Trial) -> None:
         ("CreateContainerConfigError", 'secret "s3" not found', "CreateContainerConfigError: secret"),
     ],
 )
-def test_pods_that_do_not_start_are_told_and_given_up(run: Trial, reason: str, message: str, said: str) -> None:
+def test_pods_that_do_not_start_are_told_and_given_up(
+    run: Trial, reason: str, message: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run.trainer.waiting = {"reason": reason, "message": message}
-    run.with_job(start_minutes=1.5 / 60)
+    run.with_job(start_minutes=30)
+    monkeypatch.setattr(watching, "time", Impatient(run, f"{reason}: {message}"))
     with pytest.raises(TrainError, match=rf"does not start .*{said}"):
         launch(run.context)
     assert f"{reason}: {message}" in run.notes()
