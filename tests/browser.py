@@ -139,11 +139,18 @@ def start(profile: Path) -> tuple[subprocess.Popen[str], Page]:
         time.sleep(0.05)
     port, path = port_file.read_text().split()
     control = websocket.create_connection(f"ws://127.0.0.1:{port}{path}", timeout=200, suppress_origin=True)
+    # The port may be open before the first tab is.
+    while not (tabs := _tabs(control)):
+        assert time.monotonic() < deadline, "Chromium did not open a tab"
+        time.sleep(0.05)
+    control.close()
+    return browser, Page(f"ws://127.0.0.1:{port}/devtools/page/{tabs[0]}")
+
+
+def _tabs(control: websocket.WebSocket) -> list[str]:
     control.send(json.dumps({"id": 1, "method": "Target.getTargets"}))
     targets = json.loads(control.recv())["result"]["targetInfos"]
-    control.close()
-    tab = next(t["targetId"] for t in targets if t["type"] == "page")
-    return browser, Page(f"ws://127.0.0.1:{port}/devtools/page/{tab}")
+    return [target["targetId"] for target in targets if target["type"] == "page"]
 
 
 @contextmanager
