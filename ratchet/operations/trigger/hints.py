@@ -67,11 +67,12 @@ class Hints:
             soonest = min(soonest, rested)
         return None, soonest
 
-    def done(self, loop: str) -> None:
+    def done(self, loop: str, again: float | None = None) -> None:
+        """The look is over. With `again` it settled nothing: the loop is looked at once more, in that many seconds."""
         with self._changed:
             self._busy.discard(loop)
-            self._rested[loop] = time.monotonic() + self._rest
-            if loop in self._again:
+            self._rested[loop] = time.monotonic() + max(self._rest, again or 0.0)
+            if loop in self._again or (again is not None and not self._closed):
                 self._again.discard(loop)
                 self._waiting[loop] = None
             self._changed.notify_all()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ratchet import rounds
 from ratchet.errors import RatchetError
+from ratchet.operations.trigger.decide import Idle
 from ratchet.operations.trigger.deliveries import Seen
 from ratchet.operations.trigger.drive import Driver, place_of
 from ratchet.operations.trigger.hints import Hints
@@ -22,6 +23,8 @@ POLL_SECONDS = 30.0
 WORKERS = 2
 DRAIN_SECONDS = 10.0
 KEEP_SECONDS = 2.0
+SOON_SECONDS = 5.0
+"""After which what failed once is tried again, rather than at the next tick."""
 PROBE = "ratchet-trigger-probe"
 log = logging.getLogger("ratchet.trigger")
 
@@ -59,6 +62,7 @@ class Service:
         self._trouble = "registry and store were not asked yet"
         self._ending = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._failing: set[str] = set()
         metrics.watch(self.hints.depth, lambda: self._polled)
 
     def start(self) -> None:
@@ -102,7 +106,7 @@ class Service:
         """Look through all loops at once, then every `poll` seconds. While something is down it is asked more often."""
         while True:
             well = self._look_through()
-            if self._ending.wait(self.options.poll if well else min(self.options.poll, 5.0)):
+            if self._ending.wait(self.options.poll if well else min(self.options.poll, SOON_SECONDS)):
                 return
 
     def _look_through(self) -> bool:
@@ -132,14 +136,19 @@ class Service:
             loop = self.hints.take(1.0)
             if loop is None:
                 continue
+            again: float | None = None
             try:
-                self._driver.look(loop)
+                result = self._driver.look(loop)
                 self._answered = time.monotonic()
+                self._failing.discard(loop)
+                again = 0.0 if isinstance(result, Idle) and result.waits == "behind" else None
             except Exception as error:
-                # Whatever it is, the next tick tries again; one loop must not end the trigger of all others.
+                # Whatever it is, it is tried again soon, then at every tick; one loop must not end the trigger of all others.
+                again = None if loop in self._failing else SOON_SECONDS
+                self._failing.add(loop)
                 self._failed(f"loop {loop}", error)
             finally:
-                self.hints.done(loop)
+                self.hints.done(loop, again)
 
     def _keep(self) -> None:
         """Keep the ids of deliveries a moment later, so that none has to wait for the store."""

@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from fastapi.testclient import TestClient
 
+from ratchet.errors import StoreError
+from ratchet.operations.trigger import service as service_module
 from ratchet.operations.trigger.app import MOST_BYTES, create_app
+from ratchet.operations.trigger.decide import Idle
 from ratchet.operations.trigger.register import EVENTS
 from ratchet.operations.trigger.service import Options, Service
 from ratchet.operations.trigger.signature import DELIVERY, SIGNATURE, TIMESTAMP, sign
@@ -232,4 +235,40 @@ def test_one_loop_that_fails_does_not_end_the_trigger_of_others(ground: Ground) 
     ground.driver.look = broken  # type: ignore[assignment, method-assign]
     with TestClient(create_app(service_of(ground, loops=("broken", LOOP)))):
         assert within(120, lambda: ground.causes() == ["move"])
-    assert b'ratchet_trigger_failures_total{where="other"} 1.0' in ground.metrics.page()
+    failures = ground.metrics.collected.get_sample_value("ratchet_trigger_failures_total", {"where": "other"})
+    assert failures, "it is tried again, so that there may be two by now"
+
+
+@pytest.mark.parametrize("settled", [False, True], ids=["failed", "behind"])
+def test_a_look_that_settled_nothing_is_made_again_before_the_next_tick(
+    settled: bool, ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_module, "SOON_SECONDS", 0.1)
+    look, looks = ground.driver.look, [0]
+
+    def at_last(loop: str) -> object:
+        looks[0] += 1
+        if looks[0] > 1:
+            return look(loop)
+        if settled:
+            return Idle("behind", "it changes just now")
+        raise StoreError("for a moment there is no answer")
+
+    monkeypatch.setattr(ground.driver, "look", at_last)
+    with TestClient(create_app(service_of(ground))):
+        assert within(120, lambda: ground.causes() == ["move"])
+
+
+def test_a_look_that_fails_all_the_time_waits_for_the_tick(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_module, "SOON_SECONDS", 0.1)
+    looks = [0]
+
+    def broken(loop: str) -> object:
+        looks[0] += 1
+        raise StoreError("there is no answer")
+
+    monkeypatch.setattr(ground.driver, "look", broken)
+    with TestClient(create_app(service_of(ground))):
+        assert within(120, lambda: looks[0] == 2)
+        time.sleep(2)
+    assert looks[0] == 2

@@ -31,6 +31,20 @@ def test_a_hint_that_comes_during_a_look_makes_another_look_after_it() -> None:
     assert hints.take(0) is None
 
 
+def test_a_look_that_settled_nothing_is_made_again_after_a_while() -> None:
+    hints = Hints(rest=0)
+    hints.put("a")
+    assert hints.take(0) == "a"
+    hints.done("a", again=0.2)
+    begun = time.monotonic()
+    assert hints.take(0) is None
+    assert hints.take(60) == "a"
+    assert time.monotonic() - begun > 0.15
+    hints.close()
+    hints.done("a", again=0.2)
+    assert hints.drained, "at the end nothing is tried again"
+
+
 def test_a_full_queue_says_so_and_still_takes_what_waits_already() -> None:
     hints = Hints(most=2)
     assert hints.put("a")
