@@ -36,7 +36,7 @@ CASES: Mapping[str, tuple[bool, TrainConfig]] = {
         ),
         ("wide sft, batch 16, lora", True, {"batch_size": 16, "lora": {"rank": 16}}),
         ("wide dpo, batch 8", True, {"method": "dpo", "batch_size": 8}),
-        ("wide grpo, batch 16", True, {"method": "grpo", "batch_size": 16, "rl": {"k": 4}}),
+        ("wide grpo, batch 16", True, {"method": "grpo", "batch_size": 16, "rl": {"k": 4, "max_new_tokens": 16}}),
     )
 }
 QUICK = ("tiny sft, batch 32", "wide sft, batch 8")
