@@ -75,8 +75,10 @@ def estimate(model: Any, config: TrainConfig, settings: Any, batch: Batch, proce
     # Under FSDP each process has its part of all that lies beside the computation, and what it computes with for a moment.
     apart = world().parts
     gradients = 4 * learn // apart
-    # Gradients grow as activations go; with accumulation they are there from the second batch on.
+    # Gradients grow as activations go, in the same memory on a GPU; with accumulation they are there from the second batch on.
+    # On a CPU what activations leave free is rarely of a size that gradients can take (glibc's malloc; `python -m bench --only memory`).
     beside = kept + logits(model, batch, device, learn > 0)
+    shared = beside if device == "cuda" and settings.gradient_accumulation_steps == 1 else 0
     parts = {
         "weights": (own + adapters if device == "cuda" else adapters) // apart,
         "copies in the computed precision": _copies(model, computed) if apart == 1 else 0,
@@ -84,7 +86,7 @@ def estimate(model: Any, config: TrainConfig, settings: Any, batch: Batch, proce
         "reference model": own // apart if keeps_reference(config, settings) else 0,
         "optimiser state": int(learn * state_bytes(str(settings.optim))) // apart,
         "activations and logits": beside,
-        "gradients": gradients if settings.gradient_accumulation_steps > 1 else max(gradients - beside, 0),
+        "gradients": max(gradients - shared, 0),
         "rollouts": rollouts(model, batch, computed, getattr(settings, "steps_per_generation", None) or 1),
     }
     if getattr(settings, "use_vllm", False):

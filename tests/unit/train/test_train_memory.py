@@ -41,6 +41,14 @@ def together(monkeypatch: pytest.MonkeyPatch, strategy: str, size: int = 8) -> N
         monkeypatch.setenv(name, value)
 
 
+def test_gradients_take_the_place_of_activations_on_a_gpu_but_not_where_batches_are_accumulated(seven: Any) -> None:
+    learn = sum(p.numel() for p in seven.parameters())
+    found = memory.estimate(seven, TrainConfig(), settings(), BATCH).parts
+    assert 0 < found["gradients"] == 4 * learn - found["activations and logits"]
+    parts = SimpleNamespace(**{**vars(settings()), "gradient_accumulation_steps": 2})
+    assert memory.estimate(seven, TrainConfig(), parts, BATCH).parts["gradients"] == 4 * learn
+
+
 def test_eight_gpus_train_under_fsdp_what_one_cannot(seven: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     config = TrainConfig(method="kto")
     one = memory.estimate(seven, config, settings(), BATCH)
