@@ -21,7 +21,7 @@ from tests.e2e.rounds import kill_group
 from tests.fake_cluster import NAMESPACE, needs_crds
 from tests.unit.train.trainjobs import Trial, fork_until, later, launcher, record, until
 
-pytestmark = [needs_crds, pytest.mark.timeout(60)]
+pytestmark = [needs_crds, pytest.mark.timeout(300)]
 
 
 @pytest.mark.parametrize(

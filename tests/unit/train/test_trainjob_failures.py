@@ -14,7 +14,7 @@ from ratchet.train.launchers.trainjob.manifest import ATTEMPT
 from tests.fake_cluster import NAMESPACE, WORKLOAD, needs_crds
 from tests.unit.train.trainjobs import MODEL, Trial, ends_when, later, record, until
 
-pytestmark = [needs_crds, pytest.mark.timeout(60)]
+pytestmark = [needs_crds, pytest.mark.timeout(300)]
 
 
 def test_a_success_without_a_result_is_an_error(run: Trial) -> None:

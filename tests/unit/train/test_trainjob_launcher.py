@@ -19,7 +19,7 @@ from tests.e2e.rounds import kill_group, wait
 from tests.fake_cluster import NAMESPACE, POD, WORKFLOW, needs_crds
 from tests.unit.train.trainjobs import MODEL, Trial, ends_when, fork_until, later, launcher, record, until
 
-pytestmark = [needs_crds, pytest.mark.timeout(60)]
+pytestmark = [needs_crds, pytest.mark.timeout(300)]
 
 
 def test_a_training_ends_with_its_model_and_without_its_job(run: Trial, capfd: pytest.CaptureFixture[str]) -> None:

@@ -168,7 +168,7 @@ def trial(folder: Path, cluster: FakeKubernetes) -> Iterator[Trial]:
         yield Trial(folder, cluster, trainer, context, told)
 
 
-def until(true: Callable[[], object], seconds: float = 20.0) -> None:
+def until(true: Callable[[], object], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not come about in time"
