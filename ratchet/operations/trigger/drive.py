@@ -149,8 +149,7 @@ class Driver:
             return decision
         if isinstance(decision, MustStop):
             return self._stop(seen, decision)
-        if seen.policy is None:
-            return Idle("behind", "its policy was taken away just now")
+        assert seen.policy is not None, "without one nothing is due"
         return self._start(seen.loop, state, decision, seen.policy)
 
     def _stop(self, seen: Seen, decision: MustStop) -> Idle:
